@@ -1,0 +1,35 @@
+# Each target does its own set-up: Debian packages, .venv, the package. See README.md.
+BIN := .venv/bin
+ARGS ?=
+
+.PHONY: run test check format bench setup setup-dev clean
+
+run: setup ## everything, in this terminal; ARGS="--camera 0 --screen window"
+	@deploy/fetch-detector.sh
+	@$(BIN)/emotion-edge run $(ARGS)
+
+test: setup-dev ## all tests that this machine can run
+	$(BIN)/python -m pytest $(ARGS)
+
+check: setup-dev ## style, types, and who may import whom
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: setup-dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: setup-dev ## speed and memory, as a table and as JSON
+	@deploy/fetch-detector.sh
+	$(BIN)/python -m benchmarks $(ARGS)
+
+setup:
+	@deploy/setup.sh
+
+setup-dev:
+	@deploy/setup.sh dev
+
+clean:
+	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache

@@ -1,0 +1,200 @@
+"""What is measured, one function a row of the table (docs/benchmarks.md)."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections import defaultdict
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from benchmarks.measure import cpu_s, percentile, pss_mb
+from benchmarks.product import Product, a_desktop, running, settings
+from edge.bus import FrameSubscriber, send_once
+from edge.config import Audio, Camera, Detector, Face
+from edge.messages import Audio as AudioMessage
+from edge.messages import Face as FaceMessage
+from edge.messages import Health, Press, Recording
+
+ROOT = Path(__file__).resolve().parent.parent
+SETTLE_S = 5.0
+CPU_S = 60.0
+MEMORY_AFTER_S = 60.0
+SLOW_S = 60.0
+SLOW_FRAME_S = 0.2
+PRESSES = 12
+STARTS = 5
+
+
+class Figure(NamedTuple):
+    """One row: what was measured, and the bar that it must not exceed."""
+
+    what: str
+    value: float
+    bar: float | None
+    unit: str
+    note: str = ""
+
+
+def demo() -> Camera:
+    return Camera(source="demo")
+
+
+def face_cpu(kind: str) -> list[Figure]:
+    """CPU of the face process a processed frame with one face, and the age when it is published."""
+    detector = Detector(kind=kind)  # type: ignore[arg-type]
+    config = settings(camera=demo(), face=Face(detector=detector))
+    with running(config, "--screen", "none") as product:
+        product.until(lambda topic, _: topic == "face")
+        list(product.during(SETTLE_S))
+        used_ms, ages_ms = _frames_with_a_face(product)
+    bar_ms = 10.0 if kind == "yunet" else 20.0
+    name = "YuNet" if kind == "yunet" else "Haar"
+    return [
+        Figure(f"face, {name}: CPU a frame", used_ms, bar_ms, "ms"),
+        Figure(
+            f"face, {name}: age when published, p95",
+            percentile(ages_ms, 0.95),
+            25.0 if kind == "yunet" else None,
+            "ms",
+            f"{len(ages_ms)} frames",
+        ),
+    ]
+
+
+def _frames_with_a_face(product: Product) -> tuple[float, list[float]]:
+    """(CPU ms a frame, ages in ms) over the seconds in which every frame had one face."""
+    pid = product.pid("face")
+    used_s, frames, ages_ms = 0.0, 0, []
+    end_s = time.monotonic() + CPU_S
+    while time.monotonic() < end_s:
+        before_s = cpu_s(pid)
+        faces = [m for _, m in product.during(1.0) if isinstance(m, FaceMessage)]
+        after_s = cpu_s(pid)
+        if faces and all(len(face.faces) == 1 for face in faces):
+            used_s += after_s - before_s
+            frames += len(faces)
+            ages_ms += [face.age_ms for face in faces]
+    return used_s / max(frames, 1) * 1e3, ages_ms
+
+
+def desktop_ratio(yunet_ms: float) -> list[Figure]:
+    """YuNet against the desktop script: Haar at full size and Keras' predict on every frame."""
+    python = os.environ.get("EMOTION_EDGE_TRAINING_PYTHON", sys.executable)
+    done = subprocess.run(
+        [python, str(ROOT / "benchmarks" / "desktop.py")], capture_output=True, text=True
+    )
+    if done.returncode:
+        reason = done.stderr.strip().splitlines()[-1:] or ["?"]
+        print(f"desktop script's way: not measured ({reason[0]})", file=sys.stderr)
+        return []
+    cost = json.loads(done.stdout)
+    total_ms = cost["haar_ms"] + cost["predict_ms"]
+    note = f"Haar {cost['haar_ms']:.1f} ms + Keras predict {cost['predict_ms']:.1f} ms"
+    return [
+        Figure("the desktop script's way: CPU a frame", total_ms, None, "ms", note),
+        Figure("face, YuNet, against it", yunet_ms / total_ms, 0.1, "x"),
+    ]
+
+
+def screen_age() -> list[Figure]:
+    """Age of a frame when it is in the window, and the memory of all six after a minute."""
+    with a_desktop() as there:
+        screen = "window" if there else "none"
+        with running(settings(camera=demo()), "--screen", screen) as product:
+            list(product.during(MEMORY_AFTER_S))
+            memory_mb = {name: pss_mb(pid) for name, pid in product.pids().items()}
+            health = product.until(lambda topic, _: topic == "health.display")
+    each = ", ".join(f"{name} {mb:.0f}" for name, mb in memory_mb.items())
+    figures = [
+        Figure("six processes, PSS after a minute", sum(memory_mb.values()), 350, "MB", each)
+    ]
+    assert isinstance(health, Health)
+    age = re.search(r"frame age (\d+) ms p95", health.detail)
+    if age:
+        figures.insert(
+            0, Figure("age on the screen, p95", float(age[1]), 60.0, "ms", health.detail)
+        )
+    return figures
+
+
+def slow_consumer() -> list[Figure]:
+    """The oldest frame that a consumer of 200 ms a frame ever takes."""
+    ages_ms = []
+    with running(settings(camera=demo()), "--screen", "none") as product:
+        product.until(lambda topic, _: topic == "face")
+        frames = FrameSubscriber(product.config.endpoint("frames"))
+        end_s = time.monotonic() + SLOW_S
+        while time.monotonic() < end_s:
+            frames.socket.poll(1000)
+            frame = frames.receive()
+            if frame is not None:
+                ages_ms.append(frame.age_ms())
+                time.sleep(SLOW_FRAME_S)
+        frames.close()
+    note = f"{len(ages_ms)} frames in {SLOW_S:g} s"
+    return [Figure("a consumer of 200 ms a frame: oldest frame", max(ages_ms), 300.0, "ms", note)]
+
+
+def voice_delay() -> list[Figure]:
+    """From the end of a recording to `audio`."""
+    config = settings(camera=demo())
+    sound = config.directory / "speech.wav"
+    if shutil.which("espeak-ng") is None:
+        print("end of recording to `audio`: not measured (no espeak-ng)", file=sys.stderr)
+        return []
+    words = "kids are talking by the door, dogs are sitting by the door"
+    subprocess.run(["espeak-ng", "-w", str(sound), words], check=True)
+    config = msgspec.structs.replace(config, audio=Audio(source=str(sound)))
+    delays_ms = []
+    with running(config, "--screen", "none") as product:
+        product.until(lambda topic, _: topic == "health.audio")
+        for _ in range(PRESSES):
+            product.until(lambda _, m: isinstance(m, Recording) and m.phase == "idle")
+            press = Press(t_ns=time.monotonic_ns(), time=time.time(), trigger="command")
+            send_once(product.config.endpoint("in"), "bench", "press", press)
+            result = product.until(lambda _, m: isinstance(m, AudioMessage) and m.speech)
+            delays_ms.append(result.age_ms)
+    note = f"{PRESSES} presses"
+    return [
+        Figure("end of recording to `audio`, p95", percentile(delays_ms, 0.95), 150.0, "ms", note)
+    ]
+
+
+def start() -> list[Figure]:
+    """From starting `run` to the first `face`."""
+    times_s = []
+    for _ in range(STARTS):
+        with running(settings(camera=demo()), "--screen", "none") as product:
+            product.until(lambda topic, _: topic == "face")
+            times_s.append(time.monotonic() - product.started_s)
+    each = ", ".join(f"{seconds:.1f}" for seconds in times_s)
+    return [Figure("`run` to the first `face`, median", percentile(times_s, 0.5), 3.0, "s", each)]
+
+
+def restart() -> list[Figure]:
+    """From kill -9 of a process to its first word; the slowest of the six."""
+    back_s: dict[str, float] = defaultdict(float)
+    with running(settings(camera=demo()), "--screen", "none") as product:
+        product.until(lambda topic, _: topic == "emotion")
+        list(product.during(SETTLE_S))
+        for name, pid in product.pids().items():
+            killed_s = time.monotonic()
+            os.kill(pid, 9)
+            product.until(lambda topic, m, name=name: _is_back(product, topic, m, name))  # type: ignore[misc]
+            back_s[name] = time.monotonic() - killed_s
+            list(product.during(1.0))
+    each = ", ".join(f"{name} {seconds:.1f}" for name, seconds in back_s.items())
+    return [
+        Figure("kill -9 to its next word, slowest of six", max(back_s.values()), 3.0, "s", each)
+    ]
+
+
+def _is_back(product: Product, topic: str, message: object, name: str) -> bool:
+    fresh = isinstance(message, Health) and message.uptime_s < 2 and topic == f"health.{name}"
+    return fresh and product.process.poll() is None

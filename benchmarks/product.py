@@ -1,0 +1,98 @@
+"""A running product to measure: `emotion-edge run` in a folder of its own."""
+
+import contextlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import msgspec
+
+from edge.bus import Subscriber
+from edge.config import Bus, Config
+from edge.messages import SERVICES, Message
+
+START_S = 60.0
+DISPLAY = ":97"
+
+
+class Product:
+    """The supervisor's process, and an ear at the local bus."""
+
+    def __init__(self, config: Config, process: "subprocess.Popen[bytes]") -> None:
+        self.config = config
+        self.process = process
+        self.started_s = time.monotonic()
+        self.ear = Subscriber(config.endpoint("out"), [""])
+
+    def pid(self, name: str) -> int:
+        """A service's process id, by the lock that it holds."""
+        return int((self.config.directory / f"{name}.lock").read_text())
+
+    def pids(self) -> dict[str, int]:
+        return {name: self.pid(name) for name in SERVICES}
+
+    def until(self, wanted: Callable[[str, Message], bool], timeout_s: float = START_S) -> Message:
+        """The first message that is wanted. Raises TimeoutError."""
+        for topic, message in self.during(timeout_s):
+            if wanted(topic, message):
+                return message
+        raise TimeoutError(f"not heard in {timeout_s:g} s")
+
+    def during(self, duration_s: float) -> Iterator[tuple[str, Message]]:
+        """Everything that is said in the next `duration_s`."""
+        end_s = time.monotonic() + duration_s
+        while (left_s := end_s - time.monotonic()) > 0:
+            if self.ear.socket.poll(int(left_s * 1e3) + 1):
+                yield from self.ear.receive()
+
+
+def settings(**tables: object) -> Config:
+    """The defaults on the demo, in a new folder, with no door."""
+    bus = Bus(directory=tempfile.mkdtemp(prefix="ee-bench-"), bind="")
+    return msgspec.structs.replace(Config(device="bench", bus=bus), **tables)
+
+
+@contextlib.contextmanager
+def running(config: Config, *arguments: str) -> Iterator[Product]:
+    """Start it, and end it with the block."""
+    file = config.directory / "config.json"
+    file.write_bytes(msgspec.json.encode(config))
+    command = [sys.executable, "-m", "edge", "run", "--config", str(file), *arguments]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE)
+    product = Product(config, process)
+    try:
+        yield product
+    finally:
+        process.terminate()
+        process.communicate(timeout=20)
+        product.ear.close()
+        shutil.rmtree(config.directory, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def a_desktop() -> Iterator[bool]:
+    """A display to open a window on: the user's, or Xvfb's. False where there is neither."""
+    if os.environ.get("DISPLAY"):
+        yield True
+        return
+    server = shutil.which("Xvfb")
+    if server is None:
+        yield False
+        return
+    process = subprocess.Popen(
+        [server, DISPLAY, "-screen", "0", "1280x1024x24"], stderr=subprocess.DEVNULL
+    )
+    os.environ["DISPLAY"] = DISPLAY
+    try:
+        while not Path(f"/tmp/.X11-unix/X{DISPLAY[1:]}").exists():
+            time.sleep(0.05)
+        yield True
+    finally:
+        del os.environ["DISPLAY"]
+        process.terminate()
+        process.wait()

@@ -1,0 +1,1 @@
+"""Camera, microphone, button, screen: the only vendor imports, made inside constructors."""

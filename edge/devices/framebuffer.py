@@ -1,0 +1,169 @@
+"""The Linux framebuffer: a picture without a desktop, and the text console kept out of it.
+
+Knows bytes and ioctls, and nothing of what the picture shows. Sources: linux/fb.h, linux/kd.h,
+linux/vt.h, console_codes(4).
+"""
+
+import fcntl
+import logging
+import mmap
+import os
+import struct
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+log = logging.getLogger(__name__)
+
+FBIOGET_VSCREENINFO = 0x4600
+FBIOGET_FSCREENINFO = 0x4602
+VARIABLE = struct.Struct("@20I")
+"""xres yres, virtual xres yres, xoffset yoffset, bits, grayscale, 4 x (offset, length, msb)"""
+FIXED = struct.Struct("@16sL4I3HI")
+"""id, start, length in bytes, type, type_aux, visual, 3 pan steps, bytes a line"""
+KDSETMODE = 0x4B3A
+KD_TEXT, KD_GRAPHICS = 0, 1
+VT_GETMODE = 0x5601
+VT_PROCESS = 1
+HIDE_CURSOR, SHOW_CURSOR = b"\033[?25l", b"\033[?25h"
+ACTIVE_CONSOLE = Path("/sys/class/tty/tty0/active")
+
+
+class Geometry(NamedTuple):
+    """How pixels lie in the memory of the screen."""
+
+    width: int
+    """px, as `height`"""
+    height: int
+    stride: int
+    """bytes from one line to the next"""
+    bits: int
+    """a pixel: 16 (5 red, 6 green, 5 blue) or 32 (8 each, and 8 unused)"""
+    red_low: bool = False
+    """Red, not blue, stands in the lowest bits."""
+    start: int = 0
+    """bytes before the first visible pixel"""
+
+
+def draw(image: npt.NDArray[np.uint8], geometry: Geometry, memory: bytearray | mmap.mmap) -> None:
+    """Write a picture into the screen's memory; what lies between the lines is left alone.
+
+    `image`: (height, width, 3) BGR, exactly the screen's size. Raises ValueError for another size.
+    """
+    size = (geometry.height, geometry.width)
+    if image.shape[:2] != size:
+        raise ValueError(f"{image.shape[1]}x{image.shape[0]} px on a screen of {size[1]}x{size[0]}")
+    depth = geometry.bits // 8
+    strides = (geometry.stride, depth, 1)
+    pixels: npt.NDArray[np.uint8] = np.ndarray(
+        (*size, depth), np.uint8, memory, geometry.start, strides
+    )
+    cv2.cvtColor(image, _conversion(geometry), dst=pixels)
+
+
+def _conversion(geometry: Geometry) -> int:
+    if geometry.bits == 32:
+        return cv2.COLOR_BGR2RGBA if geometry.red_low else cv2.COLOR_BGR2BGRA
+    return cv2.COLOR_RGB2BGR565 if geometry.red_low else cv2.COLOR_BGR2BGR565
+
+
+def read_geometry(descriptor: int) -> Geometry:
+    """Ask the driver. Raises OSError: no framebuffer, or pixels of a kind that we do not draw."""
+    variable, fixed = bytearray(256), bytearray(256)
+    fcntl.ioctl(descriptor, FBIOGET_VSCREENINFO, variable)
+    fcntl.ioctl(descriptor, FBIOGET_FSCREENINFO, fixed)
+    return parse_geometry(bytes(variable), bytes(fixed))
+
+
+def parse_geometry(variable: bytes, fixed: bytes) -> Geometry:
+    """fb_var_screeninfo and fb_fix_screeninfo to a geometry. Raises OSError, as read_geometry."""
+    width, height, _, _, left, top, bits, _, red, red_bits, _, *rest = VARIABLE.unpack_from(
+        variable
+    )
+    lengths = (red_bits, rest[1], rest[4])
+    if (bits, lengths) not in ((16, (5, 6, 5)), (32, (8, 8, 8))):
+        raise OSError(f"a screen of {bits} bits a pixel is not drawn on; set it to 16 or 32")
+    stride = FIXED.unpack_from(fixed)[-1]
+    start = top * stride + left * bits // 8
+    return Geometry(width, height, stride, bits, red < rest[3], start)
+
+
+class Framebuffer:
+    """The memory of a screen. Closing gives the console back."""
+
+    def __init__(self, path: Path, geometry: Geometry | None = None) -> None:
+        """`geometry`: for memory that no driver can be asked about. Raises OSError."""
+        descriptor = os.open(path, os.O_RDWR)
+        try:
+            self._geometry = geometry or read_geometry(descriptor)
+            self._memory = mmap.mmap(descriptor, _length(self._geometry))
+        finally:
+            os.close(descriptor)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(w, h) px"""
+        return self._geometry.width, self._geometry.height
+
+    def show(self, image: npt.NDArray[np.uint8]) -> None:
+        """`image`: (height, width, 3) BGR of exactly this size."""
+        draw(image, self._geometry, self._memory)
+
+    def close(self) -> None:
+        self._memory.close()
+
+
+def _length(geometry: Geometry) -> int:
+    """Bytes up to the end of the last visible line."""
+    return geometry.start + geometry.stride * geometry.height
+
+
+class Console:
+    """The text console on the same screen: no text and no cursor until it is closed.
+
+    Taking it needs CAP_SYS_TTY_CONFIG, hiding the cursor the group tty. Without, the picture is
+    drawn over the text all the same.
+    """
+
+    def __init__(self, path: Path | None = None) -> None:
+        """`path`: the terminal; None = the one that is on the screen."""
+        self._descriptor: int | None = None
+        self._taken = False
+        try:
+            self._descriptor = os.open(path or _active(), os.O_WRONLY | os.O_NOCTTY)
+            os.write(self._descriptor, HIDE_CURSOR)
+            self._take(self._descriptor)
+        except OSError as error:
+            log.info("console text may show for a moment: %s", error.strerror)
+
+    def _take(self, descriptor: int) -> None:
+        """Graphics mode, unless a desktop has the terminal: then it is the desktop's to give back.
+
+        A terminal that is in graphics mode without one was left so by a process that was killed.
+        """
+        mode = bytearray(8)
+        fcntl.ioctl(descriptor, VT_GETMODE, mode)
+        if mode[0] != VT_PROCESS:
+            fcntl.ioctl(descriptor, KDSETMODE, KD_GRAPHICS)
+            self._taken = True
+
+    def close(self) -> None:
+        """Text and cursor come back."""
+        if self._descriptor is None:
+            return
+        try:
+            if self._taken:
+                fcntl.ioctl(self._descriptor, KDSETMODE, KD_TEXT)
+            os.write(self._descriptor, SHOW_CURSOR)
+        except OSError as error:
+            log.info("the console could not be given back: %s", error.strerror)
+        finally:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+
+def _active() -> Path:
+    return Path("/dev") / ACTIVE_CONSOLE.read_text().strip()

@@ -1,0 +1,203 @@
+"""`emotion-edge doctor`: what is found, what is missing, and how to mend it. Changes nothing."""
+
+import os
+import platform
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from edge import __version__
+from edge.bus import Subscriber
+from edge.config import SYSTEM_CONFIG, Config
+from edge.errors import UserError
+from edge.messages import SERVICES, Health
+
+LISTEN_S = 2.5
+"""Every running service speaks within this."""
+OK, FAILED = 0, 1
+State = Literal["ok", "missing", "broken"]
+MARK = {"ok": "ok     ", "missing": "missing", "broken": "BROKEN "}
+
+
+class Finding(NamedTuple):
+    state: State
+    """missing = it goes without; broken = it does not go."""
+    what: str
+    detail: str
+    mend: str = ""
+
+
+def doctor(config: Config) -> int:
+    """Print every finding. Returns 0, or 1 where something keeps the product from working."""
+    broken = 0
+    for examine in EXAMINATIONS:
+        for finding in examine(config):
+            broken += finding.state == "broken"
+            print(f"{MARK[finding.state]}  {finding.what:<12}{finding.detail}", flush=True)
+            if finding.mend:
+                print(f"{'':21}-> {finding.mend}")
+    print()
+    print("ready: emotion-edge run" if not broken else f"{broken} to mend before it can run")
+    return FAILED if broken else OK
+
+
+def the_program(_: Config) -> Iterator[Finding]:
+    detail = f"emotion-edge {__version__}, Python {platform.python_version()}, {platform.machine()}"
+    yield Finding("ok", "program", f"{detail}, {_board()}")
+    there = f"{SYSTEM_CONFIG}" if SYSTEM_CONFIG.exists() else "the defaults"
+    yield Finding("ok", "settings", there)
+
+
+def _board() -> str:
+    """What the device tree calls this computer."""
+    model = Path("/proc/device-tree/model")
+    return model.read_text().rstrip("\0") if model.exists() else platform.system()
+
+
+def the_models(config: Config) -> Iterator[Finding]:
+    from edge.inference.interpreter import import_runtime, open_model
+
+    try:
+        yield Finding("ok", "runtime", import_runtime(None)[0])
+    except UserError as error:
+        yield Finding("broken", "runtime", str(error))
+        return
+    for what, kind, path in (
+        ("face model", "face-emotion", config.face.model),
+        ("voice model", "speech-emotion", config.audio.model),
+    ):
+        try:
+            card, _ = open_model(Path(path), kind, config.threads)
+        except UserError as error:
+            yield Finding("broken", what, str(error))
+        else:
+            yield Finding("ok", what, f"{card.name} {card.version}")
+
+
+def the_detector(config: Config) -> Iterator[Finding]:
+    from edge.inference.face_detection import YUNET_PATH, YUNET_SHA256
+    from edge.services.face import detector_of
+
+    try:
+        about = detector_of(config.face.detector).about
+    except UserError as error:
+        yield Finding("broken", "detector", str(error))
+        return
+    if config.face.detector.kind == "haar" or YUNET_PATH.exists() or config.face.detector.model:
+        yield Finding("ok", "detector", about)
+        return
+    yield Finding(
+        "missing",
+        "detector",
+        about,
+        f"fetch YuNet's weights: deploy/fetch-detector.sh, or put them at {YUNET_PATH} "
+        f"(sha256 {YUNET_SHA256[:12]}...)",
+    )
+
+
+def the_camera(config: Config) -> Iterator[Finding]:
+    from edge.devices.camera import check_device, check_source, device_path, find_camera
+
+    source = config.camera.source
+    try:
+        check_source(source)
+        found = find_camera() if source == "auto" else source
+        if found is not None and (device := device_path(found)) is not None:
+            check_device(device)
+    except (UserError, OSError) as error:
+        yield Finding("missing", "camera", str(error))
+        return
+    if found is None:
+        yield Finding(
+            "missing",
+            "camera",
+            "none found",
+            "plug one in; until then `emotion-edge run` shows the demo",
+        )
+    else:
+        yield Finding("ok", "camera", found)
+
+
+def the_microphone(config: Config) -> Iterator[Finding]:
+    from edge.devices.microphone import check_source, find_microphone
+
+    source = config.audio.source
+    try:
+        check_source(source)
+    except UserError as error:
+        yield Finding("broken", "microphone", str(error))
+        return
+    found = find_microphone() if source == "auto" else source
+    if found is None:
+        mend = "plug one in, and be in the group audio: sudo usermod -aG audio $USER"
+        yield Finding("missing", "microphone", "none found", mend)
+    else:
+        yield Finding("ok", "microphone", found)
+
+
+def the_button(config: Config) -> Iterator[Finding]:
+    chips = sorted(Path("/dev").glob("gpiochip*"))
+    closed = [chip for chip in chips if not os.access(chip, os.R_OK | os.W_OK)]
+    if closed:
+        mend = "sudo usermod -aG gpio $USER, then log in again"
+        yield Finding("missing", "button", f"no permission on {closed[0]}", mend)
+    elif chips:
+        yield Finding("ok", "button", f"GPIO{config.audio.button.pin} (BCM) to ground")
+    else:
+        yield Finding("missing", "button", "no GPIO here; `a` in the window records, too")
+
+
+def the_screen(config: Config) -> Iterator[Finding]:
+    framebuffer = Path(config.display.framebuffer)
+    if os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"):
+        yield Finding("ok", "screen", "a window on this desktop")
+    elif os.access(framebuffer, os.R_OK | os.W_OK):
+        yield Finding("ok", "screen", f"{framebuffer}, without a desktop")
+    elif framebuffer.exists():
+        mend = "sudo usermod -aG video $USER, then log in again"
+        yield Finding("missing", "screen", f"no permission on {framebuffer}", mend)
+    else:
+        yield Finding("missing", "screen", "none; results are on the bus all the same")
+
+
+def the_services(config: Config) -> Iterator[Finding]:
+    """Who is running now, by their own word."""
+    health = _listen(config)
+    if not health:
+        yield Finding("ok", "processes", f"none running in {config.directory}")
+        return
+    for name in SERVICES:
+        said = health.get(f"health.{name}")
+        if said is None:
+            yield Finding("missing", name, "not running")
+        elif said.state == "ok":
+            yield Finding("ok", name, f"running. {said.detail}")
+        else:
+            yield Finding("missing", name, f"{said.state}: {said.detail}")
+
+
+def _listen(config: Config) -> dict[str, Health]:
+    """Every service's last word."""
+    subscriber = Subscriber(config.endpoint("out"), ["health."])
+    heard: dict[str, Health] = {}
+    deadline_s = time.monotonic() + LISTEN_S
+    try:
+        while len(heard) < len(SERVICES) and (left_s := deadline_s - time.monotonic()) > 0:
+            subscriber.socket.poll(int(left_s * 1e3))
+            heard.update((t, m) for t, m in subscriber.receive() if isinstance(m, Health))
+    finally:
+        subscriber.close()
+    return heard
+
+
+EXAMINATIONS: tuple[Callable[[Config], Iterator[Finding]], ...] = (
+    the_program,
+    the_models,
+    the_detector,
+    the_camera,
+    the_microphone,
+    the_button,
+    the_screen,
+    the_services,
+)

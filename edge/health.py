@@ -1,0 +1,80 @@
+"""How a service is: what it counts, what it misses, said once a second on `health.<service>`.
+
+Knows the bus, and nothing of what the service does.
+"""
+
+import logging
+import os
+import time
+from pathlib import Path
+
+from edge import __version__, systemd
+from edge.bus import Publisher
+from edge.loop import Loop
+from edge.messages import Health as HealthMessage
+
+log = logging.getLogger(__name__)
+
+PERIOD_S = 1.0
+PAGE_MB = os.sysconf("SC_PAGESIZE") / 2**20
+STATM = Path("/proc/self/statm")
+
+
+class Health:
+    """Counts work, keeps the list of what is wrong, publishes both."""
+
+    def __init__(self, publisher: Publisher, service: str, loop: Loop) -> None:
+        self._publisher = publisher
+        self._service = service
+        self._started_s = self._counted_since_s = time.monotonic()
+        self._worked = 0
+        self._problems: dict[str, str] = {}
+        self._ready = False
+        self.dropped = 0
+        """What came and could not be taken, since the start."""
+        self.about = ""
+        """What is in use; said while nothing is wrong."""
+        loop.every(PERIOD_S, self.publish)
+
+    def worked(self) -> None:
+        """One frame published, one inference made."""
+        self._worked += 1
+
+    def problem(self, what: str, detail: str) -> None:
+        """`what` is wrong until it is said to be fine: degraded, and logged once."""
+        if self._problems.get(what) != detail:
+            log.warning("%s", detail)
+        self._problems[what] = detail
+
+    def fine(self, what: str) -> None:
+        """`what` works (again)."""
+        if self._problems.pop(what, None) is not None:
+            log.info("%s: works again", what)
+
+    def ready(self) -> None:
+        """The service works, or knows that it is degraded: say so at once, and to systemd."""
+        if not self._ready:
+            self._ready = True
+            systemd.notify("READY=1")
+            self.publish()
+
+    def publish(self) -> None:
+        """Say how it is."""
+        now_s = time.monotonic()
+        rate_hz = self._worked / max(now_s - self._counted_since_s, 1e-3)
+        self._publisher.publish(
+            f"health.{self._service}",
+            HealthMessage(
+                t_ns=time.monotonic_ns(),
+                time=time.time(),
+                state="degraded" if self._problems else "ok",
+                detail="; ".join(self._problems.values()) or self.about,
+                rate_hz=round(rate_hz, 2),
+                dropped=self.dropped,
+                rss_mb=round(int(STATM.read_text().split()[1]) * PAGE_MB, 1),
+                uptime_s=round(now_s - self._started_s, 1),
+                version=__version__,
+            ),
+        )
+        self._worked = 0
+        self._counted_since_s = now_s

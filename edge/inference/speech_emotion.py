@@ -1,0 +1,37 @@
+"""A spoken window to emotion scores. Knows nothing of microphones, nor of earlier recordings."""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.inference.card import ModelError
+from edge.inference.interpreter import open_model
+from edge.inference.speech_features import Signal, features
+
+
+class SpeechEmotion:
+    """A speech-emotion network. Raises ModelError if the model or its card is unusable."""
+
+    def __init__(self, model: Path, threads: int = 1) -> None:
+        self.card, self._network = open_model(model, "speech-emotion", threads)
+        if self.card.features is None:
+            raise ModelError(f"{model}: its card has no feature settings")
+        self._settings = self.card.features
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """What each score is of, in order."""
+        return self.card.labels
+
+    def classify(self, signal: Signal) -> NDArray[np.float32]:
+        """Scores (n labels,) that sum to 1 for the first 2 s of a (n,) mono signal at 16 kHz.
+
+        Raises ValueError for a signal that is empty, not mono or not finite.
+        """
+        return self.card.scores(self.logits(signal))
+
+    def logits(self, signal: Signal) -> NDArray[np.float32]:
+        """The network's answer (n labels,), before the temperature."""
+        x = self.card.normalise(features(signal, self._settings))
+        return self._network(x.reshape(self.card.input.shape))

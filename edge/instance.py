@@ -1,0 +1,36 @@
+"""At most one process of a kind works in a runtime folder. Knows no socket."""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from edge.config import ConfigError
+
+PID_WIDTH = 10
+"""Characters; always as many, so that a reader never sees half a number."""
+
+
+@contextmanager
+def only_one(directory: Path, name: str) -> Iterator[None]:
+    """Hold `directory/name.lock` while the block runs; the kernel frees it when we die.
+
+    Raises ConfigError where another process holds it: ZeroMQ would take its local endpoint away
+    from it without a word.
+    """
+    descriptor = os.open(directory / f"{name}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        owner = os.pread(descriptor, PID_WIDTH, 0).decode().strip()
+        os.close(descriptor)
+        raise ConfigError(
+            f"emotion-edge {name} is running already (pid {owner}) in {directory}; "
+            "stop it, or set another bus.directory"
+        ) from error
+    try:
+        os.pwrite(descriptor, f"{os.getpid():<{PID_WIDTH}}".encode(), 0)
+        yield
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,133 @@
+"""What is drawn on the faces: boxes, labels and scores, kept inside the picture and apart.
+
+Larger faces choose their places first; where there is no room for a chart beside a face, its scores
+become a strip at its foot.
+"""
+
+from collections.abc import Iterable
+
+from edge.messages import FaceResult
+from edge.overlay import paint
+from edge.overlay.chart import LABEL_WIDTH, colour_of, draw_score, draw_strip, small_px
+from edge.overlay.paint import GROUND, TEXT, Colour, Image, Rect, Stamp
+
+BAR_WIDTH, ROW_HEIGHT, MARGIN = 4.2, 1.15, 0.5
+"""units; of the chart beside a face"""
+HELD_DIMMING = 0.5
+CHART_SHADE = 0.8
+SMALLEST_STRIP_PX = 24
+
+
+def draw_faces(
+    picture: Image,
+    unit: float,
+    faces: Iterable[FaceResult],
+    frame_size: tuple[int, int],
+    followed: int | None,
+) -> None:
+    """Draw every face onto the picture.
+
+    `frame_size`: (w, h) px of the frame whose px the boxes are in. `followed`: the id of the face
+    that the fused emotion goes by; its box is drawn heavier.
+    """
+    bounds = Rect(0, 0, picture.shape[1], picture.shape[0])
+    scale = picture.shape[1] / frame_size[0], picture.shape[0] / frame_size[1]
+    boxes = [(face, _scaled(face, scale)) for face in faces]
+    boxes.sort(key=lambda pair: pair[1].w * pair[1].h, reverse=True)
+    for face, box in reversed(boxes):
+        heavy = face.id == followed and len(boxes) > 1
+        _draw_box(picture, box, unit * (1.6 if heavy else 1.0), face)
+    taken = [box for _, box in boxes]
+    for face, box in boxes:
+        taken.append(_draw_label(picture, bounds, unit, face, box, taken))
+    for face, box in boxes:
+        taken.append(_draw_scores(picture, bounds, unit, face, box, taken))
+
+
+def _scaled(face: FaceResult, scale: tuple[float, float]) -> Rect:
+    x, y, w, h = face.box
+    across, down = scale
+    return Rect(round(x * across), round(y * down), round(w * across), round(h * down))
+
+
+def _colour(face: FaceResult) -> Colour:
+    colour = colour_of(face.emotion)
+    return paint.mixed(colour, GROUND, HELD_DIMMING) if face.held else colour
+
+
+def _draw_box(picture: Image, box: Rect, unit: float, face: FaceResult) -> None:
+    thick = max(2, round(0.12 * unit))
+    paint.outline(picture, box, GROUND, thick + 2, dashed=face.held)
+    paint.outline(picture, box, _colour(face), thick, dashed=face.held)
+
+
+def _draw_label(
+    picture: Image, bounds: Rect, unit: float, face: FaceResult, box: Rect, taken: list[Rect]
+) -> Rect:
+    """Above the box, below it or in its upper edge: the first place that is free."""
+    stamp = _label(face, unit)
+    gap = max(3, round(0.25 * unit))
+    left = box.x - max(1, gap // 3)
+    places = [
+        Rect(left, y, stamp.width_px, stamp.height_px).kept_in(bounds)
+        for y in (box.y - gap - stamp.height_px, box.bottom + gap, box.y + gap)
+    ]
+    others = [rect for rect in taken if rect is not box]
+    free = (p for p in places if not p.overlaps(box) and not _collides(p, others))
+    place = next(free, places[2])
+    paint.press(picture, place.x, place.y, stamp)
+    return place
+
+
+def _label(face: FaceResult, unit: float) -> Stamp:
+    text = f"{face.id}  {face.emotion}  {face.confidence:.0%}"
+    letters = TEXT if face.held else GROUND
+    return paint.chip_stamp(text, small_px(unit), letters, _colour(face))
+
+
+def _collides(place: Rect, taken: Iterable[Rect]) -> bool:
+    return any(place.overlaps(rect) for rect in taken)
+
+
+def _draw_scores(
+    picture: Image, bounds: Rect, unit: float, face: FaceResult, box: Rect, taken: list[Rect]
+) -> Rect:
+    """A chart beside the box, or a strip in its foot; returns what it covers."""
+    size = _chart_size(face, unit)
+    gap = max(4, round(0.4 * unit))
+    for x in (box.right + gap, box.x - gap - size[0]):
+        chart = Rect(x, box.y, *size)._replace(y=max(0, min(box.y, bounds.h - size[1])))
+        if bounds.holds(chart) and not _collides(chart, taken):
+            _draw_chart(picture, chart, unit, face)
+            return chart
+    strip = _strip(bounds, box, unit, taken)
+    if strip.w >= SMALLEST_STRIP_PX:
+        draw_strip(picture, strip, face.scores)
+    return strip
+
+
+def _chart_size(face: FaceResult, unit: float) -> tuple[int, int]:
+    width = LABEL_WIDTH + BAR_WIDTH + 2 * MARGIN
+    return round(width * unit), round((len(face.scores) * ROW_HEIGHT + 2 * MARGIN) * unit)
+
+
+def _draw_chart(picture: Image, chart: Rect, unit: float, face: FaceResult) -> None:
+    paint.shade(picture, chart, CHART_SHADE)
+    inner = chart.shrunk(round(MARGIN * unit))
+    rows = len(face.scores)
+    for row, (label, score) in enumerate(face.scores.items()):
+        top, foot = inner.y + row * inner.h // rows, inner.y + (row + 1) * inner.h // rows
+        line = inner._replace(y=top, h=foot - top)
+        draw_score(picture, line, unit, label, score, best=label == face.emotion)
+    if face.held:
+        paint.shade(picture, chart, HELD_DIMMING)
+
+
+def _strip(bounds: Rect, box: Rect, unit: float, taken: list[Rect]) -> Rect:
+    """Below the box where that is free, else inside it."""
+    thick, gap = max(4, round(0.35 * unit)), max(4, round(0.3 * unit))
+    below = Rect(box.x, box.bottom + gap, box.w, thick)
+    if bounds.holds(below) and not _collides(below, taken):
+        return below
+    inside = Rect(box.x + gap, box.bottom - gap - thick, box.w - 2 * gap, thick)
+    return inside.kept_in(bounds.shrunk(gap))

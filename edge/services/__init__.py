@@ -1,0 +1,1 @@
+"""One file, one process: what each does with what comes in. Services never import each other."""

@@ -1,0 +1,295 @@
+"""The audio process: a press becomes a recording, and a recording one `audio` message.
+
+A press comes over the bus or from the button. While one recording is made and analysed, further
+presses are ignored and counted. In `audio`, `t_ns` and `time` are those of the recording's end, so
+that `age_ms` is how long the analysis took. No sound is kept or sent. How a microphone is opened,
+and what the network is, other rooms know.
+"""
+
+import logging
+import time
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.bus import Publisher, Subscriber
+from edge.config import Audio as Settings
+from edge.config import Config
+from edge.decision import decide, rounded
+from edge.devices.button import Button, ButtonError, NoButtonError
+from edge.devices.microphone import Microphone, make_microphone
+from edge.devices.recorder import Recorder, Sound, Take
+from edge.devices.sound import Signal, resample
+from edge.health import Health
+from edge.inference.speech_activity import is_speech
+from edge.inference.speech_emotion import SpeechEmotion
+from edge.inference.speech_features import level_dbfs
+from edge.loop import Loop, Timer
+from edge.messages import Audio, Press, Recording, Scores, Trigger
+
+log = logging.getLogger(__name__)
+
+SPEECH_RATE_HZ = 16_000
+ANSWER_S = 1.0
+"""A microphone that gives no sample for so long, not even of silence, has failed."""
+OPEN_S = 5.0
+"""Opening it may take longer: PortAudio looks at every device, a sound server wakes it up."""
+IDLE_S = 1.0
+"""`recording` is said this often while idle, for those who came later."""
+GIVE_UP_S = 2.0
+"""A driver that hangs for this much longer is beyond mending from within the process."""
+NO_ANSWER = "the microphone does not answer; unplug it and plug it in, or set audio.source"
+
+Phase = Literal["idle", "recording", "analysing"]
+
+
+class VoiceScores:
+    """The mean of the last recordings' scores: pure, it knows what it is told."""
+
+    def __init__(self, window: int, window_s: float) -> None:
+        """At most `window` recordings, none older than `window_s`."""
+        self._window_s = window_s
+        self._recent: deque[tuple[float, NDArray[np.float32]]] = deque(maxlen=window)
+
+    def add(self, scores: NDArray[np.float32], now_s: float) -> NDArray[np.float32]:
+        """Takes a recording's scores (n labels,) at `now_s`; gives the mean, (n labels,)."""
+        self._recent.append((now_s, scores))
+        while now_s - self._recent[0][0] > self._window_s:
+            self._recent.popleft()
+        return np.asarray(np.mean([scores for _, scores in self._recent], axis=0))
+
+
+class AudioService:
+    """Turns presses into `recording` and `audio` messages."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        loop: Loop,
+        publisher: Publisher,
+        health: Health,
+        recorder: Recorder,
+        classifier: SpeechEmotion,
+        light: Callable[[bool], None],
+        about: str,
+    ) -> None:
+        """`light` switches the LED. `about`: the button, in words."""
+        self._settings = settings
+        self._loop = loop
+        self._publisher = publisher
+        self._health = health
+        self._recorder = recorder
+        self._classifier = classifier
+        self._light = light
+        self._about = about
+        self._voice = VoiceScores(settings.window, settings.window_s)
+        self._take: Take | None = None
+        self._trigger: Trigger = "command"
+        self._patience: Timer | None = None
+        loop.every(IDLE_S, self._say_idle)
+
+    def start(self) -> None:
+        """Find out whether there is a microphone; be ready either way."""
+        self._classifier.classify(np.zeros(SPEECH_RATE_HZ, np.float32))  # the first one is slow
+        patience = self._loop.after(OPEN_S, partial(self._ready, NO_ANSWER))
+        self._recorder.check(partial(self._checked, patience))
+
+    def _checked(self, patience: Timer, problem: str) -> None:
+        patience.cancel()
+        self._ready(problem)
+
+    def _ready(self, problem: str) -> None:
+        if problem:
+            self._health.problem("microphone", problem)
+        else:
+            self._health.fine("microphone")
+        self._say_what_is_used()
+        self._health.ready()
+
+    def _say_what_is_used(self) -> None:
+        self._health.about = f"{self._recorder.about}; {self._about}"
+
+    def receive(self, presses: Subscriber) -> None:
+        """Presses from the bus."""
+        for _, message in presses.receive():
+            if isinstance(message, Press):
+                self.press(message.trigger)
+
+    def press(self, trigger: Trigger) -> None:
+        """Start a recording, unless one is being made or analysed."""
+        if self._take is not None:
+            self._health.dropped += 1
+            return
+        self._trigger = trigger
+        self._take = Take(self._settings.duration_s)
+        self._expect(OPEN_S, self._take)
+        self._recorder.record(self._take, self._heard, self._failed)
+
+    def _expect(self, within_s: float, take: Take) -> None:
+        """The next sound has to come within this time."""
+        self._wait_no_more()
+        self._patience = self._loop.after(within_s, partial(self._hangs, take))
+
+    def _wait_no_more(self) -> None:
+        if self._patience is not None:
+            self._patience.cancel()
+
+    def _heard(self, take: Take, sound: Sound) -> None:
+        if take is not self._take:
+            return
+        take.add(sound)
+        self._expect(ANSWER_S, take)
+        if take.complete:
+            self._finish(take)
+            return
+        self._light(True)
+        self._say_recording(take, sound)
+
+    def _say_recording(self, take: Take, sound: Sound) -> None:
+        level = level_dbfs(sound.samples) if sound.samples.size else None
+        self._say("recording", take.end_ns, take.elapsed_s, level)
+
+    def _finish(self, take: Take) -> None:
+        self._wait_no_more()
+        self._light(False)
+        self._health.fine("microphone")
+        self._say_what_is_used()
+        self._say("analysing", take.end_ns, take.elapsed_s)
+        self._publisher.publish("audio", self._analyse(take))
+        self._health.worked()
+        # Not at once: the presses that came during the analysis are read, and ignored, first.
+        self._loop.after(0, self._rest)
+
+    def _failed(self, take: Take, why: str) -> None:
+        if take is not self._take:
+            return
+        take.over = True
+        self._wait_no_more()
+        self._light(False)
+        log.info("no recording: %s", why)
+        self._health.problem("microphone", why)
+        self._rest()
+
+    def _hangs(self, take: Take) -> None:
+        self._failed(take, NO_ANSWER)
+        self._loop.after(GIVE_UP_S, partial(self._give_up, take))
+
+    def _give_up(self, take: Take) -> None:
+        """A new process can open the microphone again; this one's thread is lost in the driver."""
+        if self._recorder.hangs_at(take):
+            raise RuntimeError(NO_ANSWER)
+
+    def _rest(self) -> None:
+        self._take = None
+        self._say_idle()
+
+    def _say_idle(self) -> None:
+        if self._take is None:
+            self._say("idle", time.monotonic_ns())
+
+    def close(self) -> None:
+        """Leave off recording."""
+        if self._take is not None:
+            self._take.over = True
+            self._light(False)
+        self._recorder.close()
+
+    def _analyse(self, take: Take) -> Audio:
+        started_ns = time.monotonic_ns()
+        signal = resample(take.signal(), take.rate_hz, SPEECH_RATE_HZ)
+        speech = is_speech(signal, SPEECH_RATE_HZ)
+        scores = self._scores(signal, take.end_ns / 1e9) if speech else None
+        decision = decide(scores, self._settings.threshold) if scores else None
+        return Audio(
+            t_ns=take.end_ns,
+            time=unix_time(take.end_ns),
+            trigger=self._trigger,
+            duration_s=round(take.elapsed_s, 3),
+            speech=speech,
+            emotion=decision and decision[0],
+            confidence=decision and decision[1],
+            scores=scores,
+            level_dbfs=round(level_dbfs(signal), 1),
+            inference_ms=round((time.monotonic_ns() - started_ns) / 1e6, 2),
+        )
+
+    def _scores(self, signal: Signal, now_s: float) -> Scores:
+        """{label: score} of this and the last recordings."""
+        scores = self._voice.add(self._classifier.classify(signal), now_s)
+        return rounded(dict(zip(self._classifier.labels, scores.tolist(), strict=True)))
+
+    def _say(
+        self, phase: Phase, t_ns: int, elapsed_s: float = 0.0, level: float | None = None
+    ) -> None:
+        message = Recording(
+            t_ns=t_ns,
+            time=unix_time(t_ns),
+            phase=phase,
+            elapsed_s=round(elapsed_s, 3),
+            level_dbfs=None if level is None else round(level, 1),
+        )
+        self._publisher.publish("recording", message)
+
+
+def unix_time(t_ns: int) -> float:
+    """The wall clock, s, at `t_ns` of CLOCK_MONOTONIC."""
+    return time.time() - (time.monotonic_ns() - t_ns) / 1e9
+
+
+def open_button(config: Config, health: Health, on_press: Callable[[], None]) -> Button | None:
+    """The button; or None, and `health` says why if that can be mended."""
+    wanted = config.audio.button
+    try:
+        return Button(wanted.pin, wanted.bounce_s, wanted.led_pin, on_press, config.directory)
+    except NoButtonError as error:
+        log.info("%s", error)
+    except ButtonError as error:
+        health.problem("button", str(error))
+    return None
+
+
+def no_light(on: bool) -> None:
+    """The LED of a machine without a button."""
+
+
+def run(config: Config, loop: Loop) -> None:
+    """Serve until the loop stops. Raises ModelError, SoundError."""
+    microphone = make_microphone(config.audio.source)
+    classifier = SpeechEmotion(Path(config.audio.model), config.threads)
+    serve(config, loop, microphone, classifier)
+
+
+def serve(config: Config, loop: Loop, microphone: Microphone, classifier: SpeechEmotion) -> None:
+    """Put the service together and let it work until the loop stops."""
+    publisher = Publisher(config.endpoint("in"), config.device_name)
+    presses = Subscriber(config.endpoint("out"), ["press"])
+    health = Health(publisher, "audio", loop)
+    recorder = Recorder(microphone, loop.call_from_thread)
+    button = open_button(
+        config, health, lambda: loop.call_from_thread(partial(service.press, "button"))
+    )
+    service = AudioService(
+        config.audio,
+        loop,
+        publisher,
+        health,
+        recorder,
+        classifier,
+        button.light if button else no_light,
+        button.about if button else "no button",
+    )
+    loop.watch(presses.socket, lambda: service.receive(presses))
+    try:
+        service.start()
+        loop.run()
+    finally:
+        service.close()
+        if button:
+            button.close()
+        presses.close()
+        publisher.close()

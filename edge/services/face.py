@@ -1,0 +1,125 @@
+"""Faces in the newest frame: found, cropped, classified, told apart, published."""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from edge.bus import FrameSubscriber, Publisher
+from edge.config import Config
+from edge.config import Detector as DetectorSettings
+from edge.config import Face as Settings
+from edge.decision import decide, rounded
+from edge.health import PERIOD_S, Health
+from edge.inference.face_detection import Detector, Image, make_detector
+from edge.inference.face_detection import Face as Found
+from edge.inference.face_emotion import FaceEmotion
+from edge.loop import Loop
+from edge.messages import Face, FaceResult
+from edge.tracking import Detection, Tracked, Tracker
+
+NO_FRAMES_S = 2.0
+"""After this long without a frame the service says so."""
+
+
+class FaceReader:
+    """From boxes in a picture to faces with emotions: for a stream of frames, or for one file."""
+
+    def __init__(self, settings: Settings, threads: int) -> None:
+        """Loads the network. Raises ModelError."""
+        self._settings = settings
+        self._classifier = FaceEmotion(Path(settings.model), threads)
+        self.forget()
+
+    def forget(self) -> None:
+        """What comes next has nothing to do with what came before."""
+        self._tracker = Tracker(self._settings.window_s, self._settings.hold_s)
+
+    def read(self, image: Image, found: Sequence[Found], now_s: float) -> list[FaceResult]:
+        """`image`: (height, width, 3) uint8 BGR, taken at `now_s`; `found`: the boxes in it."""
+        boxes = [face.box for face in found]
+        scores = self._classifier.classify(image, boxes)
+        detections = [Detection(box, score) for box, score in zip(boxes, scores, strict=True)]
+        return [self._result(face) for face in self._tracker.update(now_s, detections)]
+
+    def _result(self, face: Tracked) -> FaceResult:
+        scores = rounded(dict(zip(self._classifier.labels, face.scores.tolist(), strict=True)))
+        emotion, confidence = decide(scores, self._settings.threshold)
+        x, y, w, h = (round(float(value), 1) for value in face.box)
+        return FaceResult(
+            id=face.id,
+            box=(x, y, w, h),
+            emotion=emotion,
+            confidence=confidence,
+            scores=scores,
+            held=face.held,
+        )
+
+
+class FaceService:
+    """From a frame to a `face` message."""
+
+    def __init__(
+        self,
+        frames: FrameSubscriber,
+        publisher: Publisher,
+        detector: Detector,
+        reader: FaceReader,
+        health: Health,
+    ) -> None:
+        self._frames = frames
+        self._publisher = publisher
+        self._detector = detector
+        self._reader = reader
+        self._health = health
+        self._last_s = time.monotonic()
+
+    def on_frame(self) -> None:
+        """Take the newest frame; older ones are gone and counted as dropped."""
+        frame = self._frames.receive()
+        if frame is None:
+            return
+        started_s = self._last_s = time.monotonic()
+        found = self._detector.detect(frame.image)
+        faces = self._reader.read(frame.image, found, frame.t_ns / 1e9)
+        self._publisher.publish(
+            "face",
+            Face(
+                t_ns=frame.t_ns,
+                time=frame.time,
+                frame_seq=frame.seq,
+                frame_size=frame.size,
+                faces=faces,
+                inference_ms=round((time.monotonic() - started_s) * 1e3, 2),
+            ),
+        )
+        self._health.fine("camera")
+        self._health.worked()
+        self._health.dropped = self._frames.missed + self._frames.bad
+
+    def check_frames(self) -> None:
+        """Say when no frames come; the camera's own health says why."""
+        if time.monotonic() - self._last_s > NO_FRAMES_S:
+            self._health.problem("camera", "no frames from the camera")
+
+
+def detector_of(settings: DetectorSettings) -> Detector:
+    """The detector that the settings ask for. Raises ModelError."""
+    return make_detector(settings.kind, settings.model, settings.cascade, settings.min_face)
+
+
+def run(config: Config, loop: Loop) -> None:
+    reader = FaceReader(config.face, config.threads)
+    detector = detector_of(config.face.detector)
+    publisher = Publisher(config.endpoint("in"), config.device_name)
+    frames = FrameSubscriber(config.endpoint("frames"))
+    health = Health(publisher, "face", loop)
+    health.about = detector.about
+    service = FaceService(frames, publisher, detector, reader, health)
+    loop.watch(frames.socket, service.on_frame)
+    loop.every(PERIOD_S, service.check_frames)
+    try:
+        health.ready()
+        loop.run()
+    finally:
+        frames.close()
+        publisher.close()

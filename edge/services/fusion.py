@@ -1,0 +1,128 @@
+"""What face and voice say, weighed into one `emotion`; works with either one missing."""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from edge.bus import Publisher, Subscriber
+from edge.config import Config
+from edge.decision import decide, rounded
+from edge.fusion import Opinion, Rules, fuse
+from edge.health import Health
+from edge.inference.card import load_card
+from edge.loop import Loop
+from edge.messages import TOPICS, Audio, Emotion, Face, FaceResult, Message
+
+M = TypeVar("M", bound=Message)
+
+REFRESH_S = 0.5
+"""An `emotion` comes at least this often, so that what has gone is seen to be gone."""
+
+
+class FusionService:
+    """Keeps the last `face` and `audio`; every change makes an `emotion`."""
+
+    def __init__(
+        self,
+        subscriber: Subscriber,
+        publisher: Publisher,
+        rules: Rules,
+        threshold: float,
+        health: Health,
+    ) -> None:
+        self._subscriber = subscriber
+        self._publisher = publisher
+        self._rules = rules
+        self._threshold = threshold
+        self._health = health
+        self._face: Face | None = None
+        self._voice: Audio | None = None
+        self._published_s = 0.0
+
+    def on_message(self) -> None:
+        """Take what came and publish once."""
+        received = self._subscriber.receive()
+        for _, message in received:
+            if isinstance(message, Face):
+                self._face = message
+            elif isinstance(message, Audio) and message.speech:
+                self._voice = message
+        if received:
+            self._publish()
+
+    def refresh(self) -> None:
+        """Publish when nothing else made it so."""
+        if time.monotonic() - self._published_s >= REFRESH_S:
+            self._publish()
+
+    def _publish(self) -> None:
+        self._published_s = time.monotonic()
+        now_ns = time.monotonic_ns()
+        face = usable(self._face, "face", now_ns)
+        voice = usable(self._voice, "audio", now_ns)
+        result = nearest(face.faces) if face else None
+        seen = Opinion(result.scores, age_s(face, now_ns)) if face and result else None
+        heard = Opinion(voice.scores, age_s(voice, now_ns)) if voice and voice.scores else None
+        scores = rounded(fuse(seen, heard, self._rules))
+        emotion, confidence = decide(scores, self._threshold)
+        t_ns, taken = newest_capture(face if seen else None, voice if heard else None, now_ns)
+        self._publisher.publish(
+            "emotion",
+            Emotion(
+                t_ns=t_ns,
+                time=taken,
+                emotion=emotion,
+                confidence=confidence,
+                scores=scores,
+                face_age_s=seen.age_s if seen else None,
+                voice_age_s=heard.age_s if heard else None,
+                face_id=result.id if result else None,
+            ),
+        )
+        self._health.worked()
+        self._health.dropped = self._subscriber.bad
+
+
+def age_s(message: Message, now_ns: int) -> float:
+    """Seconds from the capture to `now_ns`."""
+    return round((now_ns - message.t_ns) / 1e9, 3)
+
+
+def usable(message: M | None, topic: str, now_ns: int) -> M | None:
+    """The message while it is younger than its topic's max age, else None."""
+    max_age_s = TOPICS[topic].max_age_s
+    if message is None or (max_age_s is not None and age_s(message, now_ns) > max_age_s):
+        return None
+    return message
+
+
+def nearest(faces: Sequence[FaceResult]) -> FaceResult | None:
+    """The face that speaks for the picture: the largest."""
+    return max(faces, key=lambda face: face.box[2] * face.box[3], default=None)
+
+
+def newest_capture(face: Face | None, voice: Audio | None, now_ns: int) -> tuple[int, float]:
+    """(t_ns, time) of the newest input that was used; now where there was none."""
+    captures = [(message.t_ns, message.time) for message in (face, voice) if message]
+    return max(captures, default=(now_ns, time.time()))
+
+
+def run(config: Config, loop: Loop) -> None:
+    rules = Rules(
+        face_reliability=load_card(Path(config.face.model)).reliability,
+        voice_reliability=load_card(Path(config.audio.model)).reliability,
+        voice_half_life_s=config.fusion.voice_half_life_s,
+    )
+    publisher = Publisher(config.endpoint("in"), config.device_name)
+    subscriber = Subscriber(config.endpoint("out"), ["face", "audio"])
+    health = Health(publisher, "fusion", loop)
+    service = FusionService(subscriber, publisher, rules, config.fusion.threshold, health)
+    loop.watch(subscriber.socket, service.on_message)
+    loop.every(REFRESH_S, service.refresh)
+    try:
+        health.ready()
+        loop.run()
+    finally:
+        subscriber.close()
+        publisher.close()

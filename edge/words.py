@@ -1,0 +1,64 @@
+"""Messages in words, for terminals: one line each. Pure."""
+
+import time
+
+from edge.messages import Audio, Emotion, Face, Health, Message, Press, Recording
+
+
+def in_words(message: Message) -> str:
+    """What a message says, in one line of at most about 100 characters."""
+    if isinstance(message, Face):
+        return _face(message)
+    if isinstance(message, Recording):
+        return _recording(message)
+    if isinstance(message, Audio):
+        return _audio(message)
+    if isinstance(message, Emotion):
+        return _emotion(message)
+    if isinstance(message, Health):
+        return _health(message)
+    assert isinstance(message, Press)
+    return f"{message.trigger} pressed"
+
+
+def _face(message: Face) -> str:
+    if not message.faces:
+        return "no face"
+    return ", ".join(
+        f"#{face.id} {face.emotion} {face.confidence:.2f}{' (held)' if face.held else ''}"
+        for face in message.faces
+    )
+
+
+def _recording(message: Recording) -> str:
+    if message.phase != "recording":
+        return message.phase
+    level = "" if message.level_dbfs is None else f", {message.level_dbfs:.0f} dBFS"
+    return f"recording {message.elapsed_s:.1f} s{level}"
+
+
+def _audio(message: Audio) -> str:
+    if not message.speech:
+        return f"nobody spoke ({message.level_dbfs:.0f} dBFS)"
+    return f"{message.emotion} {message.confidence or 0:.2f}"
+
+
+def _emotion(message: Emotion) -> str:
+    used = [
+        f"{name} {age_s:.1f} s ago"
+        for name, age_s in (("face", message.face_age_s), ("voice", message.voice_age_s))
+        if age_s is not None
+    ]
+    if not used:
+        return "neither a face nor a voice"
+    return f"{message.emotion} {message.confidence:.2f} ({', '.join(used)})"
+
+
+def _health(message: Health) -> str:
+    detail = f": {message.detail}" if message.detail else ""
+    return f"{message.state}, {message.rate_hz:.1f}/s, {message.rss_mb:.0f} MB{detail}"
+
+
+def age_in_words(message: Message) -> str:
+    """How long ago the capture was, by this host's clock."""
+    return f"{max(0.0, time.time() - message.time):.1f} s ago"

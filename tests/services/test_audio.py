@@ -1,0 +1,405 @@
+"""The audio process on a real bus, with a sound file or a broken thing as microphone."""
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+import gpiozero
+import msgspec
+import numpy as np
+import pytest
+import soundfile
+from gpiozero.pins.mock import MockFactory
+
+from edge.bus import Publisher, unpack
+from edge.config import Button, Config
+from edge.devices.microphone import Microphone, MicrophoneError, Stream
+from edge.devices.sound import Signal
+from edge.inference.speech_emotion import SpeechEmotion
+from edge.loop import Loop
+from edge.messages import VOICE_LABELS, Audio, Health, Message, Press, Recording, Trigger
+from edge.services import audio
+from edge.services.audio import VoiceScores
+from tests.helpers import (
+    DATA,
+    PATIENCE_S,
+    Listener,
+    emotion_edge,
+    listening,
+    needs_data,
+    publishing,
+    running,
+    write_config,
+)
+
+RATE_HZ = 16_000
+SHORT_S = 0.5
+"""The shortest recording that the settings allow."""
+PIN, LED_PIN = 17, 27
+CLIP = DATA / "ravdess_16k" / "Actor_01" / "03-01-05-02-01-01-01.flac"
+
+
+def silence(path: Path, seconds: float = 1.0) -> Path:
+    soundfile.write(path, np.zeros(round(seconds * RATE_HZ)), RATE_HZ)
+    return path
+
+
+def with_audio(config: Config, **changes: object) -> Config:
+    return msgspec.structs.replace(config, audio=msgspec.structs.replace(config.audio, **changes))
+
+
+@pytest.fixture
+def quick(with_hub: Config, directory: Path) -> Config:
+    """Recordings of half a second of silence."""
+    source = str(silence(directory / "silence.wav"))
+    return with_audio(with_hub, source=source, duration_s=SHORT_S)
+
+
+@pytest.fixture(scope="module")
+def classifier() -> SpeechEmotion:
+    return SpeechEmotion(Path(Config().audio.model))
+
+
+@pytest.fixture
+def pins() -> Iterator[MockFactory]:
+    before = gpiozero.Device.pin_factory
+    gpiozero.Device.pin_factory = MockFactory()
+    yield gpiozero.Device.pin_factory
+    gpiozero.Device.pin_factory.reset()
+    gpiozero.Device.pin_factory = before
+
+
+@contextlib.contextmanager
+def service(
+    config: Config, run: Callable[[Config, Loop], None] = audio.run
+) -> Iterator[tuple[Listener, Publisher]]:
+    """The service at work, ears for all it says, and a voice for presses."""
+    with (
+        listening(config.endpoint("out"), "recording", "audio", "health.audio") as listener,
+        running(run, config),
+        publishing(config) as publisher,
+    ):
+        listener.topic("health.audio")
+        yield listener, publisher
+
+
+def press(publisher: Publisher, trigger: Trigger = "key") -> None:
+    publisher.publish("press", Press(t_ns=time.monotonic_ns(), time=time.time(), trigger=trigger))
+
+
+def phase(name: str) -> Callable[[str, Message], bool]:
+    return lambda _, message: isinstance(message, Recording) and message.phase == name
+
+
+def health(state: str) -> Callable[[str, Message], bool]:
+    return lambda _, message: isinstance(message, Health) and message.state == state
+
+
+def result(listener: Listener) -> Audio:
+    message = listener.topic("audio")
+    assert isinstance(message, Audio)
+    return message
+
+
+class OnlyMicrophone:
+    """A microphone and its own stream: what it gives is what `reads` does."""
+
+    about = "a microphone for tests"
+    rate_hz = RATE_HZ
+
+    def __init__(self, read: Callable[[int], Signal]) -> None:
+        self.read = read
+        self.opened = self.closed = 0
+
+    def open(self) -> Stream:
+        self.opened += 1
+        return self
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+def serving(microphone: Microphone, classifier: SpeechEmotion) -> Callable[[Config, Loop], None]:
+    return partial(audio.serve, microphone=microphone, classifier=classifier)
+
+
+# What the scores of several recordings come to
+
+
+def scores(*values: float) -> np.ndarray:
+    return np.array(values, np.float32)
+
+
+def test_one_recording_keeps_its_scores() -> None:
+    assert VoiceScores(3, 30.0).add(scores(0.2, 0.8), 0.0) == pytest.approx([0.2, 0.8])
+
+
+def test_scores_are_averaged_over_the_window_and_no_further() -> None:
+    voice = VoiceScores(2, 30.0)
+    voice.add(scores(1.0, 0.0), 0.0)
+    assert voice.add(scores(0.0, 1.0), 1.0) == pytest.approx([0.5, 0.5])
+    assert voice.add(scores(0.0, 1.0), 2.0) == pytest.approx([0.0, 1.0])
+
+
+def test_old_recordings_do_not_count() -> None:
+    voice = VoiceScores(3, 30.0)
+    voice.add(scores(1.0, 0.0), 0.0)
+    assert voice.add(scores(0.0, 1.0), 30.5) == pytest.approx([0.0, 1.0])
+
+
+# From a press to a message
+
+
+@needs_data
+def test_a_press_with_speech_gives_an_emotion(with_hub: Config) -> None:
+    with service(with_audio(with_hub, source=str(CLIP))) as (listener, publisher):
+        press(publisher, "command")
+        heard = result(listener)
+        assert heard.trigger == "command"
+        assert heard.duration_s == 2.0
+        assert heard.speech
+        assert heard.scores is not None
+        assert set(heard.scores) == set(VOICE_LABELS)
+        assert sum(heard.scores.values()) == pytest.approx(1, abs=0.001)
+        assert heard.emotion in (*VOICE_LABELS, "uncertain")
+        assert heard.confidence == max(heard.scores.values())
+        assert -80 < heard.level_dbfs < 0
+        assert heard.age_ms < 1_000
+
+
+@needs_data
+def test_a_score_below_the_threshold_is_uncertain(with_hub: Config) -> None:
+    with service(with_audio(with_hub, source=str(CLIP), threshold=1.0)) as (listener, publisher):
+        press(publisher)
+        assert result(listener).emotion == "uncertain"
+
+
+def test_silence_gives_no_emotion(quick: Config) -> None:
+    with service(quick) as (listener, publisher):
+        press(publisher)
+        heard = result(listener)
+        assert not heard.speech
+        assert (heard.emotion, heard.confidence, heard.scores) == (None, None, None)
+        assert heard.level_dbfs == -120
+        assert heard.duration_s == SHORT_S
+
+
+def everything(listener: Listener, until: str) -> Iterator[Message]:
+    """Every message up to a phase: a subscriber skips states, so past it."""
+    socket = listener.subscriber.socket
+    while socket.poll(PATIENCE_S * 1e3):
+        _, message = unpack(socket.recv_multipart())
+        yield message
+        if phase(until)("", message):
+            return
+    pytest.fail(f"never {until}")
+
+
+def test_recording_is_said_ten_times_a_second_then_analysing_then_idle(quick: Config) -> None:
+    with service(quick) as (listener, publisher):
+        press(publisher)
+        said = [*everything(listener, "analysing"), *everything(listener, "idle")]
+    recordings = [message for message in said if isinstance(message, Recording)]
+    recordings = recordings[[message.phase for message in recordings].index("recording") :]
+    assert [(message.phase, message.elapsed_s, message.level_dbfs) for message in recordings] == [
+        ("recording", 0.0, None),
+        ("recording", 0.1, -120.0),
+        ("recording", 0.2, -120.0),
+        ("recording", 0.3, -120.0),
+        ("recording", 0.4, -120.0),
+        ("analysing", 0.5, None),
+        ("idle", 0.0, None),
+    ]
+
+
+def test_a_press_while_recording_is_ignored_and_counted(quick: Config) -> None:
+    with service(quick) as (listener, publisher):
+        press(publisher)
+        listener.until(phase("recording"))
+        press(publisher)
+        press(publisher)
+        result(listener)
+        listener.until(lambda _, message: isinstance(message, Health) and message.dropped == 2)
+        assert [topic for topic, _ in listener.heard].count("audio") == 1
+
+
+def test_the_next_press_after_a_recording_makes_another(quick: Config) -> None:
+    with service(quick) as (listener, publisher):
+        for _ in range(2):
+            press(publisher)
+            result(listener)
+            listener.until(phase("idle"))
+
+
+# Button and LED
+
+
+def test_a_bouncing_button_makes_one_recording(quick: Config, pins: MockFactory) -> None:
+    with service(quick) as (listener, _):
+        button = pins.pin(PIN)
+        for _ in range(5):
+            button.drive_low()
+            button.drive_high()
+        assert result(listener).trigger == "button"
+        listener.until(lambda _, message: isinstance(message, Health) and message.dropped == 4)
+        assert [topic for topic, _ in listener.heard].count("audio") == 1
+
+
+def test_the_led_is_on_exactly_while_recording(quick: Config, pins: MockFactory) -> None:
+    config = with_audio(quick, button=Button(pin=PIN, led_pin=LED_PIN))
+    with service(config) as (listener, publisher):
+        led = pins.pin(LED_PIN)
+        led.clear_states()
+        press(publisher)
+        listener.until(phase("recording"))
+        assert led.state
+        listener.until(phase("idle"))
+        led.assert_states([False, True, False])
+        assert len(led.states) == 3
+        assert SHORT_S - 0.05 < led.states[2].timestamp < SHORT_S + 1
+
+
+def test_the_led_goes_off_when_the_service_stops_in_the_middle(
+    with_hub: Config, directory: Path, pins: MockFactory
+) -> None:
+    source = str(silence(directory / "silence.wav"))
+    config = with_audio(with_hub, source=source, button=Button(pin=PIN, led_pin=LED_PIN))
+    with service(config) as (listener, publisher):
+        led = pins.pin(LED_PIN)
+        press(publisher)
+        listener.until(phase("recording"))
+        assert led.state
+    assert not led.state
+
+
+# Microphones that fail
+
+
+def test_a_microphone_that_is_missing_is_said_at_once_and_tried_again_at_a_press(
+    with_hub: Config, classifier: SpeechEmotion
+) -> None:
+    class Missing(OnlyMicrophone):
+        def open(self) -> Stream:
+            if not present.is_set():
+                raise MicrophoneError("no microphone found; plug one in")
+            return super().open()
+
+    present = threading.Event()
+    microphone = Missing(lambda samples: np.zeros(samples, np.float32))
+    with service(with_hub, serving(microphone, classifier)) as (listener, publisher):
+        said = listener.until(health("degraded"))
+        assert isinstance(said, Health)
+        assert said.detail == "no microphone found; plug one in"
+        press(publisher)
+        listener.until(phase("idle"))
+        present.set()
+        press(publisher)
+        result(listener)
+        listener.until(health("ok"))
+
+
+def test_a_microphone_lost_in_the_middle_ends_the_recording(
+    with_hub: Config, classifier: SpeechEmotion
+) -> None:
+    lost = threading.Event()
+
+    def read(_: int) -> Signal:
+        lost.wait(60)
+        raise MicrophoneError("it is lost; plug it in again")
+
+    microphone = OnlyMicrophone(read)
+    with service(with_hub, serving(microphone, classifier)) as (listener, publisher):
+        press(publisher)
+        listener.until(phase("recording"))
+        lost.set()
+        listener.until(phase("idle"))
+        said = listener.until(health("degraded"))
+        assert isinstance(said, Health)
+        assert said.detail == "it is lost; plug it in again"
+    assert microphone.opened == microphone.closed
+
+
+def test_a_microphone_that_stalls_is_abandoned_and_the_next_press_tries_again(
+    with_hub: Config, classifier: SpeechEmotion
+) -> None:
+    goes_on = threading.Event()
+
+    def read(samples: int) -> Signal:
+        assert goes_on.wait(60)
+        return np.zeros(samples, np.float32)
+
+    microphone = OnlyMicrophone(read)
+    with service(with_hub, serving(microphone, classifier)) as (listener, publisher):
+        press(publisher)
+        listener.until(phase("recording"))
+        started_s = time.monotonic()
+        said = listener.until(health("degraded"))
+        assert isinstance(said, Health)
+        assert "does not answer" in said.detail
+        assert 0.9 < time.monotonic() - started_s < 1 + 2 * 1.5
+        goes_on.set()
+        press(publisher)
+        result(listener)
+        listener.until(health("ok"))
+
+
+def test_a_microphone_that_hangs_for_good_ends_the_process_to_have_it_started_again(
+    with_hub: Config, classifier: SpeechEmotion
+) -> None:
+    ended = threading.Event()
+
+    def read(samples: int) -> Signal:
+        ended.wait(60)
+        return np.zeros(samples, np.float32)
+
+    def run(config: Config, loop: Loop) -> None:
+        try:
+            with pytest.raises(RuntimeError, match="does not answer"):
+                audio.serve(config, loop, OnlyMicrophone(read), classifier)
+        finally:
+            ended.set()
+
+    with service(with_hub, run) as (_, publisher):
+        press(publisher)
+        assert ended.wait(15)
+
+
+def test_the_microphone_is_open_only_while_recording(
+    with_hub: Config, classifier: SpeechEmotion
+) -> None:
+    microphone = OnlyMicrophone(lambda samples: np.zeros(samples, np.float32))
+    with service(with_hub, serving(microphone, classifier)) as (listener, publisher):
+        assert microphone.opened == microphone.closed == 1  # the check at the start
+        press(publisher)
+        result(listener)
+        press(publisher)
+        result(listener)
+    assert microphone.opened == microphone.closed == 3
+
+
+# The process
+
+
+def test_a_sound_file_that_is_missing_ends_the_process_with_one_line_and_78(
+    config: Config, directory: Path
+) -> None:
+    missing = with_audio(config, source="missing.wav")
+    process = emotion_edge("audio", "--config", write_config(missing, directory / "c.json"))
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == 78
+    assert errors.strip() == "emotion-edge audio: missing.wav: no such sound file; check the path"
+
+
+@needs_data
+def test_the_result_comes_at_most_150_ms_after_the_recording(with_hub: Config) -> None:
+    config = with_audio(with_hub, source=str(CLIP), duration_s=1.5)
+    with service(config) as (listener, publisher):
+        ages_ms = []
+        for _ in range(3):
+            press(publisher)
+            ages_ms.append(result(listener).age_ms)
+            listener.until(phase("idle"))
+        assert sorted(ages_ms)[1] <= 150

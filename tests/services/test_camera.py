@@ -1,0 +1,267 @@
+"""The camera's process and its service: frames with their age, losses noticed and mended."""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import cv2
+import msgspec
+import numpy as np
+import pytest
+
+from edge.bus import Frame, FramePublisher, FrameSubscriber, Publisher
+from edge.config import Config
+from edge.devices.camera import CameraError
+from edge.health import Health
+from edge.loop import Loop
+from edge.messages import Health as HealthMessage
+from edge.messages import Message
+from edge.services import camera
+from edge.services.camera import CameraService
+from tests.helpers import PATIENCE_S, emotion_edge, listening, running, write_config
+
+Image = np.ndarray
+
+
+def with_source(config: Config, source: str | Path, rate_hz: float = 30.0) -> Config:
+    changed = msgspec.structs.replace(config.camera, source=str(source), rate_hz=rate_hz)
+    return msgspec.structs.replace(config, camera=changed)
+
+
+class Watcher:
+    """A reader of frames."""
+
+    def __init__(self, config: Config) -> None:
+        self.subscriber = FrameSubscriber(config.endpoint("frames"))
+
+    def next(self, wanted: Callable[[Frame], bool] = lambda _: True) -> Frame:
+        deadline_s = time.monotonic() + PATIENCE_S
+        while time.monotonic() < deadline_s:
+            if self.subscriber.socket.poll(100):
+                frame = self.subscriber.receive()
+                if frame is not None and wanted(frame):
+                    return frame
+        pytest.fail("no such frame came")
+
+
+@pytest.fixture
+def watcher(config: Config) -> Iterator[Watcher]:
+    watcher = Watcher(config)
+    yield watcher
+    watcher.subscriber.close()
+
+
+def is_health(state: str) -> Callable[[str, Message], bool]:
+    return lambda _, message: isinstance(message, HealthMessage) and message.state == state
+
+
+class ScriptedCamera:
+    """A camera that does what the test says: a picture a call, an error, or nothing at all."""
+
+    about = "scripted"
+    rate_hz = 100.0
+
+    def __init__(self, *script: "Image | Exception | threading.Event") -> None:
+        self._script = list(script)
+        self.closed = threading.Event()
+
+    def read(self) -> Image:
+        step = self._script[0] if len(self._script) == 1 else self._script.pop(0)
+        if isinstance(step, threading.Event):
+            step.wait(PATIENCE_S)
+            raise CameraError("released")
+        if isinstance(step, Exception):
+            raise step
+        self.closed.wait(0.01)
+        return step
+
+    def close(self) -> None:
+        self.closed.set()
+
+
+GRAY = np.full((48, 64, 3), 128, np.uint8)
+WIDE = np.full((36, 64, 3), 200, np.uint8)
+
+
+def serve(config: Config, loop: Loop, cameras: "list[ScriptedCamera | Exception]") -> None:
+    """The service with cameras that are opened one after the other, the last one for ever."""
+
+    def open_source() -> ScriptedCamera:
+        step = cameras[0] if len(cameras) == 1 else cameras.pop(0)
+        if isinstance(step, Exception):
+            raise step
+        return step
+
+    publisher = Publisher(config.endpoint("in"), "test")
+    frames = FramePublisher(config.endpoint("frames"))
+    health = Health(publisher, "camera", loop)
+    service = CameraService(open_source, frames, health, loop, camera.SILENCE_S)
+    loop.every(camera.CHECK_S, service.check)
+    try:
+        loop.run()
+    finally:
+        service.close()
+        frames.close()
+        publisher.close()
+
+
+@contextmanager
+def serving(config: Config, *cameras: "ScriptedCamera | Exception") -> Iterator[None]:
+    """`serve` on a thread."""
+    with running(lambda config, loop: serve(config, loop, list(cameras)), config):
+        yield
+
+
+def test_frames_carry_number_and_moment_of_capture(config: Config, watcher: Watcher) -> None:
+    with running(camera.run, with_source(config, "demo")):
+        before = watcher.next()
+        after = watcher.next()
+        assert after.image.shape == (480, 640, 3)
+        assert after.seq > before.seq
+        assert after.t_ns > before.t_ns
+        assert after.age_ms() < 200
+        assert abs(time.time() - after.time) < 1
+
+
+def test_health_tells_what_is_read_and_how_fast(with_hub: Config) -> None:
+    with (
+        listening(with_hub.endpoint("out"), "health.camera") as listener,
+        running(camera.run, with_source(with_hub, "demo")),
+    ):
+        health = listener.until(lambda _, m: isinstance(m, HealthMessage) and m.rate_hz > 20)
+        assert isinstance(health, HealthMessage)
+        assert health.state == "ok"
+        assert health.detail == "demo 640x480 at 30 Hz"
+
+
+def test_lost_camera_is_degraded_and_opened_again(with_hub: Config, watcher: Watcher) -> None:
+    first = ScriptedCamera(GRAY, GRAY, CameraError("the plug was pulled"))
+    with (
+        listening(with_hub.endpoint("out"), "health.camera") as listener,
+        serving(with_hub, first, CameraError("still out"), ScriptedCamera(WIDE)),
+    ):
+        health = listener.until(is_health("degraded"), 4.0)
+        assert isinstance(health, HealthMessage)
+        assert health.detail in ("the plug was pulled", "still out")
+        assert watcher.next(lambda frame: frame.size == (64, 36)).seq >= 2
+        listener.until(is_health("ok"))
+    assert first.closed.is_set()
+
+
+def test_camera_that_hangs_is_noticed_within_two_seconds(with_hub: Config) -> None:
+    release = threading.Event()
+    hanging = ScriptedCamera(GRAY, GRAY, release)
+    with (
+        listening(with_hub.endpoint("out"), "health.camera") as listener,
+        serving(with_hub, hanging, ScriptedCamera(GRAY)),
+    ):
+        listener.until(is_health("ok"))
+        health = listener.until(is_health("degraded"), 3.0)
+        assert isinstance(health, HealthMessage)
+        assert health.detail == "no picture for 1.5 s"
+        release.set()
+        listener.until(is_health("ok"))
+
+
+def test_frame_size_may_change_midway(config: Config, watcher: Watcher) -> None:
+    changing = ScriptedCamera(*[GRAY] * 50, WIDE)
+    with serving(config, changing):
+        assert watcher.next().size == (64, 48)
+        assert watcher.next(lambda frame: frame.size != (64, 48)).size == (64, 36)
+
+
+def test_what_nobody_expected_ends_the_process(config: Config) -> None:
+    loop = Loop()
+    loop.after(PATIENCE_S, loop.stop)
+    with pytest.raises(ZeroDivisionError):
+        serve(config, loop, [ScriptedCamera(GRAY, ZeroDivisionError())])
+    loop.close()
+
+
+def test_no_camera_is_degraded_and_not_the_end(with_hub: Config) -> None:
+    with (
+        listening(with_hub.endpoint("out"), "health.camera") as listener,
+        running(camera.run, with_source(with_hub, "/dev/video63")),
+    ):
+        health = listener.until(is_health("degraded"))
+        assert isinstance(health, HealthMessage)
+        assert health.detail == "no camera at /dev/video63: is it plugged in?"
+
+
+def test_a_file_that_is_missing_is_one_line_and_exit_code_78(
+    config: Config, directory: Path
+) -> None:
+    settings = write_config(with_source(config, "no/such.mp4"), directory / "config.json")
+    process = emotion_edge("camera", "--config", settings)
+    _, said = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 78
+    assert said.count("\n") == 1
+    assert "camera source 'no/such.mp4': No such file" in said
+
+
+def test_a_film_without_pictures_is_one_line_and_exit_code_78(
+    config: Config, directory: Path
+) -> None:
+    film = directory / "empty.avi"
+    cv2.VideoWriter(str(film), cv2.VideoWriter.fourcc(*"MJPG"), 25, (64, 48)).release()
+    settings = write_config(with_source(config, film), directory / "config.json")
+    process = emotion_edge("camera", "--config", settings)
+    _, said = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 78
+    assert said.count("\n") == 1
+    assert str(film) in said
+
+
+def test_after_a_stop_there_is_neither_burst_nor_backlog(
+    config: Config, directory: Path, watcher: Watcher
+) -> None:
+    settings = write_config(with_source(config, "demo"), directory / "config.json")
+    process = emotion_edge("camera", "--config", settings)
+    try:
+        watcher.next()
+        os.kill(process.pid, signal.SIGSTOP)
+        threading.Event().wait(2.0)
+        while watcher.subscriber.receive() is not None:
+            pass
+        os.kill(process.pid, signal.SIGCONT)
+        first, started_s = watcher.next(), time.monotonic()
+        ages_ms = [watcher.next().age_ms() for _ in range(20)]
+        last, took_s = watcher.next(), time.monotonic() - started_s
+    finally:
+        process.terminate()
+        process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 0
+    assert (last.seq - first.seq) / took_s < 40
+    assert all(age_ms < 500 for age_ms in ages_ms[1:])
+
+
+def test_slow_loop_gets_the_newest_picture_and_counts_the_others() -> None:
+    loop = Loop()
+    taken: list[int] = []
+    enough = threading.Event()
+    pictures = iter(np.full((2, 2, 3), number, np.uint8) for number in range(9))
+
+    class Burst(ScriptedCamera):
+        def read(self) -> Image:
+            image = next(pictures, None)
+            if image is None:
+                enough.set()
+                raise CameraError("the end")
+            return image
+
+    def on_shot() -> None:
+        shot = reader.take()
+        assert shot is not None
+        taken.append(int(shot.image[0, 0, 0]))
+
+    reader = camera.Reader(Burst, loop, lambda _: None, on_shot, lambda _: loop.stop())
+    reader.start()
+    assert enough.wait(PATIENCE_S)
+    loop.run()
+    loop.close()
+    assert taken == [8]
+    assert reader.dropped == 8

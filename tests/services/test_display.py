@@ -1,0 +1,324 @@
+"""The display process: which frame is drawn when, keys, and screens that come and go."""
+
+import os
+import shutil
+import subprocess
+import time
+from collections import deque
+
+import cv2
+import msgspec
+import numpy as np
+import pytest
+
+from edge.bus import Frame, FramePublisher, FrameSubscriber, Publisher, Subscriber
+from edge.config import Camera, ConfigError
+from edge.config import Display as DisplaySettings
+from edge.devices.screen import Screen, ScreenError
+from edge.health import Health
+from edge.messages import Face, FaceResult, Press
+from edge.overlay.chart import COLOURS
+from edge.services import display
+from edge.services.display import TOPICS, Display
+from tests.helpers import PATIENCE_S, emotion_edge, listening, publishing, running, write_config
+
+S = 1_000_000_000
+FOREVER_NS = 3600 * S
+
+
+class Gallery(Screen):
+    """A screen that keeps its pictures, and whose keys a test presses."""
+
+    def __init__(self, size=(640, 586)):
+        super().__init__("gallery")
+        self.shown = deque(maxlen=200)
+        self.keys = deque()
+        self.failures = 0
+        self.closed = 0
+        self._size = size
+
+    @property
+    def size(self):
+        return self._size
+
+    def show(self, image):
+        if self.failures:
+            self.failures -= 1
+            raise ScreenError("the gallery is shut")
+        self.shown.append(image)
+
+    def poll(self):
+        return self.keys.popleft() if self.keys else None
+
+    def close(self):
+        self.closed += 1
+
+
+def showing(config, screen):
+    """A display on this screen, running."""
+
+    def serve(config, loop):
+        publisher = Publisher(config.endpoint("in"), config.device_name)
+        subscriber = Subscriber(config.endpoint("out"), TOPICS)
+        health = Health(publisher, "display", loop)
+        shown = Display(
+            lambda: screen,
+            lambda: FrameSubscriber(config.endpoint("frames")),
+            subscriber,
+            publisher,
+            health,
+            loop,
+            config,
+        )
+        try:
+            shown.open()
+            health.ready()
+            loop.run()
+        finally:
+            shown.close()
+            subscriber.close()
+            publisher.close()
+
+    return running(serve, config)
+
+
+@pytest.fixture
+def camera(config):
+    """Publishes frames where the camera does."""
+    publisher = FramePublisher(config.endpoint("frames"))
+    yield publisher
+    publisher.close()
+
+
+def frame(seq, grey=90, t_ns=None, height=480):
+    pixels = np.full((height, 640, 3), grey, np.uint8)
+    return Frame(seq, time.monotonic_ns() if t_ns is None else t_ns, time.time(), pixels)
+
+
+def face_of(of):
+    found = FaceResult(
+        id=1,
+        box=(200.0, 150.0, 120.0, 140.0),
+        emotion="happy",
+        confidence=0.9,
+        scores={"happy": 0.9},
+    )
+    return Face(
+        t_ns=of.t_ns,
+        time=of.time,
+        frame_seq=of.seq,
+        frame_size=of.size,
+        faces=[found],
+        inference_ms=5.0,
+    )
+
+
+def until(condition, again=lambda: None):
+    """Do something again and again until the condition holds."""
+    deadline_s = time.monotonic() + PATIENCE_S
+    while time.monotonic() < deadline_s:
+        again()
+        if condition():
+            return
+        time.sleep(0.01)
+    pytest.fail("it never came about")
+
+
+def hears(listener, wanted):
+    """Whether a message that is wanted has come by now."""
+    listener.heard += listener.subscriber.receive()
+    return any(wanted(message) for _, message in listener.heard)
+
+
+def has_box(image):
+    return bool(np.all(image == COLOURS["happy"], axis=2).any())
+
+
+def grey_of(image):
+    """The grey of the frame that this picture shows."""
+    return int(image[5, 320, 0])
+
+
+def test_a_frame_is_shown_when_its_own_faces_come(with_hub, camera):
+    """The frame is from the future: it never gets so old that it would be shown without."""
+    screen = Gallery()
+    early = frame(7, t_ns=time.monotonic_ns() + FOREVER_NS)
+    with showing(with_hub, screen), publishing(with_hub) as publisher:
+
+        def again():
+            camera.publish(early)
+            publisher.publish("face", face_of(early))
+
+        until(lambda: any(has_box(image) for image in screen.shown), again)
+
+
+def test_a_frame_does_not_take_another_frames_faces_before_its_time(with_hub, camera):
+    screen = Gallery()
+    other = frame(6)
+    early = frame(7, t_ns=time.monotonic_ns() + FOREVER_NS)
+    with showing(with_hub, screen), publishing(with_hub) as publisher:
+        until(lambda: len(screen.shown) >= 3, lambda: camera.publish(early))
+        publisher.publish("face", face_of(other))
+        count = len(screen.shown)
+        until(lambda: len(screen.shown) >= count + 3, lambda: camera.publish(early))
+        assert not any(grey_of(image) == 90 for image in screen.shown)
+
+
+def test_a_frame_without_faces_of_its_own_is_shown_when_it_is_40_ms_old(with_hub, camera):
+    screen = Gallery()
+    with showing(with_hub, screen):
+        until(
+            lambda: any(grey_of(image) == 123 for image in screen.shown),
+            lambda: camera.publish(frame(1, grey=123)),
+        )
+
+
+def test_a_picture_that_stands_still_is_dimmed(with_hub, camera):
+    screen = Gallery()
+    with showing(with_hub, screen):
+        until(
+            lambda: any(grey_of(image) == 200 for image in screen.shown),
+            lambda: camera.publish(frame(1, grey=200)),
+        )
+        until(lambda: 0 < grey_of(screen.shown[-1]) < 80)
+
+
+def test_before_the_first_frame_the_screen_says_what_is_waited_for(with_hub):
+    screen = Gallery()
+    with showing(with_hub, screen):
+        until(lambda: len(screen.shown) >= 2)
+        assert screen.shown[-1].max() > 200
+
+
+def test_the_key_a_is_a_press(with_hub):
+    screen = Gallery()
+    with listening(with_hub.endpoint("out"), "press") as listener, showing(with_hub, screen):
+        until(lambda: len(screen.shown) >= 2)
+        screen.keys.append("x")
+        screen.keys.append("a")
+        press = listener.topic("press")
+        assert isinstance(press, Press) and press.trigger == "key"
+
+
+def test_the_key_q_ends_the_process_and_gives_the_screen_back(with_hub):
+    screen = Gallery()
+    with showing(with_hub, screen):
+        until(lambda: screen.shown)
+        screen.keys.append("q")
+        until(lambda: screen.closed)
+
+
+def test_a_screen_that_fails_is_said_to_and_tried_again(with_hub):
+    screen = Gallery()
+    screen.failures = 1
+    with listening(with_hub.endpoint("out"), "health.display") as listener:
+        with showing(with_hub, screen):
+            listener.until(
+                lambda _, health: health.state == "degraded" and "gallery is shut" in health.detail
+            )
+            listener.until(lambda _, health: health.state == "ok")
+        assert screen.shown
+
+
+def test_having_no_screen_is_no_error(with_hub, camera):
+    nowhere = Screen("no screen (none was found)")
+    with (
+        listening(with_hub.endpoint("out"), "health.display") as listener,
+        showing(with_hub, nowhere),
+    ):
+        health = listener.topic("health.display")
+        assert (health.state, health.detail) == ("ok", "no screen (none was found)")
+        camera.publish(frame(1))
+        assert listener.topic("health.display").rate_hz == 0
+
+
+def test_health_tells_the_screen_and_how_old_its_frames_are(with_hub, camera):
+    def tells(health):
+        return health.detail.startswith("gallery 640x586, frame age ") and health.rate_hz > 0
+
+    with (
+        listening(with_hub.endpoint("out"), "health.display") as listener,
+        showing(with_hub, Gallery()),
+    ):
+        until(lambda: hears(listener, tells), lambda: camera.publish(frame(1)))
+
+
+def test_the_service_writes_a_png_that_suits_the_picture(with_hub, camera, tmp_path):
+    path = tmp_path / "screen.png"
+    config = msgspec.structs.replace(with_hub, display=DisplaySettings(screen=str(path)))
+    with (
+        listening(config.endpoint("out"), "health.display") as listener,
+        running(display.run, config),
+    ):
+        until(path.exists)
+        until(
+            lambda: hears(listener, lambda health: f"{path} 960x699, frame age" in health.detail),
+            lambda: camera.publish(frame(1, height=360)),
+        )
+    assert cv2.imread(str(path)).shape == (699, 960, 3)
+
+
+def test_a_screen_that_does_not_exist_is_refused(config):
+    config = msgspec.structs.replace(config, display=DisplaySettings(screen="television"))
+    with (
+        pytest.raises(ConfigError, match="no screen is called 'television'"),
+        running(display.run, config),
+    ):
+        pass
+
+
+def test_a_slow_camera_is_given_the_time_that_it_takes(with_hub, camera):
+    """One frame every two seconds: the picture stays lit."""
+    config = msgspec.structs.replace(with_hub, camera=Camera(rate_hz=0.5))
+    screen = Gallery()
+    with showing(config, screen):
+        until(
+            lambda: any(grey_of(image) == 200 for image in screen.shown),
+            lambda: camera.publish(frame(1, grey=200, t_ns=time.monotonic_ns() - 2 * S)),
+        )
+
+
+@pytest.fixture
+def desktop():
+    """An X server without a screen; its name, e.g. ":5"."""
+    if shutil.which("Xvfb") is None or shutil.which("xdotool") is None:
+        pytest.skip("needs Xvfb and xdotool: apt install xvfb xdotool")
+    read, write = os.pipe()
+    server = subprocess.Popen(
+        ["Xvfb", "-displayfd", str(write), "-screen", "0", "1280x1024x24", "-nolisten", "tcp"],
+        pass_fds=[write],
+        stderr=subprocess.DEVNULL,
+    )
+    os.close(write)
+    with os.fdopen(read) as pipe:
+        yield f":{pipe.readline().strip()}"
+    server.terminate()
+    server.wait()
+
+
+def press_key(desktop, key):
+    """With no window manager, keys go to the window under the mouse."""
+    command = ["xdotool", "mousemove", "400", "400", "key", key]
+    subprocess.run(command, env={**os.environ, "DISPLAY": desktop}, check=True)
+
+
+def test_in_a_window_a_records_and_q_quits(with_hub, camera, desktop, tmp_path):
+    settings = DisplaySettings(screen="window")
+    config = write_config(
+        msgspec.structs.replace(with_hub, display=settings), tmp_path / "config.json"
+    )
+    environment = {**os.environ, "DISPLAY": desktop}
+    with listening(with_hub.endpoint("out"), "press", "health.display") as listener:
+        process = emotion_edge("display", "--config", config, env=environment)
+        try:
+            listener.until(lambda topic, _: topic == "health.display")
+            camera.publish(frame(1))
+            listener.until(lambda topic, m: topic != "press" and "window 960x884" in m.detail)
+            press_key(desktop, "a")
+            assert listener.topic("press").trigger == "key"
+            press_key(desktop, "q")
+            _, errors = process.communicate(timeout=PATIENCE_S)
+        finally:
+            process.kill()
+    assert process.returncode == 0
+    assert "Traceback" not in errors and "qt" not in errors.lower()

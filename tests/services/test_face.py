@@ -1,0 +1,153 @@
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import msgspec
+import numpy as np
+import pytest
+
+from edge.bus import Frame, FramePublisher
+from edge.config import Config, Detector
+from edge.errors import UserError
+from edge.messages import FACE_LABELS, Face, Health
+from edge.services import face
+from tests.helpers import ROOT, Listener, listening, running
+
+PORTRAIT = ROOT / "edge" / "assets" / "astronaut.jpg"
+
+
+def picture(width: int = 640, height: int = 480) -> np.ndarray:
+    """One real face on grey."""
+    portrait = cv2.imread(str(PORTRAIT))
+    side = min(width, height)
+    image = np.full((height, width, 3), 128, np.uint8)
+    image[:side, :side] = cv2.resize(portrait, (side, side), interpolation=cv2.INTER_AREA)
+    return image
+
+
+class Camera:
+    """Sends pictures as the camera process does."""
+
+    def __init__(self, config: Config) -> None:
+        self.publisher = FramePublisher(config.endpoint("frames"))
+        self.seq = 0
+
+    def show(self, image: np.ndarray) -> int:
+        self.publisher.publish(Frame(self.seq, time.monotonic_ns(), time.time(), image))
+        self.seq += 1
+        return self.seq - 1
+
+
+@pytest.fixture
+def haar(with_hub: Config) -> Config:
+    """The settings with the detector that every machine has."""
+    detector = Detector(kind="haar")
+    return msgspec.structs.replace(
+        with_hub, face=msgspec.structs.replace(with_hub.face, detector=detector)
+    )
+
+
+@pytest.fixture
+def camera(haar: Config) -> Iterator[Camera]:
+    camera = Camera(haar)
+    yield camera
+    camera.publisher.close()
+
+
+@pytest.fixture
+def listener(haar: Config) -> Iterator[Listener]:
+    with listening(haar.endpoint("out"), "face", "health.face") as listener:
+        yield listener
+
+
+def seen(camera: Camera, listener: Listener, image: np.ndarray, count: int) -> Face:
+    """Show the picture until a message reports `count` faces."""
+    deadline_s = time.monotonic() + 15
+    while time.monotonic() < deadline_s:
+        camera.show(image)
+        listener.subscriber.socket.poll(200)
+        for _, message in listener.subscriber.receive():
+            if isinstance(message, Face) and len(message.faces) == count:
+                return message
+    pytest.fail(f"never saw {count} faces")
+
+
+def test_a_face_in_the_picture_is_published_with_all_its_scores(
+    haar: Config, camera: Camera, listener: Listener
+) -> None:
+    with running(face.run, haar):
+        message = seen(camera, listener, picture(), 1)
+    (result,) = message.faces
+    assert set(result.scores) == set(FACE_LABELS)
+    assert sum(result.scores.values()) == pytest.approx(1, abs=1e-3)
+    assert result.confidence == max(result.scores.values())
+    assert message.frame_size == (640, 480)
+    assert message.age_ms > 0
+
+
+def test_no_face_is_an_empty_list_not_silence(
+    haar: Config, camera: Camera, listener: Listener
+) -> None:
+    with running(face.run, haar):
+        message = seen(camera, listener, np.full((480, 640, 3), 90, np.uint8), 0)
+    assert message.faces == []
+
+
+def test_every_face_is_found_and_has_its_own_id(
+    haar: Config, camera: Camera, listener: Listener
+) -> None:
+    both = np.hstack([picture(480), picture(480)])
+    with running(face.run, haar):
+        message = seen(camera, listener, both, 2)
+    left, right = sorted(message.faces, key=lambda result: result.box[0])
+    assert left.id != right.id
+    assert right.box[0] - left.box[0] == pytest.approx(480, abs=20)
+
+
+def test_a_face_that_is_gone_for_a_moment_is_held(
+    haar: Config, camera: Camera, listener: Listener
+) -> None:
+    with running(face.run, haar):
+        before = seen(camera, listener, picture(), 1).faces[0]
+        camera.show(np.full((480, 640, 3), 90, np.uint8))
+        held = listener.until(lambda _, m: isinstance(m, Face) and m.faces and m.faces[0].held)
+    assert isinstance(held, Face)
+    assert (held.faces[0].id, held.faces[0].box) == (before.id, before.box)
+
+
+def test_a_picture_whose_size_changes_midway_is_no_trouble(
+    haar: Config, camera: Camera, listener: Listener
+) -> None:
+    with running(face.run, haar):
+        seen(camera, listener, picture(640, 480), 1)
+        message = seen(camera, listener, picture(320, 240), 1)
+    assert message.frame_size == (320, 240)
+
+
+def test_garbage_among_the_frames_is_counted_and_hurts_nobody(
+    haar: Config, camera: Camera, listener: Listener
+) -> None:
+    with running(face.run, haar):
+        seen(camera, listener, picture(), 1)
+        camera.publisher.socket.send(b"garbage")
+        seen(camera, listener, picture(), 1)
+        assert listener.until(lambda _, m: isinstance(m, Health) and m.dropped > 0)
+
+
+def test_no_frames_is_said(haar: Config, listener: Listener) -> None:
+    with running(face.run, haar):
+        health = listener.until(lambda _, m: isinstance(m, Health) and m.state == "degraded")
+    assert isinstance(health, Health)
+    assert "no frames" in health.detail
+
+
+def test_a_corrupt_model_is_refused_in_one_line(haar: Config, directory: Path) -> None:
+    broken = directory / "broken.tflite"
+    broken.write_bytes(b"TFL3" * 100)
+    config = msgspec.structs.replace(
+        haar, face=msgspec.structs.replace(haar.face, model=str(broken))
+    )
+    with pytest.raises(UserError, match=r"broken\.tflite") as caught, running(face.run, config):
+        pass
+    assert "\n" not in str(caught.value)

@@ -1,0 +1,89 @@
+import json
+from typing import Any
+
+import msgspec
+import pytest
+
+from edge import messages
+from edge.messages import TOPICS, BadMessageError, Message
+
+HEADER = {"t_ns": 123, "time": 1.5}
+EXAMPLES: dict[str, dict[str, Any]] = {
+    "face": {
+        "frame_seq": 7,
+        "frame_size": (640, 480),
+        "faces": [
+            messages.FaceResult(
+                id=1,
+                box=(1.0, 2.0, 3.0, 4.0),
+                emotion="happy",
+                confidence=0.9,
+                scores={"happy": 0.9},
+            )
+        ],
+        "inference_ms": 5.0,
+    },
+    "recording": {"phase": "recording", "elapsed_s": 0.5, "level_dbfs": -20.0},
+    "audio": {
+        "trigger": "key",
+        "duration_s": 2.0,
+        "speech": True,
+        "emotion": "calm",
+        "confidence": 0.5,
+        "scores": {"calm": 0.5},
+        "level_dbfs": -20.0,
+        "inference_ms": 5.0,
+    },
+    "emotion": {"emotion": "calm", "confidence": 0.5, "scores": {"calm": 0.5}, "face_age_s": 0.1},
+    "health": {
+        "state": "ok",
+        "rate_hz": 30.0,
+        "dropped": 0,
+        "rss_mb": 20.0,
+        "uptime_s": 1.0,
+        "version": "0",
+    },
+    "press": {"trigger": "button"},
+}
+
+
+def example(topic: str) -> Message:
+    kind = TOPICS[topic].message
+    fields = EXAMPLES[topic.partition(".")[0]]
+    return kind(**HEADER, **fields)
+
+
+@pytest.mark.parametrize("topic", TOPICS)
+def test_every_message_of_the_contract_survives_the_wire(topic: str) -> None:
+    message = example(topic)
+    assert messages.decode(topic, messages.encode(message)) == message
+
+
+@pytest.mark.parametrize("topic", TOPICS)
+def test_every_message_carries_what_the_contract_promises(topic: str) -> None:
+    sent = json.loads(messages.encode(example(topic)))
+    assert {"type", "v", "device", "seq", "t_ns", "time", "age_ms"} <= set(sent)
+    assert sent["type"] == topic.partition(".")[0]
+    assert sent["v"] == 1
+
+
+def test_a_field_from_a_later_version_is_no_error() -> None:
+    body = messages.encode({**msgspec.to_builtins(example("press")), "colour": "red"})
+    assert messages.decode("press", body) == example("press")
+
+
+@pytest.mark.parametrize(
+    ("topic", "body"),
+    [
+        ("face", b""),
+        ("face", b"{}"),
+        ("face", b"\xff\xfe"),
+        ("face", messages.encode(example("press"))),
+        ("press", messages.encode({"type": "press", "t_ns": 1, "time": 1, "trigger": "foot"})),
+        ("weather", messages.encode(example("press"))),
+        ("press", messages.encode({**msgspec.to_builtins(example("press")), "v": 2})),
+    ],
+)
+def test_what_is_no_message_is_refused_with_the_topic_named(topic: str, body: bytes) -> None:
+    with pytest.raises(BadMessageError, match=topic):
+        messages.decode(topic, body)

@@ -1,0 +1,365 @@
+"""The picture people see: what is drawn, where, and what is left out when it is too old."""
+
+import msgspec
+import numpy as np
+import pytest
+
+from edge.messages import (
+    FACE_LABELS,
+    SERVICES,
+    VOICE_LABELS,
+    Audio,
+    Emotion,
+    Face,
+    FaceResult,
+    Health,
+    Recording,
+)
+from edge.overlay import Known, natural_size, paint, render
+from edge.overlay.chart import COLOURS, colour_of
+from edge.overlay.paint import AMBER, GREEN, GREY, RED, Rect
+from edge.overlay.picture import letterboxed
+
+S = 1_000_000_000
+NOW_NS = 1000 * S
+SIZE = (960, 884)
+SIZES = [SIZE, (640, 480), (1280, 720), (1920, 1080), (800, 480), (480, 800), (320, 240)]
+STAGE = Rect(0, 0, 960, 720)
+PICTURE = np.full((480, 640, 3), 90, np.uint8)
+
+
+def health(state="ok", detail="", age_s=0.5):
+    return Health(
+        t_ns=NOW_NS - round(age_s * S),
+        time=0.0,
+        state=state,
+        detail=detail,
+        rate_hz=30.0,
+        dropped=0,
+        rss_mb=50.0,
+        uptime_s=9.0,
+        version="0",
+    )
+
+
+def face(box=(200.0, 150.0, 120.0, 140.0), emotion="happy", number=1, held=False):
+    scores = {label: 0.9 if label == emotion else 0.1 / 6 for label in FACE_LABELS}
+    return FaceResult(id=number, box=box, emotion=emotion, confidence=0.9, scores=scores, held=held)
+
+
+def faces(*found, age_s=0.01):
+    return Face(
+        t_ns=NOW_NS - round(age_s * S),
+        time=0.0,
+        frame_seq=1,
+        frame_size=(640, 480),
+        faces=list(found),
+        inference_ms=9.0,
+    )
+
+
+def voice(emotion="sad", age_s=4.0, speech=True):
+    scores = {label: 0.79 if label == emotion else 0.03 for label in VOICE_LABELS}
+    return Audio(
+        t_ns=NOW_NS - round(age_s * S),
+        time=0.0,
+        trigger="key",
+        duration_s=2.0,
+        speech=speech,
+        emotion=emotion if speech else None,
+        confidence=0.79 if speech else None,
+        scores=scores if speech else None,
+        level_dbfs=-30.0,
+        inference_ms=5.0,
+    )
+
+
+def emotion(name="happy", face_age_s=0.01, voice_age_s=None):
+    return Emotion(
+        t_ns=NOW_NS,
+        time=0.0,
+        emotion=name,
+        confidence=0.8,
+        scores={},
+        face_age_s=face_age_s,
+        voice_age_s=voice_age_s,
+    )
+
+
+def recording(phase="idle", elapsed_s=0.0, level_dbfs=None):
+    return Recording(t_ns=NOW_NS, time=0.0, phase=phase, elapsed_s=elapsed_s, level_dbfs=level_dbfs)
+
+
+def known(**changes):
+    """All is well, a picture is 20 ms old, and there is no face and no voice."""
+    usual = Known(
+        now_ns=NOW_NS,
+        since_ns=0,
+        health={name: health() for name in SERVICES},
+        frame_t_ns=NOW_NS - S // 50,
+        recording=recording(),
+        rate_hz=30.0,
+        lag_ms=18.0,
+    )
+    return msgspec.structs.replace(usual, **changes)
+
+
+def count(image, colour, part=None):
+    """How many pixels have this colour."""
+    seen = image if part is None else part.of(image)
+    return int(np.all(seen == colour, axis=2).sum())
+
+
+def panel_of(image):
+    return Rect(0, STAGE.bottom, SIZE[0], SIZE[1] - STAGE.bottom).of(image)
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("image", [None, PICTURE], ids=["waiting", "live"])
+def test_the_result_has_exactly_the_size_that_was_asked_for(size, image):
+    everything = known(face=faces(face()), audio=voice(), emotion=emotion())
+    assert render(image, everything, size).shape == (size[1], size[0], 3)
+
+
+@pytest.mark.parametrize("frame_size", [(640, 480), (640, 360), (480, 640)])
+def test_at_its_natural_size_a_picture_leaves_no_bars(frame_size):
+    width, height = natural_size(frame_size)
+    picture = np.full((frame_size[1], frame_size[0], 3), 90, np.uint8)
+    drawn = render(picture, known(), (width, height))
+    assert drawn[0, 0].tolist() == drawn[0, -1].tolist() == [90, 90, 90]
+
+
+def test_a_picture_is_scaled_whole_and_keeps_its_shape():
+    assert letterboxed((640, 480), Rect(0, 0, 1280, 600)) == Rect(240, 0, 800, 600)
+    assert letterboxed((640, 480), Rect(0, 0, 480, 600)) == Rect(0, 120, 480, 360)
+
+
+def test_the_picture_given_is_not_drawn_on():
+    picture = PICTURE.copy()
+    picture.setflags(write=False)
+    render(picture, known(face=faces(face())), (640, 586))
+    assert (picture == 90).all()
+
+
+def test_a_box_lies_on_its_face_in_the_colour_of_its_emotion():
+    drawn = render(PICTURE, known(face=faces(face((200, 150, 120, 140)))), SIZE)
+    left_edge = Rect(299, 260, 3, 1)  # 200 px of 640 is 300 px of 960
+    assert count(drawn, COLOURS["happy"], left_edge) > 0
+    assert count(drawn, COLOURS["happy"], Rect(310, 250, 150, 150)) == 0
+
+
+def test_every_emotion_has_a_colour_of_its_own():
+    labels = {*FACE_LABELS, "calm"}
+    assert len({colour_of(label) for label in labels} | {GREY}) == len(labels) + 1
+
+
+def test_face_and_voice_give_the_same_emotion_the_same_colour():
+    assert colour_of("fearful") == colour_of("fear")
+    assert colour_of("surprised") == colour_of("surprise")
+
+
+def test_an_uncertain_face_is_grey():
+    drawn = render(PICTURE, known(face=faces(face(emotion="uncertain"))), SIZE)
+    assert count(drawn, GREY, STAGE) > 200
+
+
+def test_a_held_face_is_dimmer_and_dashed():
+    seen = render(PICTURE, known(face=faces(face())), SIZE)
+    held = render(PICTURE, known(face=faces(face(held=True))), SIZE)
+    dim = paint.mixed(COLOURS["happy"], paint.GROUND, 0.5)
+    edge = Rect(299, 250, 3, 150)
+    assert count(held, COLOURS["happy"], STAGE) == 0
+    assert 0 < count(held, dim, edge) < 0.8 * count(seen, COLOURS["happy"], edge)
+
+
+@pytest.mark.parametrize(
+    "box",
+    [(-30, -20, 150, 170), (560, -10, 120, 120), (-40, 380, 140, 160), (540, 370, 140, 150)],
+)
+def test_a_face_at_the_border_keeps_its_label_inside_the_picture(box):
+    """A label is a filled chip, the only solid patch of its colour as high as letters."""
+    drawn = render(PICTURE, known(face=faces(face(box))), SIZE)
+    middle = render(PICTURE, known(face=faces(face())), SIZE)
+    chip_pixels = count(middle, COLOURS["happy"], Rect(290, 190, 160, 34))
+    assert count(drawn, COLOURS["happy"], STAGE) > 0.9 * chip_pixels
+    assert count(drawn, COLOURS["happy"], Rect(0, STAGE.bottom, 960, 164)) == 0
+
+
+def test_faces_larger_than_the_picture_do_not_break_it():
+    huge = face((-400, -400, 2000, 2000))
+    tiny = face((10, 10, 1, 1), number=2)
+    assert render(PICTURE, known(face=faces(huge, tiny)), SIZE).shape == (884, 960, 3)
+
+
+def test_in_a_crowd_charts_give_way_to_strips():
+    shaded = np.full((480, 640, 3), 200, np.uint8)
+    alone = render(shaded, known(face=faces(face((20, 20, 60, 70)))), SIZE)
+    crowd = [
+        face((20 + 75 * i, 20 + 90 * j, 60, 70), number=i + 8 * j)
+        for i in range(8)
+        for j in range(5)
+    ]
+    together = render(shaded, known(face=faces(*crowd)), SIZE)
+    assert count(alone, paint.TRACK, STAGE) > 0
+    assert count(together, paint.TRACK, STAGE) == 0
+
+
+def test_old_faces_are_not_drawn():
+    fresh = render(PICTURE, known(face=faces(face(), age_s=0.4)), SIZE)
+    old = render(PICTURE, known(face=faces(face(), age_s=0.6)), SIZE)
+    assert count(fresh, COLOURS["happy"], STAGE) > 0
+    assert count(old, COLOURS["happy"], STAGE) == 0
+
+
+def test_an_old_voice_is_not_shown():
+    assert count(render(PICTURE, known(audio=voice(age_s=29)), SIZE), COLOURS["sad"]) > 0
+    old = known(audio=voice(age_s=31))
+    assert old.voice is None
+    assert (render(PICTURE, old, SIZE) == render(PICTURE, known(), SIZE)).all()
+
+
+def test_a_recording_in_which_nobody_spoke_shows_no_emotion():
+    drawn = render(PICTURE, known(audio=voice(speech=False)), SIZE)
+    assert count(drawn, COLOURS["sad"]) == 0
+    assert (drawn != render(PICTURE, known(), SIZE)).any()
+
+
+def test_the_fused_emotion_is_large_and_in_its_colour():
+    with_it = render(PICTURE, known(emotion=emotion("surprise")), SIZE)
+    assert count(with_it, COLOURS["surprise"], Rect(0, 720, 300, 164)) > 800
+    assert count(render(PICTURE, known(), SIZE), COLOURS["surprise"]) == 0
+
+
+def test_no_fused_emotion_is_shown_when_nothing_was_used_or_fusion_is_gone():
+    assert known(emotion=emotion()).fused is not None
+    assert known(emotion=emotion(face_age_s=None)).fused is None
+    gone = {**known().health, "fusion": health(age_s=4)}
+    assert known(emotion=emotion(), health=gone).fused is None
+
+
+def test_while_recording_the_time_and_the_level_are_shown():
+    quiet = known(recording=recording("recording", 0.5, -55.0))
+    loud = known(recording=recording("recording", 0.5, -12.0))
+    late = known(recording=recording("recording", 1.9, -55.0))
+    panels = [panel_of(render(PICTURE, moment, SIZE)) for moment in (quiet, loud, late)]
+    green = [count(panel, GREEN) for panel in panels]
+    red = [count(panel, RED) for panel in panels]
+    assert green[1] > 3 * green[0]
+    assert red[2] > 2 * red[0]
+
+
+def test_a_loud_recording_lights_the_red_step():
+    """Only where the level reaches -6 dBFS; the time's own red stays the same."""
+    below = panel_of(render(PICTURE, known(recording=recording("recording", 1.0, -10.0)), SIZE))
+    above = panel_of(render(PICTURE, known(recording=recording("recording", 1.0, -3.0)), SIZE))
+    assert count(above, RED) > count(below, RED)
+    assert count(below, AMBER) > 0
+
+
+def test_the_hint_to_press_is_there_only_while_somebody_listens():
+    idle = known()
+    assert idle.phase == "idle"
+    gone = known(health={**idle.health, "audio": health(age_s=3.5)})
+    assert gone.phase == ""
+
+
+def test_the_key_is_named_only_where_there_are_keys():
+    card = Rect(680, 770, 50, 50)
+    with_keys = render(PICTURE, known(), SIZE)
+    without = render(PICTURE, known(has_keys=False), SIZE)
+    assert count(with_keys, paint.TRACK, card) > 100
+    assert count(without, paint.TRACK, card) == 0
+
+
+def test_a_service_whose_health_is_older_than_three_seconds_is_missing():
+    everybody = known().health
+    assert known(health={**everybody, "face": health(age_s=2.9)}).missing == []
+    assert known(health={**everybody, "face": health(age_s=3.1)}).missing == ["face"]
+
+
+def test_nobody_is_missed_in_the_first_three_seconds():
+    assert known(health={}, since_ns=NOW_NS - 2 * S).missing == []
+    assert "camera" in known(health={"hub": health()}, since_ns=NOW_NS - 4 * S).missing
+
+
+def test_without_the_hub_nothing_is_said_of_the_others():
+    alone = known(health={"camera": health("degraded", "no camera", age_s=9)})
+    assert alone.troubles == ["not running: hub"]
+    assert alone.camera_reason == ""
+
+
+def test_a_camera_that_is_not_running_is_said_to_be_the_reason():
+    gone = known(health={**known().health, "camera": health(age_s=3.5)})
+    assert gone.camera_reason == "the camera process is not running"
+
+
+def test_troubles_name_the_service_and_what_it_says():
+    telling = {**known().health, "audio": health("degraded", "no microphone found")}
+    assert known(health=telling).troubles == ["audio: no microphone found"]
+
+
+def test_troubles_are_amber_and_all_well_is_green():
+    well = panel_of(render(PICTURE, known(), SIZE))
+    ill = known(health={**known().health, "camera": health("degraded", "no camera")})
+    assert count(well, AMBER) == 0 < count(well, GREEN)
+    assert count(panel_of(render(PICTURE, ill, SIZE)), AMBER) > 50
+
+
+def test_a_long_trouble_does_not_run_into_the_frame_rate():
+    """The right end of the status line stays as it is when all is well."""
+    long = known(health={**known().health, "camera": health("degraded", "no camera " * 40)})
+    rate = Rect(830, 850, 130, 34)
+    well = render(PICTURE, known(), SIZE)
+    assert (rate.of(render(PICTURE, long, SIZE)) == rate.of(well)).all()
+
+
+def test_a_lost_camera_is_dimmed_and_says_so():
+    bright = np.full((480, 640, 3), 200, np.uint8)
+    lost = known(frame_t_ns=NOW_NS - 5 * S, face=faces(face()))
+    drawn = render(bright, lost, SIZE)
+    assert lost.camera_lost
+    assert drawn[10, 10].max() < 80
+    assert count(drawn, COLOURS["happy"], STAGE) == 0
+    assert count(drawn, paint.TEXT, STAGE) > 100
+
+
+def test_a_slow_camera_is_not_a_lost_one():
+    old = NOW_NS - 2 * S
+    assert known(frame_t_ns=old).camera_lost
+    assert not known(frame_t_ns=old, frame_max_age_s=6.0).camera_lost
+
+
+def test_before_the_first_picture_it_says_what_is_waited_for():
+    waiting = known(
+        frame_t_ns=None, health={**known().health, "camera": health("degraded", "no camera found")}
+    )
+    assert not waiting.camera_lost
+    assert waiting.camera_reason == "no camera found"
+    assert count(render(None, waiting, SIZE), paint.TEXT, STAGE) > 100
+
+
+def test_text_is_shortened_to_its_room():
+    text = "a rather long line that will not fit"
+    short = paint.fitted(text, 20, 120)
+    assert short.endswith("…") and paint.width_px(short, 20) <= 120
+    assert paint.fitted(text, 20, 2000) == text
+    assert paint.fitted(text, 20, 1) == ""
+
+
+def test_letters_that_the_font_lacks_are_written_with_those_it_has():
+    assert paint.plain("Kamera für Tür · 5 °…") == "Kamera fur Tur · 5 °…"
+    assert paint.plain("摄像头 2\n") == " 2"
+
+
+def test_a_stamp_beyond_the_edge_is_cut_off():
+    image = np.zeros((20, 20, 3), np.uint8)
+    for x, y in ((-15, -5), (12, 4), (40, 40), (-400, 3)):
+        paint.write(image, "edge", x, y, 16)
+    assert image[:8, :8].any() and image[8:, 12:].any()
+
+
+def test_a_scores_bar_is_as_long_as_its_share():
+    image = np.zeros((10, 100, 3), np.uint8)
+    paint.bar(image, Rect(0, 0, 100, 10), 0.25, RED)
+    assert count(image, RED) == 250
+    assert count(image, paint.TRACK) == 750

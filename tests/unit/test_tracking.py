@@ -1,0 +1,77 @@
+import numpy as np
+import pytest
+
+from edge.tracking import Detection, Tracker, match
+
+HAPPY = np.array([1, 0], np.float32)
+SAD = np.array([0, 1], np.float32)
+
+
+def at(x: float, y: float = 100.0, side: float = 100.0) -> tuple[float, float, float, float]:
+    return (x, y, side, side)
+
+
+def seen(x: float, scores: np.ndarray = HAPPY) -> Detection:
+    return Detection(at(x), scores)
+
+
+def tracker() -> Tracker:
+    return Tracker(window_s=1.0, hold_s=0.5)
+
+
+def test_a_face_keeps_its_id_while_it_moves() -> None:
+    faces = tracker()
+    ids = {faces.update(n / 30, [seen(10.0 * n)])[0].id for n in range(60)}
+    assert ids == {1}
+
+
+def test_a_face_that_jumps_across_the_picture_is_another_one() -> None:
+    faces = tracker()
+    faces.update(0.0, [seen(0)])
+    assert [face.id for face in faces.update(0.1, [seen(500)])] == [1, 2]
+
+
+def test_two_faces_keep_their_ids_whatever_the_order_of_detection() -> None:
+    faces = tracker()
+    faces.update(0.0, [seen(0), seen(300)])
+    moved = faces.update(0.1, [seen(310), seen(10)])
+    assert {face.id: face.box[0] for face in moved} == {1: 10, 2: 310}
+
+
+def test_a_lost_face_is_held_where_it_was_and_then_let_go() -> None:
+    faces = tracker()
+    faces.update(0.0, [seen(40)])
+    held = faces.update(0.4, [])
+    assert [(face.id, face.box, face.held) for face in held] == [(1, at(40), True)]
+    assert faces.update(0.6, []) == []
+
+
+def test_a_held_face_that_comes_back_is_the_same_face() -> None:
+    faces = tracker()
+    faces.update(0.0, [seen(40)])
+    faces.update(0.2, [])
+    back = faces.update(0.4, [seen(60)])
+    assert [(face.id, face.held) for face in back] == [(1, False)]
+
+
+def test_scores_are_averaged_over_the_window_and_no_longer() -> None:
+    faces = tracker()
+    faces.update(0.0, [seen(0, SAD)])
+    assert faces.update(0.5, [seen(0, HAPPY)])[0].scores.tolist() == [0.5, 0.5]
+    assert faces.update(1.4, [seen(0, HAPPY)])[0].scores.tolist() == [1.0, 0.0]
+
+
+def test_an_id_is_never_given_twice() -> None:
+    faces = tracker()
+    ids = [faces.update(float(n), [seen(0)])[0].id for n in range(5)]
+    assert ids == [1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize("side", [30.0, 250.0])
+def test_a_box_of_a_very_different_size_is_another_face(side: float) -> None:
+    assert match([at(100)], [at(100, side=side)]) == {}
+
+
+def test_each_known_face_is_given_to_one_detection_only() -> None:
+    pairs = match([at(100)], [at(120), at(105)])
+    assert pairs == {1: 0}

@@ -1,0 +1,1 @@
+"""From data to a measured int8 model: prepare, train, convert, evaluate. Not for the device."""

@@ -1,0 +1,44 @@
+"""What the cards say besides figures: licences, limits, and where the training data's faces lie."""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from edge.inference.card import Card, card_path
+
+NOT_FOR = (
+    "inferring emotions at work or in education (prohibited in the EU: AI Act, article 5(1)(f))",
+    "decisions about people: hiring, credit, insurance, policing, border control, health",
+    "telling what somebody feels: it tells what an expression looks or sounds like to raters",
+)
+FACE_LICENCE = (
+    "Weights trained on FER2013 (Goodfellow et al. 2013: no licence was published with it; "
+    "research use) with FER+ votes (Barsoum et al. 2016, MIT)."
+)
+VOICE_LICENCE = (
+    "Weights trained on RAVDESS (Livingstone & Russo 2018, doi 10.1371/journal.pone.0196391, "
+    "CC BY-NC-SA 4.0): non-commercial use only, under the same terms."
+)
+# Measured on FER2013's images: shares of the side of the 48x48 square.
+FACE_CROP = {"eyes_apart": 0.374, "eyes_height": 0.380, "mouth_height": 0.759}
+
+
+def write_model(path: Path, content: bytes, fields: dict[str, Any]) -> None:
+    """Write a model and its card with no figures yet: `training.evaluate` measures those."""
+    path.write_bytes(content)
+    unmeasured = {
+        "file": path.name,
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "temperature": 1.0,
+        "reliability": dict.fromkeys(fields["labels"], 1.0),
+        "figures": {},
+        "not_for": NOT_FOR,
+    }
+    write_card(path, msgspec.convert({**fields, **unmeasured}, Card))
+
+
+def write_card(model: Path, card: Card) -> None:
+    text = msgspec.json.format(msgspec.json.encode(card), indent=1)
+    card_path(model).write_bytes(text + b"\n")

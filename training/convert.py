@@ -1,0 +1,44 @@
+"""A training run to a full-int8 model and its card: `python -m training.convert face --run RUN`.
+
+The card gets no figures here; `python -m training.evaluate` measures this very file.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+import torch
+
+from training.cards import write_model
+from training.to_tflite import convert
+from training.train import build_task
+
+CALIBRATION_INPUTS = 500
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("task", choices=["face", "voice"])
+    parser.add_argument("--run", type=Path, required=True, help="the folder of training.train")
+    parser.add_argument("--out", type=Path, help="default models_tflite/TASK_emotion.tflite")
+    parser.add_argument("--name", required=True, help="the model's name on its card")
+    parser.add_argument("--version", required=True)
+    return parser.parse_args()
+
+
+def main() -> None:
+    wanted = parse()
+    options = argparse.Namespace(**json.loads((wanted.run / "options.json").read_text()))
+    task = build_task(options)
+    network = task.network()
+    state = torch.load(wanted.run / "last.pt", map_location="cpu", weights_only=True)
+    network.load_state_dict(state["average"])
+    content = convert(network, task.calibration(CALIBRATION_INPUTS))
+    out = wanted.out or Path("models_tflite") / f"{wanted.task}_emotion.tflite"
+    names = {"name": wanted.name, "version": wanted.version}
+    write_model(out, content, {**task.card_fields(), **names})
+    print(f"{out}: {len(content) / 1e6:.2f} MB after {state['epoch']} epochs")
+
+
+if __name__ == "__main__":
+    main()

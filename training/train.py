@@ -1,0 +1,193 @@
+"""Train a network, resumably: `python -m training.train face --run training/runs/face`.
+
+The same on a CPU and a GPU. Every epoch writes RUN/last.pt and a line of RUN/log.csv; starting it
+again with the same RUN goes on where it stopped. The weights to convert are the moving average.
+"""
+
+import argparse
+import csv
+import json
+import math
+import time
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from tqdm import tqdm
+
+from training.face_task import FaceTask
+from training.voice_task import VoiceTask
+
+WARM_UP_SHARE = 0.05
+
+
+def learning_rate(step: int, steps: int, peak: float) -> float:
+    """A linear warm-up, then a cosine to zero (Loshchilov & Hutter 2017)."""
+    warm = max(1, int(steps * WARM_UP_SHARE))
+    if step < warm:
+        return peak * (step + 1) / warm
+    return peak * 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, steps - warm)))
+
+
+def follow(average: nn.Module, network: nn.Module, step: int, decay: float) -> None:
+    """Move the average a little towards the network; faster at the start, when it knows nothing."""
+    keep = min(decay, (1 + step) / (10 + step))
+    with torch.no_grad():
+        theirs = network.state_dict()
+        for name, value in average.state_dict().items():
+            if value.is_floating_point():
+                value.lerp_(theirs[name], 1 - keep)
+            else:
+                value.copy_(theirs[name])
+
+
+@torch.no_grad()
+def logits_of(network: nn.Module, inputs: Tensor, device: torch.device) -> Tensor:
+    network.eval()
+    return torch.cat([network(part.to(device)).float().cpu() for part in inputs.split(512)])
+
+
+Task = FaceTask | VoiceTask
+
+
+class Trainer:
+    """A network, its moving average and its optimiser, from one epoch to the next."""
+
+    def __init__(self, task: Task, options: argparse.Namespace) -> None:
+        torch.manual_seed(options.seed)
+        self.task, self.options = task, options
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.network = self.place(task.network())
+        self.average = self.place(task.network())
+        self.average.load_state_dict(self.network.state_dict())
+        self.optimiser = task.optimiser(self.network, options.rate)
+        self.epoch = 0
+        self.steps = task.steps(options.batch) * options.epochs
+
+    def place(self, network: nn.Module) -> nn.Module:
+        return network.to(self.device, memory_format=torch.channels_last)
+
+    def step(self, inputs: Tensor, targets: Tensor, number: int) -> float:
+        for group in self.optimiser.param_groups:
+            group["lr"] = learning_rate(number, self.steps, self.options.rate)
+        inputs = inputs.contiguous(memory_format=torch.channels_last)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.options.bf16):
+            logits = self.network(inputs)
+        loss = functional.cross_entropy(logits.float(), targets)
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        self.optimiser.step()
+        follow(self.average, self.network, number, self.options.ema)
+        return loss.item()
+
+    def run_epoch(self) -> dict[str, float]:
+        """One pass over Training, then the average's accuracy on the validation set."""
+        started = time.monotonic()
+        self.network.train()
+        first = self.epoch * self.task.steps(self.options.batch)
+        batches = tqdm(
+            self.task.batches(self.options.batch, self.device),
+            total=self.task.steps(self.options.batch), desc=f"epoch {self.epoch + 1}",
+            mininterval=5,
+        )  # fmt: skip
+        losses = [self.step(x, y, first + i) for i, (x, y) in enumerate(batches)]
+        inputs, labels = self.task.validation()
+        logits = logits_of(self.average, inputs, self.device)
+        self.epoch += 1
+        return {
+            "epoch": self.epoch,
+            "loss": round(sum(losses) / len(losses), 4),
+            "validation_loss": round(functional.cross_entropy(logits, labels).item(), 4),
+            "validation_accuracy": round((logits.argmax(1) == labels).float().mean().item(), 4),
+            "seconds": round(time.monotonic() - started, 1),
+        }
+
+    def save(self, path: Path) -> None:
+        state = {
+            "epoch": self.epoch,
+            "network": self.network.state_dict(),
+            "average": self.average.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "random": torch.get_rng_state(),
+        }
+        part = path.with_suffix(".part")
+        torch.save(state, part)
+        part.replace(path)
+
+    def resume(self, path: Path) -> None:
+        state = torch.load(path, map_location=self.device, weights_only=True)
+        self.network.load_state_dict(state["network"])
+        self.average.load_state_dict(state["average"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        torch.set_rng_state(state["random"].cpu())
+        self.epoch = state["epoch"]
+
+
+def log(path: Path, row: dict[str, float]) -> None:
+    new = not path.exists()
+    with path.open("a", newline="") as file:
+        writer = csv.DictWriter(file, row)
+        if new:
+            writer.writeheader()
+        writer.writerow(row)
+
+
+def build_task(options: argparse.Namespace) -> Task:
+    """The task that the options describe, with its data loaded."""
+    data = Path(options.data)
+    if options.task == "voice":
+        return VoiceTask(data, options.width)
+    return FaceTask(data, options.width, options.ferplus, options.smoothing)
+
+
+def add_common(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--run", type=Path, required=True, help="folder of checkpoint and log")
+    parser.add_argument("--data", type=Path)
+    parser.add_argument("--epochs", type=int)
+    parser.add_argument("--width", type=int, help="channels of the first block")
+    parser.add_argument("--batch", type=int)
+    parser.add_argument("--rate", type=float, help="the peak learning rate")
+    parser.add_argument("--ema", type=float, help="decay of the moving average")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--bf16", action="store_true", help="where the processor has bf16 units")
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    tasks = parser.add_subparsers(dest="task", required=True)
+    face, voice = tasks.add_parser("face"), tasks.add_parser("voice")
+    for task in (face, voice):
+        add_common(task)
+    face.add_argument("--ferplus", type=float, default=0.3, help="weight of the raters' votes")
+    face.add_argument("--smoothing", type=float, default=0.05, help="of the labels")
+    face.set_defaults(
+        data=Path("../shared/data/fer2013.npz"),
+        epochs=26, width=32, batch=128, rate=0.1, ema=0.998,
+    )  # fmt: skip
+    voice.set_defaults(
+        data=Path("../shared/data/ravdess_16k"),
+        epochs=60, width=64, batch=64, rate=2e-3, ema=0.99,
+    )  # fmt: skip
+    return parser.parse_args()
+
+
+def main() -> None:
+    options = parse()
+    torch.set_num_threads(options.threads)
+    options.run.mkdir(parents=True, exist_ok=True)
+    (options.run / "options.json").write_text(json.dumps(vars(options), default=str, indent=1))
+    trainer = Trainer(build_task(options), options)
+    checkpoint = options.run / "last.pt"
+    if checkpoint.exists():
+        trainer.resume(checkpoint)
+    while trainer.epoch < options.epochs:
+        row = trainer.run_epoch()
+        trainer.save(checkpoint)
+        log(options.run / "log.csv", row)
+        print(row, flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,66 @@
+"""Another room, another microphone, another voice: sound in, a 2 s window out. float32 mono."""
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.signal import fftconvolve
+
+from edge.inference.speech_features import loudest_start, rms
+from training.voice_data import RATE_HZ
+
+Signal = NDArray[np.float32]
+Random = np.random.Generator
+
+SPEED = 0.15
+SHIFT_S = (-0.6, 0.4)
+SNR_DB = (8.0, 40.0)
+
+
+def change_speed(signal: Signal, random: Random) -> Signal:
+    """Faster and higher or slower and lower, as another throat would speak."""
+    speed = random.uniform(1 - SPEED, 1 + SPEED)
+    times = np.arange(0, len(signal) - 1, speed)
+    return np.interp(times, np.arange(len(signal)), signal).astype(np.float32)
+
+
+def take_window(signal: Signal, samples: int, random: Random) -> Signal:
+    """`samples` around the loudest part, as a person presses and then speaks."""
+    start = loudest_start(signal, samples) + round(random.uniform(*SHIFT_S) * RATE_HZ)
+    start = min(max(start, 0), max(0, len(signal) - samples))
+    part = signal[start : start + samples]
+    return np.pad(part, (0, samples - len(part)))
+
+
+def colour(signal: Signal, random: Random) -> Signal:
+    """Another microphone: a smooth random frequency response of up to +-9 dB."""
+    spectrum = np.fft.rfft(signal)
+    points = random.uniform(-9, 9, 6)
+    decibels = np.interp(np.linspace(0, 5, len(spectrum)), np.arange(6), points)
+    return np.fft.irfft(spectrum * 10 ** (decibels / 20), len(signal)).astype(np.float32)
+
+
+def reverberate(signal: Signal, random: Random) -> Signal:
+    """A small room: an exponentially decaying noise tail of 0.1 to 0.5 s under the direct sound."""
+    seconds = random.uniform(0.1, 0.5)
+    times = np.arange(round(seconds * RATE_HZ)) / RATE_HZ
+    tail = random.standard_normal(len(times)) * np.exp(-6.9 * times / seconds)
+    tail *= random.uniform(0.05, 0.4) / np.sqrt(np.square(tail).sum())
+    tail[0] += 1
+    return fftconvolve(signal, tail)[: len(signal)].astype(np.float32)
+
+
+def add_noise(signal: Signal, random: Random) -> Signal:
+    """Steady noise between white and brown, 8 to 40 dB below the voice."""
+    spectrum = np.fft.rfft(random.standard_normal(len(signal)))
+    spectrum /= np.maximum(np.arange(len(spectrum)), 20) ** random.uniform(0, 1)
+    noise = np.fft.irfft(spectrum, len(signal)).astype(np.float32)
+    ratio = 10 ** (-random.uniform(*SNR_DB) / 20)
+    return signal + noise * np.float32(ratio * rms(signal) / rms(noise))
+
+
+def augment(signal: Signal, samples: int, random: Random) -> Signal:
+    """A window of `samples`, each change made to some of the clips only."""
+    window = take_window(change_speed(signal, random), samples, random)
+    for change, share in ((colour, 0.6), (reverberate, 0.4), (add_noise, 0.6)):
+        if random.random() < share:
+            window = change(window, random)
+    return window

@@ -1,0 +1,33 @@
+"""How a clip of any length becomes the one window that is classified, in evaluation."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.inference.speech_features import loudest_start
+from training.voice_data import RATE_HZ
+
+Signal = NDArray[np.float32]
+
+SAMPLES = 2 * RATE_HZ
+HOP = RATE_HZ // 100
+# Speech begins where the level first comes within 25 dB of the clip's loudest 10 ms.
+ONSET_DB = 25
+LEAD_S = 0.3
+
+
+def loudest(clip: Signal) -> Signal:
+    """The two seconds that hold the most energy."""
+    start = loudest_start(clip, SAMPLES)
+    return clip[start : start + SAMPLES]
+
+
+def pressed(clip: Signal) -> Signal:
+    """What a press gives: two seconds from 0.3 s before the speech, whatever comes after."""
+    hops = clip[: len(clip) // HOP * HOP].reshape(-1, HOP)
+    energy = np.square(hops, dtype=np.float64).mean(1)
+    onset = int(np.argmax(energy > energy.max() * 10 ** (-ONSET_DB / 10))) * HOP
+    start = max(0, onset - round(LEAD_S * RATE_HZ))
+    return clip[start : start + SAMPLES]
+
+
+PROTOCOLS = {"loudest": loudest, "pressed": pressed}
