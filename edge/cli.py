@@ -155,7 +155,7 @@ def obey_run(options: argparse.Namespace) -> int:
 
 def with_options(config: Config, options: argparse.Namespace) -> Config:
     """The settings with the command line's put in and checked. Raises UsageError."""
-    from edge.devices import camera, microphone
+    from edge.devices import camera_source, microphone
 
     given = [
         ("camera", "source", options.camera),
@@ -164,12 +164,12 @@ def with_options(config: Config, options: argparse.Namespace) -> Config:
     ]
     config = with_overrides(config, [(s, k, v) for s, k, v in given if v is not None])
     try:
-        camera.check_source(config.camera.source)
+        camera_source.check_source(config.camera.source)
         microphone.check_source(config.audio.source)
         check_screen(config.display.screen)
     except UserError as error:
         raise UsageError(str(error)) from error
-    if config.camera.source == "auto" and camera.find_camera() is None:
+    if config.camera.source == "auto" and camera_source.find_camera() is None:
         print("no camera found: showing the demo (choose one with --camera)", file=sys.stderr)
         return with_overrides(config, [("camera", "source", "demo")])
     return config

@@ -97,7 +97,7 @@ def the_detector(config: Config) -> Iterator[Finding]:
 
 
 def the_camera(config: Config) -> Iterator[Finding]:
-    from edge.devices.camera import check_device, check_source, device_path, find_camera
+    from edge.devices.camera_source import check_device, check_source, device_path, find_camera
 
     source = config.camera.source
     try:

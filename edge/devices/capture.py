@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.devices.camera import Camera, CameraError, SourceError
+from edge.devices.camera_source import Camera, CameraError, SourceError
 from edge.devices.pace import Pace
 
 os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")  # what fails is said once, by us

@@ -146,7 +146,7 @@ class FramebufferScreen(Screen):
 
 def _why_no_framebuffer(path: Path, error: Exception) -> str:
     if isinstance(error, FileNotFoundError):
-        return f"no screen: {path} is not there"
+        return f"there is no {path}"
     if isinstance(error, PermissionError):
         return f"no permission for {path}: join the group video (sudo usermod -aG video $USER)"
     return f"cannot show on {path}: {getattr(error, 'strerror', None) or error}"

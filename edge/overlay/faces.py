@@ -1,7 +1,7 @@
 """What is drawn on the faces: boxes, labels and scores, kept inside the picture and apart.
 
-Larger faces choose their places first; where there is no room for a chart beside a face, its scores
-become a strip at its foot.
+Larger faces choose their places first. In a crowd, and where there is no room beside a face, its
+scores become a strip at its foot.
 """
 
 from collections.abc import Iterable
@@ -15,7 +15,8 @@ BAR_WIDTH, ROW_HEIGHT, MARGIN = 4.2, 1.15, 0.5
 """units; of the chart beside a face"""
 HELD_DIMMING = 0.5
 CHART_SHADE = 0.8
-SMALLEST_STRIP_PX = 24
+MOST_CHARTS = 3
+"""With more faces than this the charts would hide the picture: all get strips."""
 
 
 def draw_faces(
@@ -41,7 +42,13 @@ def draw_faces(
     for face, box in boxes:
         taken.append(_draw_label(picture, bounds, unit, face, box, taken))
     for face, box in boxes:
-        taken.append(_draw_scores(picture, bounds, unit, face, box, taken))
+        chart = _chart_place(bounds, unit, face, box, taken) if len(boxes) <= MOST_CHARTS else None
+        if chart is not None:
+            _draw_chart(picture, chart, unit, face)
+        else:
+            chart = _strip_place(bounds, box, unit, taken)
+            draw_strip(picture, chart, face.scores)
+        taken.append(chart)
 
 
 def _scaled(face: FaceResult, scale: tuple[float, float]) -> Rect:
@@ -57,8 +64,9 @@ def _colour(face: FaceResult) -> Colour:
 
 def _draw_box(picture: Image, box: Rect, unit: float, face: FaceResult) -> None:
     thick = max(2, round(0.12 * unit))
-    paint.outline(picture, box, GROUND, thick + 2, dashed=face.held)
-    paint.outline(picture, box, _colour(face), thick, dashed=face.held)
+    colour = _colour(face)
+    for ink, width_px in ((GROUND, thick + 2), (colour, thick)):  # a dark rim, to be seen anywhere
+        paint.outline(picture, box, ink, width_px, 7 * thick, dashed=face.held)
 
 
 def _draw_label(
@@ -89,21 +97,18 @@ def _collides(place: Rect, taken: Iterable[Rect]) -> bool:
     return any(place.overlaps(rect) for rect in taken)
 
 
-def _draw_scores(
-    picture: Image, bounds: Rect, unit: float, face: FaceResult, box: Rect, taken: list[Rect]
-) -> Rect:
-    """A chart beside the box, or a strip in its foot; returns what it covers."""
-    size = _chart_size(face, unit)
+def _chart_place(
+    bounds: Rect, unit: float, face: FaceResult, box: Rect, taken: list[Rect]
+) -> Rect | None:
+    """Right of the box or left of it, where that is free."""
+    width, height = _chart_size(face, unit)
     gap = max(4, round(0.4 * unit))
-    for x in (box.right + gap, box.x - gap - size[0]):
-        chart = Rect(x, box.y, *size)._replace(y=max(0, min(box.y, bounds.h - size[1])))
+    y = max(0, min(box.y, bounds.h - height))
+    for x in (box.right + gap, box.x - gap - width):
+        chart = Rect(x, y, width, height)
         if bounds.holds(chart) and not _collides(chart, taken):
-            _draw_chart(picture, chart, unit, face)
             return chart
-    strip = _strip(bounds, box, unit, taken)
-    if strip.w >= SMALLEST_STRIP_PX:
-        draw_strip(picture, strip, face.scores)
-    return strip
+    return None
 
 
 def _chart_size(face: FaceResult, unit: float) -> tuple[int, int]:
@@ -123,7 +128,7 @@ def _draw_chart(picture: Image, chart: Rect, unit: float, face: FaceResult) -> N
         paint.shade(picture, chart, HELD_DIMMING)
 
 
-def _strip(bounds: Rect, box: Rect, unit: float, taken: list[Rect]) -> Rect:
+def _strip_place(bounds: Rect, box: Rect, unit: float, taken: list[Rect]) -> Rect:
     """Below the box where that is free, else inside it."""
     thick, gap = max(4, round(0.35 * unit)), max(4, round(0.3 * unit))
     below = Rect(box.x, box.bottom + gap, box.w, thick)

@@ -21,6 +21,8 @@ from edge.messages import (
 
 GRACE_S = 3.0
 """A service that was never heard is missing only after we have listened this long."""
+LOST_FRAMES, LOST_MIN_S, LOST_MAX_S = 3, 1.0, 10.0
+"""A camera is lost after this many frames that did not come, but no sooner and no later."""
 
 
 class Known(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,10 +40,8 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     """By service."""
     frame_t_ns: int | None = None
     """When the picture was taken, CLOCK_MONOTONIC; None = there is none yet."""
-    frame_max_age_s: float = 1.0
-    """A picture older than this means that the camera is lost."""
     rate_hz: float | None = None
-    """Pictures shown a second."""
+    """Pictures that come a second."""
     lag_ms: float | None = None
     """Usual age of a picture when it is on the screen."""
     recording_s: float = 2.0
@@ -92,8 +92,11 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def camera_lost(self) -> bool:
-        """There were pictures, and they have stopped coming."""
-        return self.frame_age_s is not None and self.frame_age_s > self.frame_max_age_s
+        """There were pictures, and now several in a row did not come."""
+        if self.frame_age_s is None:
+            return False
+        several_s = LOST_FRAMES / self.rate_hz if self.rate_hz else LOST_MIN_S
+        return self.frame_age_s > min(max(several_s, LOST_MIN_S), LOST_MAX_S)
 
     @property
     def camera_reason(self) -> str:

@@ -227,10 +227,12 @@ def bar(image: Image, rect: Rect, share: float, colour: Colour, track: Colour = 
     fill(image, rect._replace(w=round(rect.w * max(0.0, min(1.0, share)))), colour)
 
 
-def outline(image: Image, rect: Rect, colour: Colour, thick_px: int, *, dashed: bool) -> None:
-    """A rectangle with rounded corners, whole or dashed."""
-    path = _around(rect, min(8 * thick_px, rect.w / 10, rect.h / 10))
-    lines = _dashes(path, 6 * thick_px) if dashed else [path]
+def outline(
+    image: Image, rect: Rect, colour: Colour, thick_px: int, radius_px: float, *, dashed: bool
+) -> None:
+    """A rectangle with rounded corners, whole or dashed; the dashes are about as long as those."""
+    path = _around(rect, min(radius_px, rect.w / 8, rect.h / 8))
+    lines = _dashes(path, radius_px) if dashed else [path]
     whole = [line.round().astype(np.int32) for line in lines]
     cv2.polylines(image, whole, not dashed, colour, thick_px, cv2.LINE_AA)
 

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from edge.bus import Frame, FramePublisher, Publisher
 from edge.config import Config
-from edge.devices.camera import Camera, CameraError, check_source, open_camera
+from edge.devices.camera import open_camera
+from edge.devices.camera_source import Camera, CameraError, check_source
 from edge.health import Health
 from edge.loop import Loop
 

@@ -4,6 +4,7 @@ A frame waits a moment for its own faces, so that the boxes sit on the face they
 when to draw and when to give up waiting; what it looks like is edge.overlay's.
 """
 
+import logging
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -20,14 +21,13 @@ from edge.messages import Face, Message, Press
 from edge.overlay import Known
 from edge.waiting import PATIENCE_S, Pace, Waiting
 
+log = logging.getLogger(__name__)
+
 TOPICS = ("face", "audio", "recording", "emotion", "health.")
 TICK_S = 0.05
 """Keys are looked for this often, and the picture is drawn anew when nothing came meanwhile."""
 STILL_S = 0.1
 RETRY_S, RETRY_MAX_S = 1.0, 60.0
-CAMERA_LOST_S = 1.0
-CAMERA_LOST_FRAMES = 3
-"""A slow camera is lost when this many frames did not come."""
 SCREENS = ("auto", "window", "framebuffer", "none")
 
 
@@ -42,7 +42,7 @@ class Display:
         publisher: Publisher,
         health: Health,
         loop: Loop,
-        config: Config,
+        recording_s: float,
     ) -> None:
         self._open_screen = open_screen
         self._open_frames = open_frames
@@ -59,14 +59,8 @@ class Display:
         self._retry_s = RETRY_S
         self._drawn_s = 0.0
         self._missed = 0
-        lost_s = max(CAMERA_LOST_S, CAMERA_LOST_FRAMES / config.camera.rate_hz)
         now_ns = time.monotonic_ns()
-        self._known = Known(
-            now_ns=now_ns,
-            since_ns=now_ns,
-            frame_max_age_s=lost_s,
-            recording_s=config.audio.duration_s,
-        )
+        self._known = Known(now_ns=now_ns, since_ns=now_ns, recording_s=recording_s)
         loop.watch(subscriber.socket, self.messages_came)
         loop.every(TICK_S, self.tick)
         loop.every(1.0, self.describe)
@@ -78,6 +72,8 @@ class Display:
         except ScreenError as error:
             self._lose_screen(error)
             return
+        if self._health.about != self._screen.name:
+            log.info("shows on: %s", self._screen.name)
         self._health.about = self._screen.name
         if self._screen.size == (0, 0):
             self._health.fine("screen")
@@ -127,7 +123,7 @@ class Display:
 
     def _show(self, frame: Frame | None) -> None:
         """Show a new frame, as soon as the screen takes one."""
-        if frame is None:
+        if frame is None or self._frames is None:
             return
         if self._frame is None or self._frame.size != frame.size:
             self._screen.suit(overlay.natural_size(frame.size))
@@ -226,7 +222,7 @@ def run(config: Config, loop: Loop) -> None:
         publisher,
         health,
         loop,
-        config,
+        config.audio.duration_s,
     )
     try:
         display.open()

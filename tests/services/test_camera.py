@@ -15,7 +15,7 @@ import pytest
 
 from edge.bus import Frame, FramePublisher, FrameSubscriber, Publisher
 from edge.config import Config
-from edge.devices.camera import CameraError
+from edge.devices.camera_source import CameraError
 from edge.health import Health
 from edge.loop import Loop
 from edge.messages import Health as HealthMessage

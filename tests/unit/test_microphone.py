@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from scipy.signal import resample_poly
 
 from edge.devices.microphone import (
     FileMicrophone,
@@ -101,15 +100,12 @@ def test_a_file_that_cannot_be_used_is_named_with_the_mend_in_one_line(
     assert "\n" not in str(refused.value)
 
 
-@pytest.mark.parametrize("from_hz", [48_000, 44_100, 22_050, 8_000, 96_000])
-def test_resampling_is_that_of_scipy(from_hz: int) -> None:
-    noise = np.random.default_rng(0).standard_normal(from_hz).astype(np.float32)
-    divisor = np.gcd(from_hz, RATE_HZ)
-    expected = resample_poly(noise, RATE_HZ // divisor, from_hz // divisor)
-    ours = resample(noise, from_hz, RATE_HZ)
+@pytest.mark.parametrize("from_hz", [8_000, 22_050, 44_100, 48_000, 96_000])
+def test_resampling_keeps_the_sound(from_hz: int) -> None:
+    ours = resample(tone(1.0, from_hz), from_hz, RATE_HZ)
     assert ours.dtype == np.float32
     assert ours.shape == (RATE_HZ,)
-    assert np.abs(ours - expected).max() < 1e-5
+    assert np.abs(ours - tone(1.0))[500:-500].max() < 1e-3
 
 
 def test_resampling_to_the_same_rate_changes_nothing() -> None:

@@ -192,16 +192,17 @@ def test_faces_larger_than_the_picture_do_not_break_it():
 
 
 def test_in_a_crowd_charts_give_way_to_strips():
-    shaded = np.full((480, 640, 3), 200, np.uint8)
-    alone = render(shaded, known(face=faces(face((20, 20, 60, 70)))), SIZE)
-    crowd = [
-        face((20 + 75 * i, 20 + 90 * j, 60, 70), number=i + 8 * j)
-        for i in range(8)
-        for j in range(5)
-    ]
-    together = render(shaded, known(face=faces(*crowd)), SIZE)
-    assert count(alone, paint.TRACK, STAGE) > 0
-    assert count(together, paint.TRACK, STAGE) == 0
+    few = [face((20 + 150 * i, 20 + 150 * i, 60, 70), number=i) for i in range(3)]
+    crowd = [*few, face((500, 20, 60, 70), number=4)]
+    assert count(render(PICTURE, known(face=faces(*few)), SIZE), paint.TRACK, STAGE) > 1000
+    assert count(render(PICTURE, known(face=faces(*crowd)), SIZE), paint.TRACK, STAGE) == 0
+
+
+def test_a_face_that_leaves_no_room_for_a_chart_gets_a_strip():
+    wide = faces(face((30, 100, 580, 300)))
+    drawn = render(PICTURE, known(face=wide), SIZE)
+    assert count(drawn, paint.TRACK, STAGE) == 0
+    assert count(drawn, COLOURS["happy"], Rect(60, 600, 800, 20)) > 1000
 
 
 def test_old_faces_are_not_drawn():
@@ -326,7 +327,8 @@ def test_a_lost_camera_is_dimmed_and_says_so():
 def test_a_slow_camera_is_not_a_lost_one():
     old = NOW_NS - 2 * S
     assert known(frame_t_ns=old).camera_lost
-    assert not known(frame_t_ns=old, frame_max_age_s=6.0).camera_lost
+    assert not known(frame_t_ns=old, rate_hz=1.0).camera_lost
+    assert known(frame_t_ns=NOW_NS - 11 * S, rate_hz=0.01).camera_lost
 
 
 def test_before_the_first_picture_it_says_what_is_waited_for():

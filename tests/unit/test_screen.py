@@ -145,7 +145,7 @@ def test_a_file_that_is_no_framebuffer_is_refused_in_one_line(tmp_path):
 
 
 def test_a_framebuffer_that_is_not_there_is_named():
-    with pytest.raises(ScreenError, match="/dev/no-such-fb is not there"):
+    with pytest.raises(ScreenError, match="there is no /dev/no-such-fb"):
         open_screen("framebuffer", "/dev/no-such-fb", fullscreen=False)
 
 

@@ -1,0 +1,115 @@
+"""The commands beside `run`, as processes."""
+
+import os
+from pathlib import Path
+
+import cv2
+import msgspec
+import numpy as np
+import pytest
+import soundfile
+
+from edge.messages import FACE_LABELS, SERVICES
+from tests.helpers import DATA, ROOT, emotion_edge, needs_data
+from tests.system.product import Product
+
+PORTRAIT = ROOT / "edge" / "assets" / "astronaut.jpg"
+
+
+def output(*arguments: str | Path, **options: object) -> tuple[int, str, str]:
+    """(exit code, stdout, stderr)"""
+    with emotion_edge(*arguments, **options) as process:
+        out, errors = process.communicate(timeout=60)
+    return process.returncode, out, errors
+
+
+def test_classify_finds_every_face_in_an_image(tmp_path: Path) -> None:
+    portrait = cv2.resize(cv2.imread(str(PORTRAIT)), None, fx=2, fy=2)
+    two = tmp_path / "two.png"
+    cv2.imwrite(str(two), np.hstack([portrait, portrait]))
+    code, out, errors = output("classify", PORTRAIT, two, "--json")
+    one, both = map(msgspec.json.decode, out.splitlines())
+    assert (code, errors) == (0, "")
+    assert [len(one["faces"]), len(both["faces"])] == [1, 2]
+    assert set(one["faces"][0]["scores"]) == set(FACE_LABELS)
+    assert one["kind"] == "image"
+
+
+def test_classify_says_in_words_what_it_found() -> None:
+    code, out, _ = output("classify", PORTRAIT)
+    first, second = out.splitlines()
+    assert code == 0
+    assert first == f"{PORTRAIT}: 1 face"
+    assert second.startswith("  #1 ")
+
+
+def test_classify_goes_on_after_a_bad_file_and_says_so_in_the_end(tmp_path: Path) -> None:
+    broken, text = tmp_path / "broken.png", tmp_path / "notes.txt"
+    broken.write_bytes(b"no picture")
+    text.write_text("no picture either")
+    code, out, errors = output("classify", broken, text, PORTRAIT)
+    assert code == 2
+    assert [str(broken) in errors, str(text) in errors, "1 face" in out] == [True, True, True]
+    assert "Traceback" not in errors
+
+
+@pytest.mark.parametrize(
+    ("name", "samples"),
+    [
+        ("empty.wav", np.zeros((0, 1), np.float32)),
+        ("channels.wav", np.zeros((16_000, 6), np.float32)),
+        ("nan.wav", np.full((16_000, 1), np.nan, np.float32)),
+    ],
+)
+def test_classify_refuses_a_sound_that_is_none(
+    tmp_path: Path, name: str, samples: np.ndarray
+) -> None:
+    path = tmp_path / name
+    soundfile.write(path, samples, 16_000, subtype="FLOAT")
+    code, out, errors = output("classify", path)
+    assert (code, out) == (2, "")
+    assert str(path) in errors
+    assert errors.count("\n") == 1
+
+
+def test_silence_has_no_emotion(tmp_path: Path) -> None:
+    path = tmp_path / "silence.wav"
+    soundfile.write(path, np.zeros(16_000 * 5, np.float32), 16_000)
+    code, out, _ = output("classify", path, "--json")
+    result = msgspec.json.decode(out)
+    assert code == 0
+    assert (result["speech"], result["emotion"], result["duration_s"]) == (False, None, 5.0)
+    assert [window["start_s"] for window in result["windows"]] == [0.0, 2.0, 4.0]
+
+
+@needs_data
+def test_a_spoken_clip_has_an_emotion() -> None:
+    clip = sorted((DATA / "ravdess_16k" / "Actor_17").glob("*.flac"))[30]
+    code, out, _ = output("classify", clip, "--json")
+    result = msgspec.json.decode(out)
+    assert code == 0
+    assert result["speech"]
+    assert sum(result["scores"].values()) == pytest.approx(1, abs=1e-3)
+
+
+def test_doctor_says_what_is_there_and_how_to_mend_what_is_not() -> None:
+    code, out, errors = output("doctor")
+    assert (code, errors) == (0, "")
+    assert "ready: emotion-edge run" in out
+    for what in ("runtime", "face model", "voice model", "detector", "camera", "microphone"):
+        assert what in out
+
+
+def test_doctor_reports_a_running_product(running: Product) -> None:
+    environment = {**os.environ, "XDG_RUNTIME_DIR": str(running.config.directory.parent)}
+    link = running.config.directory.parent / "emotion-edge"
+    if link.exists():
+        pytest.skip(f"{link} is in the way")
+    link.symlink_to(running.config.directory)
+    try:
+        code, out, _ = output("doctor", env=environment)
+    finally:
+        link.unlink()
+    assert code == 0
+    for name in SERVICES:
+        assert any(line.split()[1] == name for line in out.splitlines() if line.split()), name

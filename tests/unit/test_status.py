@@ -1,0 +1,82 @@
+import io
+import time
+
+from edge.messages import SERVICES, Emotion, Face, FaceResult, Health, Message
+from edge.status import Status
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def now() -> dict[str, float]:
+    return {"t_ns": time.monotonic_ns(), "time": time.time()}
+
+
+def emotion() -> Emotion:
+    return Emotion(**now(), emotion="happy", confidence=0.9, scores={}, face_age_s=0.1)
+
+
+def face() -> Face:
+    result = FaceResult(id=3, box=(0, 0, 9, 9), emotion="happy", confidence=0.9, scores={})
+    return Face(**now(), frame_seq=1, frame_size=(9, 9), faces=[result], inference_ms=1.0)
+
+
+def health(state: str = "ok") -> Health:
+    return Health(
+        **now(),
+        state=state,
+        detail="no camera found",
+        rate_hz=30.0,
+        dropped=0,
+        rss_mb=20.0,
+        uptime_s=1.0,
+        version="0",
+    )
+
+
+def all_well() -> dict[str, Message]:
+    return {f"health.{name}": health() for name in SERVICES}
+
+
+def shown(*received: dict[str, Message]) -> str:
+    terminal = Terminal()
+    status = Status(terminal)
+    for messages in received:
+        status.take(messages.items())
+    status.show()
+    return terminal.getvalue()
+
+
+def test_the_line_says_what_is_seen() -> None:
+    line = shown({"face": face(), "emotion": emotion()}, all_well())
+    assert "#3 happy 0.90" in line
+    assert "missing" not in line
+
+
+def test_the_line_names_who_is_not_heard_of() -> None:
+    health = all_well()
+    del health["health.camera"]
+    assert "missing: camera" in shown(health)
+
+
+def test_the_line_names_who_is_unwell() -> None:
+    assert "camera degraded" in shown({**all_well(), "health.camera": health("degraded")})
+
+
+def test_a_line_for_good_stands_above_the_live_one() -> None:
+    terminal = Terminal()
+    status = Status(terminal)
+    status.show()
+    status.say("camera lost")
+    assert terminal.getvalue().endswith("camera lost\n")
+
+
+def test_where_there_is_no_terminal_there_is_no_live_line() -> None:
+    out = io.StringIO()
+    status = Status(out)
+    status.take(all_well().items())
+    status.show()
+    status.close()
+    assert out.getvalue() == ""
