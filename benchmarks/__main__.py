@@ -1,6 +1,7 @@
-"""`python -m benchmarks [FILE.json]`: measures, prints the table, writes the JSON.
+"""`python -m benchmarks [FILE.json]`: measures; prints table and JSON, or writes them.
 
-Returns 1 where a figure is above its bar. The machine should have nothing else to do.
+With FILE.json the JSON goes there and the table into FILE.md. Returns 1 where a figure is above its
+bar. The machine should have nothing else to do.
 """
 
 import json
@@ -40,14 +41,33 @@ def is_missed(row: Figure) -> bool:
     return row.bar is not None and row.value > row.bar
 
 
+def page(rows: Sequence[Figure]) -> str:
+    """The table, and the machine that it was measured on."""
+    about = machine()
+    described = (
+        f"{about['cpu']}, {about['cores']} cores, {about['system']}, Python {about['python']}"
+    )
+    return (
+        "# Benchmarks\n\n"
+        "Made by `make bench ARGS=docs/benchmarks.json`: the product as `emotion-edge run`\n"
+        "starts it, 640x480 at 30 frames a second, one face (the demo), one thread a model.\n\n"
+        f"Machine: {described}; shared with others, so the ratios say more than the times.\n\n"
+        f"{table(rows)}\n"
+    )
+
+
 def main() -> int:
     rows = measure()
+    report = json.dumps(
+        {"machine": machine(), "figures": [row._asdict() for row in rows]}, indent=1
+    )
     print(table(rows))
-    report = {"machine": machine(), "figures": [row._asdict() for row in rows]}
     if sys.argv[1:]:
-        Path(sys.argv[1]).write_text(json.dumps(report, indent=1) + "\n")
+        file = Path(sys.argv[1])
+        file.write_text(report + "\n")
+        file.with_suffix(".md").write_text(page(rows))
     else:
-        print(json.dumps(report))
+        print(report)
     return int(any(map(is_missed, rows)))
 
 
