@@ -5,7 +5,7 @@ ARGS ?=
 .PHONY: run test check format bench setup setup-dev clean
 
 run: setup ## everything, in this terminal; ARGS="--camera 0 --screen window"
-	@deploy/fetch-detector.sh
+	@[ -e .venv/.detector-tried ] || deploy/fetch-detector.sh; touch .venv/.detector-tried
 	@$(BIN)/emotion-edge run $(ARGS)
 
 test: setup-dev ## all tests that this machine can run

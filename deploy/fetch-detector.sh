@@ -16,11 +16,11 @@ is_right $file && exit 0
 part=$(mktemp "$file.XXXXXX")
 trap 'rm -f "$part"' EXIT
 for url in "${urls[@]}"; do
-  printf 'set-up: fetching the face detector from %s\n' "${url%%/raw/*}"
-  if curl -fsSL --connect-timeout 5 --max-time 60 -o "$part" "$url" 2>/dev/null && is_right "$part"; then
+  printf 'set-up: fetching the face detector from %s\n' "$(cut -d/ -f3 <<<"$url")"
+  if curl -fsSL --connect-timeout 5 --max-time 30 -o "$part" "$url" 2>/dev/null && is_right "$part"; then
     chmod 644 "$part"
     mv "$part" $file
     exit 0
   fi
 done
-printf 'set-up: could not fetch it; faces are found with Haar. Put the file at %s to change that.\n' $file
+printf 'set-up: could not fetch it; faces are found with Haar. Run deploy/fetch-detector.sh again later, or put\nthe file at %s.\n' $file

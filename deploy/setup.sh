@@ -15,7 +15,9 @@ dev_packages=(pulseaudio pulseaudio-utils libasound2-plugins xvfb openbox xdotoo
 say() { printf 'set-up: %s\n' "$*"; }
 
 as_root() {
-  if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n "$@"; fi
+  if [ "$(id -u)" = 0 ]; then "$@"
+  elif [ -t 0 ]; then sudo "$@"
+  else sudo -n "$@"; fi
 }
 
 missing_packages() {

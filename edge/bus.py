@@ -32,6 +32,7 @@ FRAME_HEADER = struct.Struct("<4sIIIQQd")
 RECONNECT_MS = 50
 RECONNECT_MAX_MS = 1000
 CONNECT_TIMEOUT_S = 2.0
+LAST_PORT = 65535
 LONGEST_MESSAGE = 256 * 1024
 """bytes; the contract's messages are a hundred times smaller."""
 
@@ -76,11 +77,17 @@ def make_socket(kind: int) -> "zmq.Socket[bytes]":
     return socket
 
 
+def leave() -> None:
+    """Wait until every closed socket is gone, and with it its file in the runtime folder."""
+    zmq.Context.instance().term()
+
+
 def bind(socket: "zmq.Socket[bytes]", endpoint: str) -> None:
     """Bind, or raise BusError with a line that says why not."""
     try:
         if endpoint.startswith("ipc://"):
             make_directory(Path(endpoint[len("ipc://") :]).parent)
+        check_port(endpoint)
         socket.bind(endpoint)
     except (zmq.ZMQError, OSError) as error:
         raise BusError(f"cannot listen on {endpoint}: {_why_not(error)}") from error
@@ -89,13 +96,21 @@ def bind(socket: "zmq.Socket[bytes]", endpoint: str) -> None:
 def make_directory(directory: Path) -> None:
     """The local sockets' folder, closed to other users. Raises BusError."""
     try:
-        directory.mkdir(mode=0o750, parents=True, exist_ok=True)
+        directory.mkdir(mode=0o750, exist_ok=True)
     except OSError as error:
         raise BusError(f"cannot make {directory}: {error.strerror}; set bus.directory") from error
 
 
+def check_port(endpoint: str) -> None:
+    """Raise BusError for a TCP port that there is not: ZeroMQ would take another one instead."""
+    port = endpoint.rpartition(":")[2]
+    if endpoint.startswith("tcp://") and port.isdecimal() and int(port) > LAST_PORT:
+        raise BusError(f"{endpoint}: the last port is {LAST_PORT}; set bus.bind")
+
+
 def connect(socket: "zmq.Socket[bytes]", endpoint: str) -> None:
     """Connect, or raise BusError with a line that says why not."""
+    check_port(endpoint)
     try:
         socket.connect(endpoint)
     except zmq.ZMQError as error:

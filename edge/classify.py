@@ -79,7 +79,7 @@ class Files:
     def read(self, path: Path) -> ImageResult | SoundResult:
         """Raises UserError for a file that is missing, unreadable, or neither of the two."""
         if not path.is_file():
-            raise UserError(f"{path}: no such file")
+            raise UserError(f"{path}: {'a folder' if path.is_dir() else 'no such file'}")
         kind = (mimetypes.guess_type(path.name)[0] or "").partition("/")[0]
         if kind == "image":
             return self._image(path)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from edge import __version__, client
-from edge.bus import BusError, make_directory
+from edge.bus import BusError, leave, make_directory
 from edge.config import Config, load, with_overrides
 from edge.errors import UserError
 from edge.instance import only_one
@@ -132,6 +132,7 @@ def obey_service(options: argparse.Namespace) -> int:
     make_directory(config.directory)
     with only_one(config.directory, options.command):
         importlib.import_module(f"edge.services.{options.command}").run(config, loop)
+        leave()
     return OK
 
 
@@ -143,14 +144,17 @@ def name_process(name: str) -> None:
 def obey_run(options: argparse.Namespace) -> int:
     from edge import supervisor
 
-    config = with_options(load(options.config), options)
+    config = load(options.config)
     loop = Loop()
     loop.stop_on_signals()
     make_directory(config.directory)
     with only_one(config.directory, "run"):
         effective = config.directory / "run.json"
-        effective.write_bytes(msgspec.json.encode(config))
-        return supervisor.run(config, effective, options.duration, loop)
+        effective.write_bytes(msgspec.json.encode(with_options(config, options)))
+        try:
+            return supervisor.run(config, effective, options.duration, loop)
+        finally:
+            effective.unlink()
 
 
 def with_options(config: Config, options: argparse.Namespace) -> Config:

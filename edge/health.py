@@ -49,7 +49,7 @@ class Health:
     def fine(self, what: str) -> None:
         """`what` works (again)."""
         if self._problems.pop(what, None) is not None:
-            log.info("%s: works again", what)
+            log.info("works again: %s", what)
 
     def ready(self) -> None:
         """The service works, or knows that it is degraded: say so at once, and to systemd."""

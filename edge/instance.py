@@ -26,7 +26,7 @@ def only_one(directory: Path, name: str) -> Iterator[None]:
         owner = os.pread(descriptor, PID_WIDTH, 0).decode().strip()
         os.close(descriptor)
         raise ConfigError(
-            f"emotion-edge {name} is running already (pid {owner}) in {directory}; "
+            f"it is running already (pid {owner}) in {directory}; "
             "stop it, or set another bus.directory"
         ) from error
     try:

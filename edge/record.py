@@ -5,12 +5,12 @@ import time
 
 from edge.bus import Subscriber, send_once
 from edge.config import Config
-from edge.messages import Audio, Message, Press, Recording
+from edge.messages import Audio, Health, Message, Press, Recording
 from edge.words import in_words
 
 OK, FAILED = 0, 1
-ANSWER_S = 2.0
-"""A press is answered by `recording` within this long, or nobody heard it."""
+ANSWER_S = 4.0
+"""A press is answered by `recording` within this long, or none will come: a device may be slow."""
 SLACK_S = 5.0
 """Beyond the recording's own length, for its analysis."""
 
@@ -23,43 +23,63 @@ def record(config: Config, endpoint: str | None) -> int:
     """
     inlet = endpoint or config.endpoint("in")
     outlet = inlet.removesuffix("/in") + "/out"
-    subscriber = Subscriber(outlet, ["recording", "audio"])
+    subscriber = Subscriber(outlet, ["recording", "audio", "health.audio"])
     try:
         pressed_ns = time.monotonic_ns()
         press = Press(t_ns=pressed_ns, time=time.time(), trigger="command")
         send_once(inlet, config.device_name, "press", press)
-        return _follow(subscriber, pressed_ns, config.audio.duration_s + SLACK_S)
+        return Follower(subscriber, pressed_ns, config.audio.duration_s + SLACK_S).follow()
     finally:
         subscriber.close()
 
 
-def _follow(subscriber: Subscriber, pressed_ns: int, longest_s: float) -> int:
-    """Print what the press led to. Returns the exit code."""
-    deadline_s = time.monotonic() + ANSWER_S
-    started = False
-    while time.monotonic() < deadline_s:
-        subscriber.socket.poll(100)
-        news = [m for _, m in subscriber.receive() if m.t_ns >= pressed_ns]
-        for result in news:
-            if isinstance(result, Audio):
-                print(in_words(result))
-                return OK
-        if started and any(_is_in(phase, "idle") for phase in news):
-            return _fail("the recording was given up")
-        if not started and any(_is_in(phase, "recording") for phase in news):
-            started, deadline_s = True, time.monotonic() + longest_s
+class Follower:
+    """Says what a press leads to, up to its result."""
+
+    def __init__(self, subscriber: Subscriber, pressed_ns: int, longest_s: float) -> None:
+        self._subscriber = subscriber
+        self._pressed_ns = pressed_ns
+        self._longest_s = longest_s
+        self._deadline_s = time.monotonic() + ANSWER_S
+        self._started = False
+        self._why = ""
+
+    def follow(self) -> int:
+        """Returns the exit code."""
+        while time.monotonic() < self._deadline_s:
+            self._subscriber.socket.poll(100)
+            received = [message for _, message in self._subscriber.receive()]
+            # A result comes with the `idle` that follows it: look at the result first.
+            for message in sorted(received, key=lambda message: not isinstance(message, Audio)):
+                code = self._take(message)
+                if code is not None:
+                    return code
+        return self._fail("the recording gave no result" if self._started else "no recording began")
+
+    def _take(self, message: Message) -> int | None:
+        """The exit code where this message ends it."""
+        is_new = message.t_ns >= self._pressed_ns
+        if isinstance(message, Health):
+            self._why = message.detail if message.state != "ok" else ""
+        elif isinstance(message, Audio) and is_new:
+            print(in_words(message))
+            return OK
+        elif isinstance(message, Recording):
+            return self._take_phase(message.phase, is_new)
+        return None
+
+    def _take_phase(self, phase: str, is_new: bool) -> int | None:
+        if not is_new and phase != "idle":
+            return self._fail("a recording was under way, so the press was ignored")
+        if is_new and phase == "recording" and not self._started:
+            self._started = True
+            self._deadline_s = time.monotonic() + self._longest_s
             print("recording: speak now", flush=True)
-    return _fail("the recording gave no result" if started else "no recording started")
+        elif is_new and phase == "idle" and self._started:
+            return self._fail("the recording was given up")
+        return None
 
-
-def _is_in(message: Message, phase: str) -> bool:
-    return isinstance(message, Recording) and message.phase == phase
-
-
-def _fail(what: str) -> int:
-    print(
-        f"emotion-edge record: {what}; `emotion-edge watch --topic health.audio` says how the "
-        "audio process is",
-        file=sys.stderr,
-    )
-    return FAILED
+    def _fail(self, what: str) -> int:
+        why = f": {self._why}" if self._why else ""
+        print(f"emotion-edge record: {what}{why}", file=sys.stderr)
+        return FAILED

@@ -5,11 +5,13 @@ import time
 from collections.abc import Iterable
 from typing import TextIO
 
-from edge.messages import SERVICES, TOPICS, Health, Message
+from edge.messages import SERVICES, TOPICS, Health, Message, Recording
 from edge.words import in_words
 
 SHOWN = ("face", "recording", "audio", "emotion")
 CLEAR_LINE = "\r\x1b[K"
+CTRL_C_ECHO = len("^C") + 1
+"""Room for what the terminal prints at Ctrl-C, or the line would wrap."""
 
 
 class Status:
@@ -27,7 +29,7 @@ class Status:
             self._newest[topic] = (message, time.monotonic())
         if "face" in self._newest and not self._announced:
             self._announced = True
-            self.say("running; `a` in the window or `emotion-edge record` records, Ctrl-C ends")
+            self.say("running; `emotion-edge record` records (in the window: `a`), Ctrl-C ends")
 
     def say(self, line: str) -> None:
         """Print a line for good, above the live one."""
@@ -37,7 +39,7 @@ class Status:
     def show(self) -> None:
         """Redraw the live line; nothing where this is no terminal."""
         if self._live:
-            width = shutil.get_terminal_size().columns - 1
+            width = shutil.get_terminal_size().columns - CTRL_C_ECHO
             self._out.write(f"{CLEAR_LINE}{self._line()[:width]}")
             self._out.flush()
 
@@ -45,9 +47,9 @@ class Status:
         parts = []
         for topic in SHOWN:
             message = self._current(topic)
-            if message is not None:
+            if message is not None and not is_idle(message):
                 parts.append(f"{topic}: {in_words(message)}")
-        return "  ".join([*parts, *self._complaints()]) or "starting"
+        return "  ".join([*self._complaints(), *parts]) or "starting"
 
     def _complaints(self) -> list[str]:
         """Who is not heard of, or not well."""
@@ -73,3 +75,8 @@ class Status:
         if self._live:
             self._out.write(CLEAR_LINE)
             self._out.flush()
+
+
+def is_idle(message: Message) -> bool:
+    """Whether there is nothing to say about the recording."""
+    return isinstance(message, Recording) and message.phase == "idle"

@@ -81,7 +81,7 @@ class FaceFigures:
         right = np.concatenate([logits.argmax(1) == faces.labels for logits, faces in parts])
         return {
             "PrivateTest": self.figures_of(private, private_logits),
-            "full dataset, training images included (says little)": {
+            "all splits together, training images included (says little)": {
                 "samples": len(right),
                 "accuracy": round(float(right.mean()), 4),
             },
@@ -122,7 +122,7 @@ class VoiceFigures:
         right = self.logits(everybody, "loudest").argmax(1) == everybody.labels
         return {
             **self.figures_of(voice_data.TEST_ACTORS),
-            "full dataset, training clips included (says little)": {
+            "all actors together, training clips included (says little)": {
                 "samples": len(right),
                 "accuracy": round(float(right.mean()), 4),
             },

@@ -59,6 +59,9 @@ class Trainer:
         self.task, self.options = task, options
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.network = self.place(task.network())
+        if options.start:
+            start = torch.load(options.start, map_location=self.device, weights_only=True)
+            self.network.load_state_dict(start["average"])
         self.average = self.place(task.network())
         self.average.load_state_dict(self.network.state_dict())
         self.optimiser = task.optimiser(self.network, options.rate)
@@ -143,6 +146,9 @@ def build_task(options: argparse.Namespace) -> Task:
 
 def add_common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--run", type=Path, required=True, help="folder of checkpoint and log")
+    parser.add_argument(
+        "--start", type=Path, help="a checkpoint whose averaged weights to begin with"
+    )
     parser.add_argument("--data", type=Path)
     parser.add_argument("--epochs", type=int)
     parser.add_argument("--width", type=int, help="channels of the first block")

@@ -3,6 +3,8 @@
 Knows pixels and keys, and nothing of what they mean.
 """
 
+import ctypes
+import ctypes.util
 import os
 import subprocess
 import sys
@@ -17,6 +19,10 @@ from edge.devices.framebuffer import Console, Framebuffer
 
 Image = npt.NDArray[np.uint8]
 TITLE = "Emotion Edge"
+FIRST_SPECIAL_KEY = 0x80
+"""Shift, arrows and the like are X keysyms far above ASCII."""
+ROOM = 0.92
+"""Share of the desktop that a new window may take; the rest is for title bar and panel."""
 FIRST_SIZE = (960, 884)
 """(w, h) px, until there is a picture to suit"""
 SMALLEST_SIZE = (160, 120)
@@ -87,9 +93,10 @@ class Window(Screen):
         return self._size
 
     def suit(self, size: tuple[int, int]) -> None:
+        """As large as that, or as the desktop has room for."""
         if not self._fullscreen:
-            cv2.resizeWindow(TITLE, *size)
-            self._size = size
+            self._size = fitted(size, desktop_size())
+            cv2.resizeWindow(TITLE, *self._size)
 
     def show(self, image: Image) -> None:
         """Does nothing to a window that the user closed; `poll` tells."""
@@ -107,7 +114,7 @@ class Window(Screen):
         if self._is_closed():
             return "q"
         self._measure()
-        return chr(key & 0x7F).lower() if key >= 0 else None
+        return chr(key).lower() if 0 <= key < FIRST_SPECIAL_KEY else None
 
     def _measure(self) -> None:
         width, height = cv2.getWindowImageRect(TITLE)[2:]
@@ -210,6 +217,30 @@ def _first_that_opens(framebuffer: str, fullscreen: bool) -> Screen:
     return Screen(f"no screen ({'; '.join(reasons)})")
 
 
+def fitted(size: tuple[int, int], desktop: tuple[int, int] | None) -> tuple[int, int]:
+    """(w, h) px scaled down to leave room for the desktop's bars; unchanged where it fits."""
+    if desktop is None:
+        return size
+    scale = min(1.0, *(ROOM * there / wanted for wanted, there in zip(size, desktop, strict=True)))
+    return round(size[0] * scale), round(size[1] * scale)
+
+
+def desktop_size() -> tuple[int, int] | None:
+    """(w, h) px of the X screen, which OpenCV does not tell. Source: XOpenDisplay(3)."""
+    name = ctypes.util.find_library("X11")
+    if name is None:
+        return None
+    x11 = ctypes.CDLL(name)
+    x11.XOpenDisplay.restype = ctypes.c_void_p
+    display = ctypes.c_void_p(x11.XOpenDisplay(None))
+    if not display:
+        return None
+    try:
+        return x11.XDisplayWidth(display, 0), x11.XDisplayHeight(display, 0)
+    finally:
+        x11.XCloseDisplay(display)
+
+
 def _is_desktop() -> bool:
     return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
@@ -227,4 +258,7 @@ def _try_a_window() -> None:
     try:
         subprocess.run(command, capture_output=True, check=True, timeout=PROBE_TIMEOUT_S)
     except subprocess.SubprocessError as error:
-        raise ScreenError(f"no window can be opened on display {display}") from error
+        raise ScreenError(
+            f"no window can be opened on display {display}; "
+            "start it on a desktop, or choose --screen framebuffer or FILE.png"
+        ) from error

@@ -87,7 +87,7 @@ def make_detector(kind: Kind, model: str, cascade: Cascade, min_face: int) -> De
     if kind == "haar":
         return Haar(cascade, min_face)
     if kind == "auto" and not model and not path.exists():
-        return Haar(cascade, min_face, "YuNet's weights are not there: see `emotion-edge doctor`")
+        return Haar(cascade, min_face, "YuNet's weights are not there: deploy/fetch-detector.sh")
     return YuNet(path, min_face)
 
 

@@ -6,7 +6,6 @@ a pitch, and that pitch moves. Steady noise lacks the first, claps the second, t
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import butter, sosfilt
 
 from edge.inference.speech_features import Signal, checked
 
@@ -27,10 +26,21 @@ LEAST_PITCH_SPREAD = 0.02
 NOTHING = 3e-6
 
 
+def band_pass(signal: Values, rate_hz: int) -> Values:
+    """BAND_HZ of the signal, the gain falling as a second-order Butterworth's, without delay.
+
+    By Fourier transform: scipy.signal would cost the audio process 35 MB and 1.5 s of start.
+    """
+    spectrum = np.fft.rfft(signal)
+    pitch_hz = np.maximum(np.fft.rfftfreq(signal.size, 1 / rate_hz), 1e-3)
+    low, high = BAND_HZ
+    gain = 1 / np.sqrt((1 + (low / pitch_hz) ** 4) * (1 + (pitch_hz / high) ** 4))
+    return np.fft.irfft(spectrum * gain, signal.size)
+
+
 def frames_of(signal: Signal, rate_hz: int) -> Values:
     """Overlapping frames (n, samples) of the voice's band, each without its mean."""
-    centred = signal.astype(np.float64) - signal.mean(dtype=np.float64)
-    voice_band = sosfilt(butter(2, BAND_HZ, "bandpass", fs=rate_hz, output="sos"), centred)
+    voice_band = band_pass(signal.astype(np.float64), rate_hz)
     size, hop = round(FRAME_S * rate_hz), round(HOP_S * rate_hz)
     frames = np.lib.stride_tricks.sliding_window_view(voice_band, size)[::hop]
     return np.asarray(frames - frames.mean(1, keepdims=True))

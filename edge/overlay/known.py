@@ -115,6 +115,11 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
             return self.age_s(self.since_ns) > GRACE_S
         return not self._is_fresh(f"health.{service}", health)
 
+    def is_degraded(self, service: str) -> bool:
+        """It is there and says that it is not well."""
+        health = self.health.get(service)
+        return health is not None and health.state != "ok" and not self.is_missing(service)
+
     @property
     def missing(self) -> list[str]:
         """The services that are not there. Without the hub nothing can be said of the others."""

@@ -141,6 +141,8 @@ def _draw_microphone(image: Image, rect: Rect, unit: float, known: Known) -> Non
         _draw_recording(image, inner, unit, known)
     elif known.phase == "analysing":
         _draw_words(image, inner, unit, "analysing…", "a moment")
+    elif known.phase == "idle" and known.is_degraded("audio"):
+        _draw_words(image, inner, unit, "not ready", known.health["audio"].detail)
     elif known.phase == "idle":
         _draw_invitation(image, inner, unit, known)
     else:

@@ -139,7 +139,7 @@ def test_a_quiet_room_gives_no_emotion(bench: Bench) -> None:
 
 
 def test_the_microphone_is_open_only_while_recording(bench: Bench) -> None:
-    assert bench.sink.listeners() == 0
+    bench.sink.wait_for_listeners(0)
     bench.press()
     bench.phase("recording")
     assert bench.sink.listeners() == 1

@@ -313,11 +313,14 @@ def test_in_a_window_a_records_and_q_quits(with_hub, camera, desktop, tmp_path):
             listener.until(lambda topic, _: topic == "health.display")
             camera.publish(frame(1))
             listener.until(lambda topic, m: topic != "press" and "window 960x884" in m.detail)
-            press_key(desktop, "a")
+            for key in ("Shift_L", "F4", "Left", "b", "a"):
+                press_key(desktop, key)
             assert listener.topic("press").trigger == "key"
+            assert process.poll() is None
             press_key(desktop, "q")
             _, errors = process.communicate(timeout=PATIENCE_S)
         finally:
             process.kill()
     assert process.returncode == 0
+    assert [topic for topic, _ in listener.heard].count("press") == 1
     assert "Traceback" not in errors and "qt" not in errors.lower()

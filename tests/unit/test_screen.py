@@ -17,7 +17,7 @@ from edge.devices.framebuffer import (
     draw,
     parse_geometry,
 )
-from edge.devices.screen import FIRST_SIZE, PngFile, Screen, ScreenError, open_screen
+from edge.devices.screen import FIRST_SIZE, PngFile, Screen, ScreenError, fitted, open_screen
 
 RED = (0, 0, 255)
 GREEN = (0, 255, 0)
@@ -204,3 +204,11 @@ def test_no_screen_wants_no_picture_and_has_no_keys():
     screen = Screen()
     assert screen.size == (0, 0)
     assert screen.poll() is None
+
+
+@pytest.mark.parametrize(
+    ("desktop", "size"),
+    [((1920, 1080), (960, 884)), ((800, 480), (480, 442)), (None, (960, 884))],
+)
+def test_a_window_leaves_room_on_the_desktop(desktop, size):
+    assert fitted((960, 884), desktop) == size

@@ -52,4 +52,4 @@ def test_shipped_network_knows_voices_of_the_validation_actors(network: SpeechEm
         start = loudest_start(clip, WINDOW)
         scores = network.classify(clip[start : start + WINDOW])
         right += network.labels[scores.argmax()] == row["emotion"]
-    assert right / len(rows) > 0.4
+    assert right / len(rows) > 0.5
