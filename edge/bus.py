@@ -77,11 +77,6 @@ def make_socket(kind: int) -> "zmq.Socket[bytes]":
     return socket
 
 
-def leave() -> None:
-    """Wait until every closed socket is gone, and with it its file in the runtime folder."""
-    zmq.Context.instance().term()
-
-
 def bind(socket: "zmq.Socket[bytes]", endpoint: str) -> None:
     """Bind, or raise BusError with a line that says why not."""
     try:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from edge import __version__, client
-from edge.bus import BusError, leave, make_directory
+from edge.bus import BusError, make_directory
 from edge.config import Config, load, with_overrides
 from edge.errors import UserError
 from edge.instance import only_one
@@ -132,7 +132,6 @@ def obey_service(options: argparse.Namespace) -> int:
     make_directory(config.directory)
     with only_one(config.directory, options.command):
         importlib.import_module(f"edge.services.{options.command}").run(config, loop)
-        leave()
     return OK
 
 

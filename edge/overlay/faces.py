@@ -14,7 +14,7 @@ from edge.overlay.paint import GROUND, TEXT, Colour, Image, Rect, Stamp
 BAR_WIDTH, ROW_HEIGHT, MARGIN = 4.2, 1.15, 0.5
 """units; of the chart beside a face"""
 HELD_DIMMING = 0.5
-CHART_SHADE = 0.8
+CHART_SHADE = 0.9
 MOST_CHARTS = 3
 """With more faces than this the charts would hide the picture: all get strips."""
 
