@@ -1,12 +1,12 @@
 """`emotion-edge classify`: emotions in files, through the very code that the services run."""
 
 import mimetypes
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 
-import cv2
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,9 @@ from tqdm import tqdm
 
 from edge.config import Config
 from edge.decision import decide, rounded
+from edge.devices.files import is_file, is_folder
 from edge.devices.sound import Signal, read_sound, resample
+from edge.devices.still import read_still
 from edge.errors import UserError
 from edge.inference.card import ModelError
 from edge.inference.face_detection import Detector
@@ -78,8 +80,8 @@ class Files:
 
     def read(self, path: Path) -> ImageResult | SoundResult:
         """Raises UserError for a file that is missing, unreadable, or neither of the two."""
-        if not path.is_file():
-            raise UserError(f"{path}: {'a folder' if path.is_dir() else 'no such file'}")
+        if not is_file(path):
+            raise UserError(f"{path}: {'a folder' if is_folder(path) else 'no such file'}")
         kind = (mimetypes.guess_type(path.name)[0] or "").partition("/")[0]
         if kind == "image":
             return self._image(path)
@@ -88,13 +90,10 @@ class Files:
         raise UserError(f"{path}: neither an image nor a sound file, by its name")
 
     def _image(self, path: Path) -> ImageResult:
-        image = cv2.imread(str(path), cv2.IMREAD_COLOR)
-        if image is None:
-            raise UserError(f"{path}: cannot be read as an image")
-        pixels = np.asarray(image, np.uint8)
+        image = read_still(path)
         self._faces.forget()
-        faces = self._faces.read(pixels, self._detector.detect_all(pixels), 0.0)
-        return ImageResult(str(path), (image.shape[1], image.shape[0]), faces)
+        faces = self._faces.read(image, self._detector.detect_all(image), 0.0)
+        return ImageResult(_name(path), (image.shape[1], image.shape[0]), faces)
 
     def _sound(self, path: Path) -> SoundResult:
         signal = resample(*read_sound(path), SPEECH_RATE_HZ)
@@ -107,7 +106,7 @@ class Files:
             windows.append(Window(start_s, speech, *self._decide(spoken[-1:] if speech else [])))
         whole = self._decide(spoken)
         duration_s = round(signal.size / SPEECH_RATE_HZ, 3)
-        return SoundResult(str(path), duration_s, bool(spoken), *whole, windows)
+        return SoundResult(_name(path), duration_s, bool(spoken), *whole, windows)
 
     def _decide(
         self, spoken: Sequence[NDArray[np.float32]]
@@ -118,6 +117,11 @@ class Files:
         mean = np.mean(spoken, axis=0).tolist()
         scores = rounded(dict(zip(self._speech.labels, mean, strict=True)))
         return *decide(scores, self._config.audio.threshold), scores
+
+
+def _name(path: Path) -> str:
+    """The path as it can be printed: a name need not be UTF-8."""
+    return os.fsencode(path).decode("utf-8", "replace")
 
 
 def cut(signal: Signal, window_s: float) -> Iterator[tuple[float, Signal]]:
@@ -163,8 +167,9 @@ def classify(config: Config, paths: Sequence[Path], as_json: bool) -> int:
             result = files.read(path)
         except ModelError:
             raise
-        except UserError as error:
-            tqdm.write(f"emotion-edge classify: {error}", file=sys.stderr)
+        except Exception as error:  # whatever it is, the files after this one are read
+            why = error if isinstance(error, UserError) else f"{path}: {error!r}"
+            tqdm.write(f"emotion-edge classify: {why}", file=sys.stderr)
             code = USAGE
         else:
             line = msgspec.json.encode(result).decode() if as_json else in_words(result)

@@ -120,29 +120,24 @@ def the_camera(config: Config) -> Iterator[Finding]:
 
 
 def the_microphone(config: Config) -> Iterator[Finding]:
-    from edge.devices.microphone import check_source, find_microphone
+    from edge.devices.microphone import MicrophoneError, find_microphone
 
-    source = config.audio.source
     try:
-        check_source(source)
+        yield Finding("ok", "microphone", find_microphone(config.audio.source))
     except UserError as error:
         yield Finding("broken", "microphone", str(error))
-        return
-    found = find_microphone() if source == "auto" else source
-    if found is None:
-        mend = "plug one in, and be in the group audio: sudo usermod -aG audio $USER"
-        yield Finding("missing", "microphone", "none found", mend)
-    else:
-        yield Finding("ok", "microphone", found)
+    except MicrophoneError as error:
+        yield Finding("missing", "microphone", str(error))
 
 
 def the_button(config: Config) -> Iterator[Finding]:
-    chips = sorted(Path("/dev").glob("gpiochip*"))
-    closed = [chip for chip in chips if not os.access(chip, os.R_OK | os.W_OK)]
-    if closed:
+    from edge.devices.button import board_chips, closed_chip
+
+    closed = closed_chip()
+    if closed is not None:
         mend = "sudo usermod -aG gpio $USER, then log in again"
-        yield Finding("missing", "button", f"no permission on {closed[0]}", mend)
-    elif chips:
+        yield Finding("missing", "button", f"no permission on {closed}", mend)
+    elif board_chips():
         yield Finding("ok", "button", f"GPIO{config.audio.button.pin} (BCM) to ground")
     else:
         yield Finding("missing", "button", "no GPIO here; `a` in the window records, too")

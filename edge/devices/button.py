@@ -82,10 +82,15 @@ def _explained(error: Exception, what: str) -> OSError:
 def closed_chip(
     devices: Path = Path("/dev"), device_tree: Path = Path("/proc/device-tree")
 ) -> Path | None:
-    """A GPIO chip that we may not open, on a board: a PC's chips have no header to wire to."""
-    if not device_tree.exists():
-        return None
-    for chip in sorted(devices.glob("gpiochip*")):
+    """A GPIO chip of a board that we may not open."""
+    for chip in board_chips(devices, device_tree):
         if not os.access(chip, os.R_OK | os.W_OK, effective_ids=True):
             return chip
     return None
+
+
+def board_chips(
+    devices: Path = Path("/dev"), device_tree: Path = Path("/proc/device-tree")
+) -> list[Path]:
+    """The GPIO chips of a board; a PC's do not count: they have no header to wire to."""
+    return sorted(devices.glob("gpiochip*")) if device_tree.exists() else []

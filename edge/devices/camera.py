@@ -10,6 +10,7 @@ from edge.devices.camera_source import (
     check_source,
     device_path,
     find_camera,
+    is_pipeline,
 )
 
 
@@ -32,7 +33,7 @@ def open_camera(source: str, width: int, height: int, rate_hz: float) -> Camera:
         from edge.devices.picamera import PiCamera
 
         return PiCamera(width, height, rate_hz)
-    if "!" in source:
+    if is_pipeline(source):
         from edge.devices.gstreamer import GStreamerCamera
 
         return GStreamerCamera(source, width, height, rate_hz)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit
 
+from edge.devices.files import is_file
 from edge.errors import UserError
 
 if TYPE_CHECKING:  # the supervisor looks for a camera and runs without numpy
@@ -68,6 +69,11 @@ def device_path(source: str) -> Path | None:
     return Path(source) if source.startswith(("/dev/video", "/dev/v4l/")) else None
 
 
+def is_pipeline(source: str) -> bool:
+    """Whether GStreamer is meant, and not a file with an exclamation mark in its name."""
+    return "!" in source and not is_file(source)
+
+
 def check_source(source: str) -> None:
     """Raise SourceError for what can never be read. Opens and decodes nothing.
 
@@ -77,7 +83,7 @@ def check_source(source: str) -> None:
         return
     if source == "picamera":
         _check_picamera()
-    elif "!" in source:
+    elif is_pipeline(source):
         _check_gstreamer()
     elif "://" in source:
         _check_url(source)
@@ -113,7 +119,10 @@ def _check_url(source: str) -> None:
 
 def _check_file(source: str) -> None:
     try:
+        source.encode()
         status = os.stat(source)  # noqa: PTH116 - "" must not become "."
+    except UnicodeEncodeError as error:  # on which OpenCV ends the process
+        raise SourceError(f"camera source {source!r}: the name is not UTF-8; rename it") from error
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise SourceError(f"camera source {source!r}: {reason}; give {KINDS}") from error

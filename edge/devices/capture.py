@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from edge.devices.camera_source import Camera, CameraError, SourceError
 from edge.devices.pace import Pace
+from edge.devices.still import StillError, read_still
 
 os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")  # what fails is said once, by us
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
@@ -118,10 +119,10 @@ class ImageCamera:
     """One image, again and again."""
 
     def __init__(self, path: str, width: int, height: int, rate_hz: float) -> None:
-        image = cv2.imread(path, cv2.IMREAD_COLOR)
-        if image is None:
-            raise SourceError(f"camera source {path}: the image is damaged")
-        self._image = fit(np.asarray(image, np.uint8), width, height)
+        try:
+            self._image = fit(read_still(path), width, height)
+        except StillError as error:
+            raise SourceError(f"camera source {error}") from error
         self._pace = Pace()
         self.rate_hz = rate_hz
         height, width = self._image.shape[:2]

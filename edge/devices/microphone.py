@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from edge.devices.files import is_file
 from edge.devices.sound import Signal, SoundError, read_sound
 
 SOUND_SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff")
@@ -68,22 +69,22 @@ def make_microphone(source: str) -> Microphone:
 def is_sound_file(source: str) -> bool:
     """Is a file meant, whether or not it is there?"""
     named_so = source.lower().endswith(SOUND_SUFFIXES) or source.startswith(("/", "./", "../"))
-    return named_so or Path(source).is_file()
+    return named_so or is_file(source)
 
 
 def check_source(source: str) -> None:
     """Raise SoundError if `source` means a file that is not there. Opens nothing."""
-    if is_sound_file(source) and not Path(source).is_file():
+    if is_sound_file(source) and not is_file(source):
         raise SoundError(f"{source}: no such sound file; check the path")
 
 
-def find_microphone() -> str | None:
-    """The name of the microphone that `auto` takes; None where there is none."""
-    microphone = DeviceMicrophone("auto")
+def find_microphone(source: str = "auto") -> str:
+    """What `source` comes to now, in words. Raises MicrophoneError, SoundError."""
+    microphone = make_microphone(source)
+    if not isinstance(microphone, DeviceMicrophone):
+        return microphone.about
     try:
         return str(microphone.find()["name"])
-    except MicrophoneError:
-        return None
     finally:
         microphone.forget()
 

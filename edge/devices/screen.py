@@ -3,6 +3,7 @@
 Knows pixels and keys, and nothing of what they mean.
 """
 
+import contextlib
 import ctypes
 import ctypes.util
 import os
@@ -15,6 +16,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from edge.devices.files import is_folder
 from edge.devices.framebuffer import Console, Framebuffer
 
 Image = npt.NDArray[np.uint8]
@@ -168,8 +170,10 @@ class PngFile(Screen):
         self.period_s = PNG_PERIOD_S
         self._path = path
         self._size = FIRST_SIZE
-        if not path.parent.is_dir():
+        if not is_folder(path.parent):
             raise ScreenError(f"cannot write {path}: no folder {path.parent}; make it first")
+        if is_folder(path):
+            raise ScreenError(f"cannot write {path}: it is a folder; give another name")
 
     @property
     def size(self) -> tuple[int, int]:
@@ -185,7 +189,8 @@ class PngFile(Screen):
             unfinished.write_bytes(data.tobytes())
             unfinished.replace(self._path)
         except OSError as error:
-            unfinished.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                unfinished.unlink()
             raise ScreenError(f"cannot write {self._path}: {error.strerror}") from error
 
 

@@ -39,8 +39,9 @@ def draw_score(image: Image, line: Rect, unit: float, label: str, score: float, 
     """A label and its bar (`score` 0 to 1), on a line of the image."""
     size_px = small_px(unit)
     y = line.y + (line.h - paint.height_px(size_px)) // 2
-    paint.write(image, label, line.x, y, size_px, TEXT if best else MUTED)
-    left = line.x + round(LABEL_WIDTH * max(unit, size_px / SMALL))
+    room = round(LABEL_WIDTH * max(unit, size_px / SMALL))
+    paint.write(image, label, line.x, y, size_px, TEXT if best else MUTED, room_px=room)
+    left = line.x + room
     thick = max(3, round(0.36 * unit))
     track = Rect(left, line.y + (line.h - thick) // 2, line.right - left, thick)
     paint.bar(image, track, score, colour_of(label))
@@ -48,10 +49,11 @@ def draw_score(image: Image, line: Rect, unit: float, label: str, score: float, 
 
 def draw_strip(image: Image, rect: Rect, scores: Scores) -> None:
     """All scores in one bar, side by side: where there is no room for more."""
-    total = sum(scores.values())
+    parts = {label: max(0.0, score) for label, score in scores.items()}
+    total = sum(parts.values())
     left, share = rect.x, 0.0
-    for label, score in scores.items():
-        share += score / total if total else 0.0
+    for label, part in parts.items():
+        share += part / total if total else 0.0
         right = rect.x + round(rect.w * share)
         paint.fill(image, rect._replace(x=left, w=right - left), colour_of(label))
         left = right

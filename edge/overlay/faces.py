@@ -28,12 +28,13 @@ def draw_faces(
 ) -> None:
     """Draw every face onto the picture.
 
-    `frame_size`: (w, h) px of the frame whose px the boxes are in. `followed`: the id of the face
-    that the fused emotion goes by; its box is drawn heavier.
+    `frame_size`: (w, h) px of the frame whose px the boxes are in; without any there is nothing to
+    draw. `followed`: the id of the face that the fused emotion goes by; its box is drawn heavier.
     """
+    if min(frame_size) <= 0:
+        return
     bounds = Rect(0, 0, picture.shape[1], picture.shape[0])
-    scale = picture.shape[1] / frame_size[0], picture.shape[0] / frame_size[1]
-    boxes = [(face, _scaled(face, scale)) for face in faces]
+    boxes = [(face, _scaled(face, frame_size, bounds)) for face in faces]
     boxes.sort(key=lambda pair: pair[1].w * pair[1].h, reverse=True)
     for face, box in reversed(boxes):
         heavy = face.id == followed and len(boxes) > 1
@@ -51,10 +52,17 @@ def draw_faces(
         taken.append(chart)
 
 
-def _scaled(face: FaceResult, scale: tuple[float, float]) -> Rect:
+def _scaled(face: FaceResult, frame_size: tuple[int, int], bounds: Rect) -> Rect:
+    """The face's box in px of the picture; what is far outside of it is drawn nearer."""
     x, y, w, h = face.box
-    across, down = scale
-    return Rect(round(x * across), round(y * down), round(w * across), round(h * down))
+    left, right = (_near(at / frame_size[0], bounds.w) for at in (x, x + w))
+    top, foot = (_near(at / frame_size[1], bounds.h) for at in (y, y + h))
+    return Rect(left, top, max(0, right - left), max(0, foot - top))
+
+
+def _near(share: float, length_px: int) -> int:
+    """A share of the picture's side in px, at most one picture away from it."""
+    return round(max(-1.0, min(2.0, share)) * length_px)
 
 
 def _colour(face: FaceResult) -> Colour:
@@ -73,7 +81,7 @@ def _draw_label(
     picture: Image, bounds: Rect, unit: float, face: FaceResult, box: Rect, taken: list[Rect]
 ) -> Rect:
     """Above the box, below it or in its upper edge: the first place that is free."""
-    stamp = _label(face, unit)
+    stamp = _label(face, unit, bounds.w)
     gap = max(3, round(0.25 * unit))
     left = box.x - max(1, gap // 3)
     places = [
@@ -87,8 +95,9 @@ def _draw_label(
     return place
 
 
-def _label(face: FaceResult, unit: float) -> Stamp:
+def _label(face: FaceResult, unit: float, room_px: int) -> Stamp:
     text = f"{face.id}  {face.emotion}  {face.confidence:.0%}"
+    text = paint.fitted(text, small_px(unit), room_px)
     letters = TEXT if face.held else GROUND
     return paint.chip_stamp(text, small_px(unit), letters, _colour(face))
 

@@ -5,6 +5,7 @@ the ground, what to add), and pressed onto the picture by OpenCV.
 """
 
 import unicodedata
+from bisect import bisect_right
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -126,12 +127,13 @@ def plain(text: str) -> str:
 
 @lru_cache(maxsize=1024)
 def fitted(text: str, size_px: int, room_px: int) -> str:
-    """The text, shortened with an ellipsis to what `room_px` holds."""
+    """The text in letters that the font has, shortened with an ellipsis to what `room_px` holds."""
+    text = plain(text)[: max(0, room_px)]  # no letter is narrower than a pixel
     if width_px(text, size_px) <= room_px:
         return text
-    while text and width_px(text + "…", size_px) > room_px:
-        text = text[:-1]
-    return text.rstrip() + "…" if text else ""
+    lengths = range(len(text))
+    fit = bisect_right(lengths, room_px, key=lambda n: width_px(text[:n] + "…", size_px)) - 1
+    return text[:fit].rstrip() + "…" if fit > 0 else ""
 
 
 @lru_cache(maxsize=384)

@@ -78,7 +78,8 @@ def _draw_emotion(image: Image, rect: Rect, unit: float, known: Known) -> None:
         return
     large = _fitting(fused.emotion, round(LARGE * unit), inner.w)
     y = inner.y + round(1.0 * unit)
-    paint.write(image, fused.emotion, inner.x, y, large, colour_of(fused.emotion))
+    colour = colour_of(fused.emotion)
+    paint.write(image, fused.emotion, inner.x, y, large, colour, room_px=inner.w)
     _draw_foot(image, inner, unit, _used(fused), TEXT)
 
 
@@ -99,10 +100,11 @@ def _draw_voice(image: Image, rect: Rect, unit: float, known: Known) -> None:
     inner = _card(image, rect, unit, "voice")
     small, voice = small_px(unit), known.voice
     x = inner.x + paint.width_px("voice", small) + round(0.7 * unit)
+    room = inner.right - x
     if voice is not None:
         age = f"{known.age_s(voice.t_ns):.0f} s ago"
-        paint.write(image, age, inner.right, inner.y, small, MUTED, align=1)
-    paint.write(image, _said(voice), x, inner.y, small, _voice_colour(voice))
+        room -= paint.write(image, age, inner.right, inner.y, small, MUTED, align=1)
+    paint.write(image, _said(voice), x, inner.y, small, _voice_colour(voice), room_px=room)
     bars = inner._replace(y=inner.y + round(1.45 * unit), h=inner.h - round(1.45 * unit))
     if inner.w >= BARS_FROM * unit:
         _draw_bars(image, bars, unit, voice)
@@ -183,9 +185,8 @@ def _draw_recording(image: Image, inner: Rect, unit: float, known: Known) -> Non
     recording = known.recording
     assert recording is not None
     left_s = max(0.0, known.recording_s - recording.elapsed_s)
-    paint.write(
-        image, f"{left_s:.1f} s", inner.x, inner.y + round(1.2 * unit), round(1.7 * unit), RED
-    )
+    size_px, y = round(1.7 * unit), inner.y + round(1.2 * unit)
+    paint.write(image, f"{left_s:.1f} s", inner.x, y, size_px, RED, room_px=inner.w)
     thick = max(4, round(0.5 * unit))
     level = Rect(inner.x, inner.bottom - thick - round(0.2 * unit), inner.w, thick)
     done = level._replace(y=level.y - round(0.45 * unit) - thick)

@@ -18,6 +18,8 @@ UNITS_ACROSS, UNITS_DOWN = 48, 36
 SMALLEST_UNIT_PX = 11.0
 LOST_BRIGHTNESS = 0.25
 NATURAL_WIDTH_PX = 960
+NATURAL_ASPECTS = 1 / 3, 3.0
+"""Height over width; a picture beyond stands between bars."""
 
 
 def unit_of(size: tuple[int, int]) -> float:
@@ -26,8 +28,12 @@ def unit_of(size: tuple[int, int]) -> float:
 
 
 def natural_size(frame_size: tuple[int, int]) -> tuple[int, int]:
-    """(w, h) px at which a frame of (w, h) px and the panel fill a window with nothing to spare."""
-    picture = NATURAL_WIDTH_PX * frame_size[1] / frame_size[0]
+    """(w, h) px at which a frame of (w, h) px and the panel fill a window with nothing to spare.
+
+    That of a frame outside of NATURAL_ASPECTS is the nearest within.
+    """
+    flattest, tallest = NATURAL_ASPECTS
+    picture = NATURAL_WIDTH_PX * min(max(flattest, frame_size[1] / frame_size[0]), tallest)
     tall = picture + panel.HEIGHT * NATURAL_WIDTH_PX / UNITS_ACROSS
     flat = picture / (1 - panel.HEIGHT / UNITS_DOWN)  # the height decides the unit
     return NATURAL_WIDTH_PX, round(min(tall, flat))

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from edge.bus import Frame, FramePublisher, Publisher
 from edge.config import Config
 from edge.devices.camera import open_camera
-from edge.devices.camera_source import Camera, CameraError, check_source
+from edge.devices.camera_source import Camera, CameraError, SourceError, check_source
 from edge.health import Health
 from edge.loop import Loop
 
@@ -147,8 +147,12 @@ class CameraService:
         self._health.ready()
 
     def on_end(self, error: Exception) -> None:
-        """Report a lost camera and open it again later; whatever else it is escapes."""
-        if not isinstance(error, CameraError):
+        """Report a lost camera and open it again later; whatever else it is escapes.
+
+        A source that gave pictures can be one: a film that was deleted is lost, too.
+        """
+        lost = isinstance(error, CameraError) or (self._seq and isinstance(error, SourceError))
+        if not lost:
             raise error
         self._health.problem(PROBLEM, str(error))
         self._health.ready()

@@ -14,6 +14,7 @@ import msgspec
 from edge import overlay
 from edge.bus import Frame, FrameSubscriber, Publisher, Subscriber
 from edge.config import Config, ConfigError
+from edge.devices.files import is_folder
 from edge.devices.screen import Screen, ScreenError, open_screen
 from edge.health import Health
 from edge.loop import Loop
@@ -202,10 +203,14 @@ class Display:
 
 
 def check_screen(kind: str) -> None:
-    """Raise ConfigError for a kind of screen that there is not."""
-    if kind not in SCREENS and Path(kind).suffix.lower() != ".png":
+    """Raise ConfigError for a kind of screen that there is not, and for a folder."""
+    if kind in SCREENS:
+        return
+    if Path(kind).suffix.lower() != ".png":
         kinds = ", ".join(SCREENS)
         raise ConfigError(f"no screen is called {kind!r}: display.screen is {kinds} or FILE.png")
+    if is_folder(kind):
+        raise ConfigError(f"display.screen {kind}: it is a folder; give a file in it")
 
 
 def run(config: Config, loop: Loop) -> None:

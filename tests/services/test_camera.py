@@ -174,6 +174,27 @@ def test_frame_size_may_change_midway(config: Config, watcher: Watcher) -> None:
         assert watcher.next(lambda frame: frame.size != (64, 48)).size == (64, 36)
 
 
+def test_a_film_that_is_deleted_while_it_plays_is_lost_until_it_is_back(
+    with_hub: Config, directory: Path
+) -> None:
+    film, aside = directory / "film.avi", directory / "aside.avi"
+    writer = cv2.VideoWriter(str(film), cv2.VideoWriter.fourcc(*"MJPG"), 25, (64, 48))
+    for _ in range(5):
+        writer.write(GRAY)
+    writer.release()
+    with (
+        listening(with_hub.endpoint("out"), "health.camera") as listener,
+        running(camera.run, with_source(with_hub, film)),
+    ):
+        listener.until(is_health("ok"))
+        film.rename(aside)
+        health = listener.until(is_health("degraded"))
+        assert isinstance(health, HealthMessage)
+        assert str(film) in health.detail
+        aside.rename(film)
+        listener.until(is_health("ok"))
+
+
 def test_what_nobody_expected_ends_the_process(config: Config) -> None:
     loop = Loop()
     loop.after(PATIENCE_S, loop.stop)

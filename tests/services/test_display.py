@@ -277,6 +277,13 @@ def test_a_screen_that_does_not_exist_is_refused(config):
         pass
 
 
+def test_a_folder_is_refused_as_a_picture_file(tmp_path):
+    folder = tmp_path / "folder.png"
+    folder.mkdir()
+    with pytest.raises(ConfigError, match=r"folder\.png: it is a folder"):
+        display.check_screen(str(folder))
+
+
 @pytest.fixture
 def desktop():
     """An X server without a screen; its name, e.g. ":5"."""

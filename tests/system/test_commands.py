@@ -1,13 +1,16 @@
 """The commands beside `run`, as processes."""
 
 import os
+import struct
 from pathlib import Path
+from zlib import crc32
 
 import cv2
 import msgspec
 import numpy as np
 import pytest
 import soundfile
+from PIL import Image
 
 from edge.messages import FACE_LABELS, SERVICES
 from tests.helpers import DATA, ROOT, emotion_edge, needs_data
@@ -51,6 +54,27 @@ def test_classify_goes_on_after_a_bad_file_and_says_so_in_the_end(tmp_path: Path
     assert code == 2
     assert [str(broken) in errors, str(text) in errors, "1 face" in out] == [True, True, True]
     assert "Traceback" not in errors
+
+
+def test_no_file_costs_those_after_it_their_results(tmp_path: Path) -> None:
+    """An animation, a name that is not UTF-8, a sliver, a header that claims 1.6 Gpx."""
+    portrait = Image.open(PORTRAIT)
+    animated, bomb, sliver = (tmp_path / name for name in ("moves.png", "bomb.png", "sliver.png"))
+    portrait.save(animated, save_all=True, append_images=[portrait.transpose(0)])
+    portrait.resize((10_000, 10)).save(sliver)
+    odd = tmp_path / os.fsdecode(b"caf\xe9.png")
+    portrait.save(odd)
+    size = struct.pack(">II5B", 40_000, 40_000, 8, 2, 0, 0, 0)
+    bomb.write_bytes(b"\x89PNG\r\n\x1a\n" + png_chunk(b"IHDR", size) + png_chunk(b"IDAT", b""))
+    code, out, errors = output("classify", animated, odd, bomb, sliver, "x" * 300, PORTRAIT)
+    assert code == 2
+    assert out.count(": 1 face\n") == 3
+    assert f"{bomb}: the image has too many pixels" in errors
+    assert "Traceback" not in errors
+
+
+def png_chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", crc32(kind + data))
 
 
 @pytest.mark.parametrize(

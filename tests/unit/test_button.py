@@ -12,7 +12,7 @@ import gpiozero
 import pytest
 from gpiozero.pins.mock import MockFactory
 
-from edge.devices.button import Button, ButtonError, closed_chip
+from edge.devices.button import Button, ButtonError, board_chips, closed_chip
 
 PIN, LED_PIN = 17, 27
 NOBODY = 65_534
@@ -120,6 +120,13 @@ def test_a_closed_gpio_chip_is_named_on_a_board_and_passed_over_on_a_pc() -> Non
             assert closed_chip(devices, devices / "no device tree") is None
         finally:
             os.seteuid(0)
+
+
+def test_the_gpio_chips_of_a_pc_are_no_button(tmp_path: Path) -> None:
+    chip = tmp_path / "gpiochip0"
+    chip.touch()
+    assert board_chips(tmp_path, BOARD) == [chip]
+    assert board_chips(tmp_path, tmp_path / "no device tree") == []
 
 
 def test_presses_come_in_the_thread_of_whoever_moves_the_pin(

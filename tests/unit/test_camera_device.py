@@ -132,6 +132,21 @@ def test_what_cannot_be_shown_is_refused_by_name(tmp_path: Path, make: partial[N
     assert "\n" not in str(caught.value)
 
 
+def test_a_file_with_an_exclamation_mark_in_its_name_is_no_pipeline(tmp_path: Path) -> None:
+    path = tmp_path / "look! here.png"
+    cv2.imwrite(str(path), picture(77))
+    check_source(str(path))
+    with opened(path) as camera:
+        assert (camera.read() == 77).all()
+
+
+def test_a_name_that_is_not_utf_8_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"caf\xe9.png")
+    path.write_bytes(cv2.imencode(".png", picture(5))[1].tobytes())
+    with pytest.raises(SourceError, match="not UTF-8; rename it"):
+        open_camera(str(path), 640, 480, 30.0)
+
+
 @pytest.mark.parametrize(
     "source", ["", "no/such/film.mp4", "x" * 5000, "nul\0byte", "gopher://host/x", "rtsp://", "-1"]
 )

@@ -16,6 +16,7 @@ from edge.devices.microphone import (
     FileMicrophone,
     MicrophoneError,
     check_source,
+    find_microphone,
     is_sound_file,
     make_microphone,
     quiet_stderr,
@@ -73,6 +74,15 @@ def text(path: Path) -> None:
     path.write_text("this is not a sound")
 
 
+def a_claim_of_weeks(path: Path) -> None:
+    """A FLAC file whose STREAMINFO (RFC 9639, 8.2) tells of 2^36 - 1 samples."""
+    soundfile.write(path, tone(0.1), RATE_HZ, format="FLAC")
+    data = bytearray(path.read_bytes())
+    data[21] |= 0x0F
+    data[22:26] = b"\xff" * 4
+    path.write_bytes(data)
+
+
 def nothing(path: Path) -> None:
     path.unlink(missing_ok=True)
 
@@ -85,6 +95,7 @@ def nothing(path: Path) -> None:
         (six_channels, "6 channels; convert it to mono"),
         (slow_rate, "4000 Hz; convert it"),
         (text, "cannot be read"),
+        (a_claim_of_weeks, "it claims 71583 minutes; cut it to 60"),
         (Path.mkdir, "no such sound file"),
         (nothing, "no such sound file"),
     ],
@@ -123,6 +134,32 @@ def test_a_path_is_a_sound_file_even_if_it_is_not_there(source: str) -> None:
     assert is_sound_file(source)
     with pytest.raises(SoundError, match="no such sound file; check the path"):
         check_source(source)
+
+
+def test_a_name_that_is_too_long_for_a_file_is_a_sound_file_that_is_not_there() -> None:
+    with pytest.raises(SoundError, match="no such sound file"):
+        check_source(f"./{'x' * 300}.wav")
+    assert not is_sound_file("x" * 300)
+
+
+def test_a_file_without_a_header_is_refused_in_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "a.raw"
+    path.write_bytes(bytes(100))
+    with pytest.raises(SoundError, match="cannot be read") as refused:
+        read_sound(path)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_sound_file_may_have_a_name_that_is_not_utf_8(tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"caf\xe9.wav")
+    write(tmp_path / "a.wav", tone(0.1)).rename(path)
+    assert read_sound(path)[0].size == 1_600
+
+
+def test_what_a_source_comes_to_is_found_out(tmp_path: Path) -> None:
+    assert find_microphone(str(write(tmp_path / "a.wav", tone(0.1)))) == "a.wav as microphone"
+    with pytest.raises(MicrophoneError, match=r"no such thing|no microphone found"):
+        find_microphone("no such thing")
 
 
 @pytest.mark.parametrize("source", ["auto", "0", "USB Audio", "hw:1,0"])

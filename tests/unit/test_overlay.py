@@ -1,5 +1,7 @@
 """The picture people see: what is drawn, where, and what is left out when it is too old."""
 
+import time
+
 import msgspec
 import numpy as np
 import pytest
@@ -129,6 +131,15 @@ def test_at_its_natural_size_a_picture_leaves_no_bars(frame_size):
     assert drawn[0, 0].tolist() == drawn[0, -1].tolist() == [90, 90, 90]
 
 
+@pytest.mark.parametrize("frame_size", [(1, 480), (10, 10_000), (640, 1), (10_000, 10)])
+def test_a_sliver_of_a_picture_has_a_window_of_usual_shape(frame_size):
+    width, height = natural_size(frame_size)
+    assert 1 / 4 < height / width < 4
+    picture = np.full((frame_size[1], frame_size[0], 3), 255, np.uint8)
+    drawn = render(picture, known(), (width, height))
+    assert count(drawn, (255, 255, 255)) > 0
+
+
 def test_a_picture_is_scaled_whole_and_keeps_its_shape():
     assert letterboxed((640, 480), Rect(0, 0, 1280, 600)) == Rect(240, 0, 800, 600)
     assert letterboxed((640, 480), Rect(0, 0, 480, 600)) == Rect(0, 120, 480, 360)
@@ -189,6 +200,45 @@ def test_faces_larger_than_the_picture_do_not_break_it():
     huge = face((-400, -400, 2000, 2000))
     tiny = face((10, 10, 1, 1), number=2)
     assert render(PICTURE, known(face=faces(huge, tiny)), SIZE).shape == (884, 960, 3)
+
+
+@pytest.mark.parametrize("held", [False, True])
+@pytest.mark.parametrize("reach", [1e5, 1e9, 1e308])
+def test_a_box_of_any_size_is_drawn_where_it_is_seen(reach, held):
+    """Its left edge is the same as that of a box that ends within the picture."""
+    box = (320, -reach, reach, 2 * reach)
+    seen = render(PICTURE, known(face=faces(face(box, held=held))), SIZE)
+    colour = paint.mixed(COLOURS["happy"], paint.GROUND, 0.5 if held else 0)
+    assert count(seen, colour, Rect(479, 100, 3, 500)) > 200
+    assert count(seen, colour, Rect(200, 100, 250, 200)) == 0
+
+
+@pytest.mark.parametrize("box", [(1e308, 1e308, 1e308, 1e308), (9e300, 9e300, -1e308, -1e308)])
+def test_a_box_outside_of_the_picture_harms_nothing(box):
+    assert render(PICTURE, known(face=faces(face(box, held=True))), SIZE).shape == (884, 960, 3)
+
+
+@pytest.mark.parametrize("frame_size", [(0, 0), (0, 480), (-640, 480)])
+def test_boxes_in_a_frame_of_no_size_are_not_drawn(frame_size):
+    nowhere = msgspec.structs.replace(faces(face()), frame_size=frame_size)
+    assert (render(PICTURE, known(face=nowhere), SIZE) == render(PICTURE, known(), SIZE)).all()
+
+
+def test_scores_that_are_no_shares_fill_their_strip_all_the_same():
+    odd = msgspec.structs.replace(face((30, 100, 580, 300)), scores={"sad": -1e308, "happy": 1e-9})
+    drawn = render(PICTURE, known(face=faces(odd)), SIZE)
+    assert count(drawn, COLOURS["happy"], Rect(60, 600, 800, 20)) > 1000
+
+
+def test_long_names_of_emotions_stay_in_their_places():
+    long = "wonder" * 33
+    drawn = render(
+        PICTURE,
+        known(face=faces(face(emotion=long)), audio=voice(long), emotion=emotion(long)),
+        SIZE,
+    )
+    microphone = Rect(680, 720, 280, 120)
+    assert (microphone.of(drawn) == microphone.of(render(PICTURE, known(), SIZE))).all()
 
 
 def test_in_a_crowd_charts_give_way_to_strips():
@@ -346,6 +396,19 @@ def test_text_is_shortened_to_its_room():
     assert short.endswith("…") and paint.width_px(short, 20) <= 120
     assert paint.fitted(text, 20, 2000) == text
     assert paint.fitted(text, 20, 1) == ""
+
+
+def test_as_much_of_a_text_is_kept_as_there_is_room_for():
+    text = "a rather long line that will not fit"
+    short = paint.fitted(text, 20, 200)
+    longer = text[: len(short)] + "…"
+    assert paint.width_px(short, 20) <= 200 < paint.width_px(longer, 20)
+
+
+def test_a_text_of_any_length_is_shortened_in_no_time():
+    started_s = time.monotonic()
+    assert paint.fitted("no camera " * 10_000, 21, 900).endswith("…")
+    assert time.monotonic() - started_s < 1
 
 
 def test_letters_that_the_font_lacks_are_written_with_those_it_has():

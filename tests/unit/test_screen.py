@@ -200,6 +200,24 @@ def test_a_png_that_cannot_be_written_is_a_screen_error(tmp_path):
         screen.show(np.zeros((4, 4, 3), np.uint8))
 
 
+def test_a_png_whose_folder_became_a_file_is_a_screen_error(tmp_path):
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    screen = PngFile(folder / "s.png")
+    folder.rmdir()
+    folder.touch()
+    with pytest.raises(ScreenError, match=r"cannot write .*: Not a directory"):
+        screen.show(np.zeros((4, 4, 3), np.uint8))
+
+
+@pytest.mark.parametrize("name", ["folder.png", "x" * 300 + "/s.png"])
+def test_a_png_that_cannot_be_one_is_refused_in_one_line(tmp_path, name):
+    (tmp_path / "folder.png").mkdir()
+    with pytest.raises(ScreenError, match="cannot write") as refused:
+        open_screen(str(tmp_path / name), "", fullscreen=False)
+    assert "\n" not in str(refused.value)
+
+
 def test_no_screen_wants_no_picture_and_has_no_keys():
     screen = Screen()
     assert screen.size == (0, 0)
