@@ -67,9 +67,11 @@ def age_ms(t_ns: int) -> float:
     return round(max(0.0, (time.monotonic_ns() - t_ns) / 1e6), 3)
 
 
-def make_socket(kind: int) -> "zmq.Socket[bytes]":
-    """A socket of this process's one context, which drops what it holds when it is closed."""
-    socket: zmq.Socket[bytes] = zmq.Context.instance().socket(kind)
+def make_socket(
+    kind: int, context: "zmq.Context[zmq.Socket[bytes]] | None" = None
+) -> "zmq.Socket[bytes]":
+    """A socket, which drops what it holds when it is closed. `context`: None = the process's."""
+    socket: zmq.Socket[bytes] = (context or zmq.Context.instance()).socket(kind)
     socket.setsockopt(zmq.LINGER, 0)
     socket.setsockopt(zmq.RECONNECT_IVL, RECONNECT_MS)
     socket.setsockopt(zmq.RECONNECT_IVL_MAX, RECONNECT_MAX_MS)
@@ -164,25 +166,27 @@ def send_once(endpoint: str, device: str, topic: str, message: Message) -> None:
 class Subscriber:
     """Receives messages from the hub."""
 
-    def __init__(self, endpoint: str, topics: Iterable[str]) -> None:
-        """`topics`: prefixes, as ZeroMQ matches them; "" is everything."""
-        self.socket = make_socket(zmq.SUB)
+    def __init__(
+        self, endpoint: str, topics: Iterable[str], socket: "zmq.Socket[bytes] | None" = None
+    ) -> None:
+        """`topics`: prefixes; "" is everything. `socket`: a SUB with options of its own."""
+        self.socket = socket or make_socket(zmq.SUB)
         for topic in topics:
             self.socket.setsockopt(zmq.SUBSCRIBE, topic.encode())
         connect(self.socket, endpoint)
         self.bad = 0
         """How many messages could not be read."""
-        self._seen: dict[str, tuple[int, int]] = {}
+        self._seen: dict[tuple[str, str], tuple[int, int]] = {}
 
     def receive(self) -> list[tuple[str, Message]]:
-        """All that waits: every event, and the newest of each state. Never blocks."""
+        """All that waits: every event, and a device's newest of each state. Never blocks."""
         events, states = [], {}
         for topic, message in self._waiting():
             if TOPICS[topic].event:
                 events.append((topic, message))
             else:
-                states[topic] = message
-        return [*events, *states.items()]
+                states[message.device, topic] = message
+        return [*events, *((topic, message) for (_, topic), message in states.items())]
 
     def _waiting(self) -> Iterator[tuple[str, Message]]:
         while True:
@@ -200,9 +204,9 @@ class Subscriber:
 
     def _is_replay(self, topic: str, message: Message) -> bool:
         """The hub repeats last values when anyone subscribes; only the first one is news."""
-        key = (message.seq, message.t_ns)
-        replay = self._seen.get(topic) == key and not TOPICS[topic].event
-        self._seen[topic] = key
+        source, key = (message.device, topic), (message.seq, message.t_ns)
+        replay = self._seen.get(source) == key and not TOPICS[topic].event
+        self._seen[source] = key
         return replay
 
     def _complain(self, error: BadMessageError) -> None:

@@ -1,7 +1,5 @@
 """Messages in words, for terminals: one line each. Pure."""
 
-import time
-
 from edge.messages import Audio, Emotion, Face, Health, Message, Press, Recording
 
 
@@ -57,8 +55,3 @@ def _emotion(message: Emotion) -> str:
 def _health(message: Health) -> str:
     detail = f": {message.detail}" if message.detail else ""
     return f"{message.state}, {message.rate_hz:.1f}/s, {message.rss_mb:.0f} MB{detail}"
-
-
-def age_in_words(message: Message) -> str:
-    """How long ago the capture was, by this host's clock."""
-    return f"{max(0.0, time.time() - message.time):.1f} s ago"
