@@ -15,8 +15,9 @@ import msgspec
 
 from benchmarks.measure import cpu_s, percentile, pss_mb
 from benchmarks.product import Product, a_desktop, running, settings
-from edge.bus import FrameSubscriber, send_once
+from edge.bus import send_once
 from edge.config import Audio, Camera, Detector, Face
+from edge.frames import FrameSubscriber
 from edge.messages import Audio as AudioMessage
 from edge.messages import Face as FaceMessage
 from edge.messages import Health, Press, Recording

@@ -13,9 +13,10 @@ import msgspec
 import numpy as np
 import pytest
 
-from edge.bus import Frame, FramePublisher, FrameSubscriber, Publisher
+from edge.bus import Publisher
 from edge.config import Config
 from edge.devices.camera_source import CameraError
+from edge.frames import Frame, FramePublisher, FrameSubscriber
 from edge.health import Health
 from edge.loop import Loop
 from edge.messages import Health as HealthMessage
