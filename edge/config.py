@@ -58,6 +58,8 @@ class Camera(Section, frozen=True):
     height: Count = 480
     """px"""
     rate_hz: Positive = 30.0
+    preview_hz: Annotated[float, msgspec.Meta(ge=0, le=10)] = 0.0
+    """Small JPEG pictures a second for everyone who may subscribe; 0 = none."""
 
 
 class Detector(Section, frozen=True):

@@ -1,6 +1,6 @@
 """Messages in words, for terminals: one line each. Pure."""
 
-from edge.messages import Audio, Emotion, Face, Health, Message, Press, Recording
+from edge.messages import Audio, Emotion, Face, Health, Message, Press, Preview, Recording
 
 
 def in_words(message: Message) -> str:
@@ -15,6 +15,8 @@ def in_words(message: Message) -> str:
         return _emotion(message)
     if isinstance(message, Health):
         return _health(message)
+    if isinstance(message, Preview):
+        return f"picture {message.frame_seq}, {len(message.jpeg) / 1000:.0f} kB"
     assert isinstance(message, Press)
     return f"{message.trigger} pressed"
 
