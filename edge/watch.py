@@ -55,7 +55,8 @@ def _show(device: Subscription) -> int:
             newest[heard.message.device, heard.topic] = (heard, now_s)
         now_s = time.monotonic()
         rows = [Row(h.topic, h.message, h.age_s + now_s - at_s) for h, at_s in newest.values()]
-        note = "nothing comes: what is shown is old" if device.stale else "live"
+        note = "live" if rows else "waiting"
+        note = "nothing comes: what is shown is old" if device.stale else note
         size = shutil.get_terminal_size()
         print(end=picture(rows, f"{device.endpoint}: {note}. Ctrl-C ends.", size), flush=True)
         time.sleep(REDRAW_S)
