@@ -17,6 +17,7 @@ from edge.errors import UserError
 
 SYSTEM_CONFIG = Path("/etc/emotion-edge/config.toml")
 SYSTEM_DIRECTORY = Path("/run/emotion-edge")
+SYSTEM_KEYS = Path("/etc/emotion-edge/keys")
 MODELS = Path(__file__).resolve().parent.parent / "models_tflite"
 
 Positive = Annotated[float, msgspec.Meta(gt=0)]
@@ -40,7 +41,13 @@ class Bus(Section, frozen=True):
     directory: str = ""
     """Folder of the local sockets; empty = /run/emotion-edge, or the user's runtime folder."""
     bind: str = "tcp://127.0.0.1:5556"
-    """Read-only endpoint for other programs; empty = none."""
+    """Read-only endpoint for other programs; empty = none. Beyond this host it is locked."""
+    keys: str = ""
+    """Folder of the keys; empty = /etc/emotion-edge/keys, or a folder of the user's own."""
+    insecure: bool = False
+    """True: `bind` may be open to the network without keys. Anyone there can read along."""
+    announce: bool = True
+    """True: a door that is open to the network is found by DNS-SD (needs zeroconf)."""
 
 
 class Camera(Section, frozen=True):
@@ -51,6 +58,8 @@ class Camera(Section, frozen=True):
     height: Count = 480
     """px"""
     rate_hz: Positive = 30.0
+    preview_hz: Annotated[float, msgspec.Meta(ge=0, le=10)] = 0.0
+    """Small JPEG pictures a second for everyone who may subscribe; 0 = none."""
 
 
 class Detector(Section, frozen=True):
@@ -133,6 +142,11 @@ class Config(Section, frozen=True):
         """The folder of the local sockets."""
         return Path(self.bus.directory) if self.bus.directory else default_directory()
 
+    @property
+    def keys_directory(self) -> Path:
+        """The folder of the keys."""
+        return Path(self.bus.keys) if self.bus.keys else default_keys()
+
 
 def default_directory() -> Path:
     """/run/emotion-edge where the service made it, else a folder of this user's own."""
@@ -142,6 +156,14 @@ def default_directory() -> Path:
     if runtime:
         return Path(runtime) / "emotion-edge"
     return Path(tempfile.gettempdir()) / f"emotion-edge-{os.getuid()}"
+
+
+def default_keys() -> Path:
+    """/etc/emotion-edge/keys where the installer made it for us, else a folder of this user's."""
+    if os.access(SYSTEM_KEYS, os.W_OK):
+        return SYSTEM_KEYS
+    settings = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
+    return Path(settings) / "emotion-edge" / "keys"
 
 
 def load(path: Path | None = None) -> Config:

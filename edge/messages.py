@@ -99,6 +99,14 @@ class Press(Message, frozen=True, kw_only=True, tag="press"):
     trigger: Trigger
 
 
+class Preview(Message, frozen=True, kw_only=True, tag="preview"):
+    frame_seq: int
+    size: tuple[int, int]
+    """[w, h] px of the small picture"""
+    jpeg: bytes
+    """In base64, as JSON has no bytes."""
+
+
 class Topic(msgspec.Struct, frozen=True):
     """One line of the contract's table."""
 
@@ -118,6 +126,7 @@ TOPICS: dict[str, Topic] = {
     "audio": Topic(Audio, "audio", max_age_s=30.0),
     "emotion": Topic(Emotion, "fusion"),
     **{f"health.{name}": Topic(Health, name, max_age_s=3.0) for name in SERVICES},
+    "preview": Topic(Preview, "camera", max_age_s=5.0),
     "press": Topic(Press, "any", event=True, local=True),
 }
 

@@ -4,11 +4,12 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from edge.bus import FrameSubscriber, Publisher
+from edge.bus import Publisher
 from edge.config import Config
 from edge.config import Detector as DetectorSettings
 from edge.config import Face as Settings
 from edge.decision import decide, rounded
+from edge.frames import FrameSubscriber
 from edge.health import PERIOD_S, Health
 from edge.inference.face_detection import Detector, Image, make_detector
 from edge.inference.face_detection import Face as Found

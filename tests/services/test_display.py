@@ -11,10 +11,11 @@ import msgspec
 import numpy as np
 import pytest
 
-from edge.bus import Frame, FramePublisher, FrameSubscriber, Publisher, Subscriber
+from edge.bus import Publisher, Subscriber
 from edge.config import ConfigError
 from edge.config import Display as DisplaySettings
 from edge.devices.screen import Screen, ScreenError
+from edge.frames import Frame, FramePublisher, FrameSubscriber
 from edge.health import Health
 from edge.messages import Face, FaceResult, Press
 from edge.overlay.chart import COLOURS

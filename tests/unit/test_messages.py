@@ -43,6 +43,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "uptime_s": 1.0,
         "version": "0",
     },
+    "preview": {"frame_seq": 7, "size": (320, 240), "jpeg": b"\xff\xd8\xff\xd9"},
     "press": {"trigger": "button"},
 }
 
