@@ -5,6 +5,8 @@ reader gets the newest. Frames have a room of their own (edge/frames.py).
 """
 
 import logging
+import os
+import stat
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -23,7 +25,12 @@ M = TypeVar("M", bound=Message)
 RECONNECT_MS = 50
 RECONNECT_MAX_MS = 1000
 CONNECT_TIMEOUT_S = 2.0
+IPC = "ipc://"
+LONGEST_PATH = 107
+"""bytes; sun_path of unix(7)"""
 LAST_PORT = 65535
+WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
+LATE_MS = 1000.0
 LONGEST_MESSAGE = 256 * 1024
 """bytes; the contract's messages are a hundred times smaller."""
 
@@ -51,25 +58,34 @@ def make_socket(
 
 def bind(socket: "zmq.Socket[bytes]", endpoint: str) -> None:
     """Bind, or raise BusError with a line that says why not."""
+    check_address(endpoint)
+    if endpoint.startswith(IPC):
+        make_directory(Path(endpoint[len(IPC) :]).parent)
     try:
-        if endpoint.startswith("ipc://"):
-            make_directory(Path(endpoint[len("ipc://") :]).parent)
-        check_port(endpoint)
         socket.bind(endpoint)
-    except (zmq.ZMQError, OSError) as error:
+    except zmq.ZMQError as error:
         raise BusError(f"cannot listen on {endpoint}: {_why_not(error)}") from error
 
 
 def make_directory(directory: Path) -> None:
     """The local sockets' folder, closed to other users. Raises BusError."""
     try:
-        directory.mkdir(mode=0o750, exist_ok=True)
-    except OSError as error:
-        raise BusError(f"cannot make {directory}: {error.strerror}; set bus.directory") from error
+        directory.mkdir(mode=0o700, exist_ok=True)
+        status = directory.lstat()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise BusError(f"cannot make {directory}: {reason}; set bus.directory") from error
+    ours = stat.S_ISDIR(status.st_mode) and status.st_uid in (os.geteuid(), 0)
+    if not ours or status.st_mode & WRITABLE_BY_OTHERS:
+        raise BusError(f"{directory}: another user can write there; set bus.directory")
 
 
-def check_port(endpoint: str) -> None:
-    """Raise BusError for a TCP port that there is not: ZeroMQ would take another one instead."""
+def check_address(endpoint: str) -> None:
+    """Raise BusError for what ZeroMQ would misunderstand or not explain."""
+    if endpoint.startswith(IPC) and len(os.fsencode(endpoint)) - len(IPC) > LONGEST_PATH:
+        raise BusError(
+            f"{endpoint}: a local socket's path has at most {LONGEST_PATH} bytes; set bus.directory"
+        )
     port = endpoint.rpartition(":")[2]
     if endpoint.startswith("tcp://") and port.isdecimal() and int(port) > LAST_PORT:
         raise BusError(f"{endpoint}: the last port is {LAST_PORT}; set bus.bind")
@@ -77,19 +93,32 @@ def check_port(endpoint: str) -> None:
 
 def connect(socket: "zmq.Socket[bytes]", endpoint: str) -> None:
     """Connect, or raise BusError with a line that says why not."""
-    check_port(endpoint)
+    check_address(endpoint)
     try:
         socket.connect(endpoint)
     except zmq.ZMQError as error:
         raise BusError(f"cannot connect to {endpoint}: {_why_not(error)}") from error
 
 
-def _why_not(error: "OSError | zmq.ZMQError") -> str:
+def _why_not(error: zmq.ZMQError) -> str:
     if error.errno == zmq.EADDRINUSE:
         return "it is in use; stop the other program or set bus.bind"
     if error.errno in (zmq.EINVAL, zmq.EPROTONOSUPPORT):
         return "no such kind of address; write tcp://HOST:PORT or ipc://PATH"
     return f"{zmq.strerror(error.errno or 0)}"
+
+
+def is_late(message: Message) -> bool:
+    """Whether it was on its way for long, as when somebody on the way stood still.
+
+    For messages of this host: `t_ns` plus `age_ms` is when it was sent.
+    """
+    return age_ms(message.t_ns) - message.age_ms > LATE_MS
+
+
+def is_old_event(topic: str, message: Message) -> bool:
+    """An event that was held up is no news: a press must not start a recording much later."""
+    return TOPICS[topic].event and is_late(message)
 
 
 class Publisher:
@@ -164,7 +193,7 @@ class Subscriber:
             except BadMessageError as error:
                 self._complain(error)
                 continue
-            if not self._is_replay(topic, message):
+            if not self._is_replay(topic, message) and not is_old_event(topic, message):
                 yield topic, message
 
     def _is_replay(self, topic: str, message: Message) -> bool:

@@ -22,6 +22,7 @@ from edge.errors import UserError
 from edge.messages import SERVICES
 
 OK, FAILED, USAGE, BAD_CONFIG = 0, 1, 2, 78
+LONGEST_S = 1e9
 
 
 if TYPE_CHECKING:
@@ -97,8 +98,16 @@ def _add_run(commands: "Commands") -> None:
     )
     run.add_argument("--microphone", metavar="SRC", help="device name or index, or a sound file")
     run.add_argument("--screen", metavar="auto|window|framebuffer|none|FILE.png")
-    run.add_argument("--duration", type=float, metavar="S", help="end after S seconds")
+    run.add_argument("--duration", type=seconds, metavar="S", help="end after S seconds")
     run.set_defaults(obey=obey_run)
+
+
+def seconds(text: str) -> float:
+    """A duration. Raises ValueError, which argparse turns into its line."""
+    value = float(text)
+    if not 0 < value < LONGEST_S:
+        raise ValueError(text)
+    return value
 
 
 def _add_watch(commands: "Commands") -> None:
@@ -175,7 +184,7 @@ def obey_run(options: argparse.Namespace) -> int:
         try:
             return supervisor.run(config, effective, options.duration, loop)
         finally:
-            effective.unlink()
+            effective.unlink(missing_ok=True)
 
 
 def with_options(config: Config, options: argparse.Namespace) -> Config:
@@ -209,7 +218,9 @@ def check_screen(screen: str) -> None:
         raise UsageError(
             f"no such screen: {screen}; write auto, window, framebuffer, none or FILE.png"
         )
-    if not path.absolute().parent.is_dir():
+    if os.path.isdir(path):
+        raise UsageError(f"{screen}: a folder; name a file in it")
+    if not os.path.isdir(path.absolute().parent):
         raise UsageError(f"{path.parent}: no such folder for the picture")
 
 

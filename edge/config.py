@@ -20,10 +20,11 @@ SYSTEM_DIRECTORY = Path("/run/emotion-edge")
 SYSTEM_KEYS = Path("/etc/emotion-edge/keys")
 MODELS = Path(__file__).resolve().parent.parent / "models_tflite"
 
-Positive = Annotated[float, msgspec.Meta(gt=0)]
-NotNegative = Annotated[float, msgspec.Meta(ge=0)]
+Positive = Annotated[float, msgspec.Meta(gt=0, le=3600)]
+NotNegative = Annotated[float, msgspec.Meta(ge=0, le=3600)]
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
-Count = Annotated[int, msgspec.Meta(ge=1)]
+Count = Annotated[int, msgspec.Meta(ge=1, le=64)]
+Pixels = Annotated[int, msgspec.Meta(ge=16, le=8192)]
 Pin = Annotated[int, msgspec.Meta(ge=0, le=27)]
 
 
@@ -53,11 +54,11 @@ class Bus(Section, frozen=True):
 class Camera(Section, frozen=True):
     source: str = "auto"
     """auto, an index, /dev/videoN, picamera, a file, a URL, a GStreamer pipeline, or demo."""
-    width: Count = 640
+    width: Pixels = 640
     """px; larger pictures are scaled down to fit."""
-    height: Count = 480
+    height: Pixels = 480
     """px"""
-    rate_hz: Positive = 30.0
+    rate_hz: Annotated[float, msgspec.Meta(ge=0.1, le=240)] = 30.0
     preview_hz: Annotated[float, msgspec.Meta(ge=0, le=10)] = 0.0
     """Small JPEG pictures a second for everyone who may subscribe; 0 = none."""
 
@@ -68,7 +69,7 @@ class Detector(Section, frozen=True):
     model: str = ""
     """Path of YuNet's .onnx; empty = the one that set-up fetched."""
     cascade: Literal["alt2", "default"] = "alt2"
-    min_face: Count = 48
+    min_face: Pixels = 48
     """px; smaller faces are passed over."""
 
 
@@ -176,12 +177,14 @@ def load(path: Path | None = None) -> Config:
         if not SYSTEM_CONFIG.exists():
             return Config()
         path = SYSTEM_CONFIG
+    if path.exists() and not path.is_file():
+        raise ConfigError(f"{path}: not a file")
     decode = msgspec.json.decode if path.suffix == ".json" else msgspec.toml.decode
     try:
         return decode(path.read_bytes(), type=Config)
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}") from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ConfigError(f"{path}: {_in_words(str(error))}") from error
 
 

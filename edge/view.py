@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from edge.messages import TOPICS, Message
-from edge.words import in_words
+from edge.words import in_words, printable
 
 BOLD, DIM, PLAIN = "\x1b[1m", "\x1b[2m", "\x1b[0m"
 HOME, CLEAR_LINE, CLEAR_BELOW = "\x1b[H", "\x1b[K", "\x1b[J"
@@ -35,7 +35,7 @@ def _blocks(rows: Iterable[Row], columns: int) -> list[str]:
     for row in sorted(rows, key=lambda row: (row.message.device, order.index(row.topic))):
         if row.message.device != device:
             device = row.message.device
-            lines.append(f"{BOLD}{device[: columns - 1]}{PLAIN}")
+            lines.append(f"{BOLD}{printable(device)[: columns - 1]}{PLAIN}")
         lines.append(_line(row, columns))
     return lines
 

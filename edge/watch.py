@@ -14,7 +14,7 @@ from edge.client import Heard, Subscription
 from edge.config import Config
 from edge.discovery import Found
 from edge.view import CLEAR_SCREEN, Row, picture
-from edge.words import in_words
+from edge.words import in_words, printable
 
 OK, FAILED = 0, 1
 REDRAW_S = 0.25
@@ -42,7 +42,8 @@ def json_line(heard: Heard) -> str:
 
 def word_line(heard: Heard) -> str:
     message = heard.message
-    return f"{message.device}  {heard.topic:<16} {in_words(message)}  ({heard.age_s:.1f} s ago)"
+    said = f"{heard.topic:<16} {in_words(message)}"
+    return f"{printable(message.device)}  {said}  ({heard.age_s:.1f} s ago)"
 
 
 def _show(device: Subscription) -> int:

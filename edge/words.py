@@ -3,8 +3,17 @@
 from edge.messages import Audio, Emotion, Face, Health, Message, Press, Preview, Recording
 
 
+def printable(text: str) -> str:
+    """Without what a terminal would obey instead of showing it."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
 def in_words(message: Message) -> str:
-    """What a message says, in one line of at most about 100 characters."""
+    """What a message says, in one printable line of at most about 100 characters."""
+    return printable(_words(message))
+
+
+def _words(message: Message) -> str:
     if isinstance(message, Face):
         return _face(message)
     if isinstance(message, Recording):

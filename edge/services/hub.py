@@ -18,13 +18,14 @@ from edge.door import Door, is_local
 from edge.health import Health
 from edge.keys import Keys
 from edge.loop import Loop
-from edge.messages import TOPICS, BadMessageError
+from edge.messages import TOPICS, BadMessageError, Message
 
 log = logging.getLogger(__name__)
 
 SUBSCRIBE = 1
 """First byte of what an XPUB receives when someone subscribes (ZMTP 3.1)."""
 REQUESTS_A_TURN = 100
+FUTURE_NS = 10**9
 
 
 class Cached(NamedTuple):
@@ -58,7 +59,8 @@ class Hub:
             except zmq.Again:
                 return
             try:
-                topic, _ = bus.unpack(parts)
+                topic, message = bus.unpack(parts)
+                check_time(message)
             except BadMessageError as error:
                 self._drop(error)
             else:
@@ -74,7 +76,7 @@ class Hub:
 
     def _drop(self, error: BadMessageError) -> None:
         if not self._health.dropped:
-            log.warning("dropped what is no message of ours: %s (more are only counted)", error)
+            log.warning("dropped what is no news of ours: %s (more are only counted)", error)
         self._health.dropped += 1
 
     def on_local_subscriber(self) -> None:
@@ -104,6 +106,14 @@ def _subscriptions(outlet: "zmq.Socket[bytes]") -> Iterator[bytes]:
             return
         if request[:1] == bytes([SUBSCRIBE]):
             yield request[1:]
+
+
+def check_time(message: Message) -> None:
+    """Raise BadMessageError for what was held up on its way, or speaks of the future."""
+    if bus.is_late(message):
+        raise BadMessageError(f"a {type(message).__name__} that was held up on its way")
+    if message.t_ns > time.monotonic_ns() + FUTURE_NS:
+        raise BadMessageError(f"a {type(message).__name__} from the future")
 
 
 def is_current(topic: str, at_s: float) -> bool:
