@@ -17,7 +17,7 @@ from edge.inference.face_detection import YUNET_PATH
 
 def measure() -> list[Figure]:
     """Every row of the table that this machine can measure."""
-    rows = [*figures.start(), *figures.restart()]
+    rows = [*figures.start(), *figures.restart(), *figures.curve()]
     if YUNET_PATH.exists():
         yunet = figures.face_cpu("yunet")
         rows += [*yunet, *figures.desktop_ratio(yunet[0].value)]

@@ -14,12 +14,15 @@ from typing import NamedTuple
 import msgspec
 
 from benchmarks.measure import cpu_s, percentile, pss_mb
-from benchmarks.product import Product, a_desktop, running, settings
-from edge.bus import FrameSubscriber, send_once
-from edge.config import Audio, Camera, Detector, Face
+from benchmarks.product import Product, a_desktop, a_hub, running, settings
+from edge.bus import Publisher, age_ms, send_once
+from edge.client import Subscription
+from edge.config import Audio, Bus, Camera, Detector, Face
+from edge.frames import FrameSubscriber
+from edge.keys import Keys
+from edge.messages import FACE_LABELS, FaceResult, Health, Press, Recording
 from edge.messages import Audio as AudioMessage
 from edge.messages import Face as FaceMessage
-from edge.messages import Health, Press, Recording
 
 ROOT = Path(__file__).resolve().parent.parent
 SETTLE_S = 5.0
@@ -27,7 +30,10 @@ CPU_S = 60.0
 MEMORY_AFTER_S = 60.0
 SLOW_S = 60.0
 SLOW_FRAME_S = 0.2
-PRESSES = 12
+PRESSES = 20
+CURVE_ROUNDS, CURVE_RESULTS = 3, 400
+CURVE_PAUSE_S = 0.005
+CURVE_PORT = 5598
 STARTS = 5
 
 
@@ -198,3 +204,57 @@ def restart() -> list[Figure]:
 def _is_back(product: Product, topic: str, message: object, name: str) -> bool:
     fresh = isinstance(message, Health) and message.uptime_s < 2 and topic == f"health.{name}"
     return fresh and product.process.poll() is None
+
+
+def curve() -> list[Figure]:
+    """What CURVE adds to the way of a result from its process through the door, on loopback."""
+    delays_ms: dict[bool, list[float]] = {False: [], True: []}
+    for _ in range(CURVE_ROUNDS):
+        for locked in delays_ms:
+            delays_ms[locked] += _door_delays_ms(locked)
+    plain_ms, locked_ms = (percentile(delays_ms[locked], 0.95) for locked in (False, True))
+    note = f"{plain_ms:.2f} ms plain, {locked_ms:.2f} ms with CURVE, {len(delays_ms[True])} results"
+    return [Figure("the door: delay that CURVE adds, p95", locked_ms - plain_ms, 1.0, "ms", note)]
+
+
+def _door_delays_ms(locked: bool) -> list[float]:
+    """From publishing to a subscriber at the door of a hub of its own, ms."""
+    config = settings()
+    keys = Keys(config.directory / "keys")
+    file = config.directory / "bench.key"
+    keys.hand_over(keys.add("bench", "bench"), file)
+    door = Bus(
+        directory=config.bus.directory,
+        bind=f"tcp://{'0.0.0.0' if locked else '127.0.0.1'}:{CURVE_PORT}",
+        keys=str(keys.directory),
+        announce=False,
+    )
+    config = msgspec.structs.replace(config, bus=door)
+    delays_ms: list[float] = []
+    with (
+        a_hub(config),
+        Subscription(f"tcp://127.0.0.1:{CURVE_PORT}", ["face"], file if locked else None) as device,
+    ):
+        publisher = Publisher(config.endpoint("in"), "bench")
+        while len(delays_ms) < CURVE_RESULTS:
+            publisher.publish("face", _a_result())
+            delays_ms += [age_ms(heard.message.t_ns) for heard in device.wait(0.1)]
+            time.sleep(CURVE_PAUSE_S)
+        publisher.close()
+    return delays_ms
+
+
+def _a_result() -> FaceMessage:
+    """One face, as the face process says it."""
+    scores = dict.fromkeys(FACE_LABELS, 1 / len(FACE_LABELS))
+    seen = FaceResult(
+        id=1, box=(200.0, 120.0, 180.0, 180.0), emotion="happy", confidence=0.9, scores=scores
+    )
+    return FaceMessage(
+        t_ns=time.monotonic_ns(),
+        time=time.time(),
+        frame_seq=0,
+        frame_size=(640, 480),
+        faces=[seen],
+        inference_ms=5.0,
+    )

@@ -1,5 +1,6 @@
 """Reading what the kernel knows of processes, and summing up samples."""
 
+import math
 import os
 import platform
 from collections.abc import Sequence
@@ -23,9 +24,8 @@ def pss_mb(pid: int) -> float:
 
 
 def percentile(samples: Sequence[float], share: float) -> float:
-    """The value that `share` (0 to 1) of the samples do not exceed."""
-    ordered = sorted(samples)
-    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+    """The value that `share` (0 to 1) of the samples do not exceed: the nearest rank."""
+    return sorted(samples)[math.ceil(share * len(samples)) - 1]
 
 
 def machine() -> dict[str, str]:

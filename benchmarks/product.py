@@ -75,6 +75,20 @@ def running(config: Config, *arguments: str) -> Iterator[Product]:
 
 
 @contextlib.contextmanager
+def a_hub(config: Config) -> Iterator[None]:
+    """The hub alone, as a process."""
+    file = config.directory / "config.json"
+    file.write_bytes(msgspec.json.encode(config))
+    process = subprocess.Popen([sys.executable, "-m", "edge", "hub", "--config", str(file)])
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait()
+        shutil.rmtree(config.directory, ignore_errors=True)
+
+
+@contextlib.contextmanager
 def a_desktop() -> Iterator[bool]:
     """A display to open a window on: the user's, or Xvfb's. False where there is neither."""
     if os.environ.get("DISPLAY"):

@@ -66,9 +66,9 @@ install_python() {  # install_python EXTRAS FILE...: when a file has changed sin
 if [ "$kind" = dev ]; then
   install_packages "${device_packages[@]}" "${dev_packages[@]}"
   make_venv
-  install_python device,dev pyproject.toml requirements-edge.txt requirements-dev.txt
+  install_python device,dev pyproject.toml requirements-edge.txt requirements-discovery.txt requirements-dev.txt
 else
   install_packages "${device_packages[@]}"
   make_venv
-  install_python device pyproject.toml requirements-edge.txt
+  install_python device pyproject.toml requirements-edge.txt requirements-discovery.txt
 fi

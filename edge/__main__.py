@@ -1,6 +1,15 @@
-"""`python -m edge` is `emotion-edge`."""
+"""The command `emotion-edge`, and `python -m edge`."""
 
-from edge.cli import main
+
+def main() -> int:
+    """Run the command; Ctrl-C while it is still being loaded ends it quietly, too."""
+    try:
+        from edge import cli
+
+        return cli.main()
+    except KeyboardInterrupt:
+        return 0
+
 
 if __name__ == "__main__":
     raise SystemExit(main())

@@ -1,16 +1,16 @@
-"""Publish and subscribe: the only place with ZeroMQ options, frame packing, encode and decode.
+"""Publish and subscribe: sockets, their options, encode and decode.
 
-Messages go through the hub as two parts, [topic, JSON]. Frames go straight from the camera to
-whoever looks, as one part (a fixed header, then the pixels), because CONFLATE keeps only the last
-part of a multipart message. Nothing queues up: of a state, a slow reader gets the newest.
+Messages go through the hub as two parts, [topic, JSON]. Nothing queues up: of a state, a slow
+reader gets the newest. Frames have a room of their own (edge/frames.py).
 """
 
 import logging
-import struct
+import os
+import stat
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TypeVar
 
 import msgspec
 import zmq
@@ -18,21 +18,19 @@ import zmq
 from edge import messages
 from edge.messages import TOPICS, BadMessageError, Message
 
-if TYPE_CHECKING:  # the hub and the supervisor run without numpy
-    import numpy as np
-    import numpy.typing as npt
-
 log = logging.getLogger(__name__)
 
 M = TypeVar("M", bound=Message)
 
-FRAME_MAGIC = b"EEF1"
-FRAME_HEADER = struct.Struct("<4sIIIQQd")
-"""magic, width px, height px, channels, seq, t_ns, Unix time s"""
 RECONNECT_MS = 50
 RECONNECT_MAX_MS = 1000
 CONNECT_TIMEOUT_S = 2.0
+IPC = "ipc://"
+LONGEST_PATH = 107
+"""bytes; sun_path of unix(7)"""
 LAST_PORT = 65535
+WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
+LATE_MS = 1000.0
 LONGEST_MESSAGE = 256 * 1024
 """bytes; the contract's messages are a hundred times smaller."""
 
@@ -41,35 +39,16 @@ class BusError(OSError):
     """An endpoint that cannot be used. The message is one line: what, and the mend."""
 
 
-class Frame(NamedTuple):
-    """A picture and when it was taken."""
-
-    seq: int
-    t_ns: int
-    """CLOCK_MONOTONIC, ns"""
-    time: float
-    """Unix time, s"""
-    image: "npt.NDArray[np.uint8]"
-    """(height, width, 3) BGR"""
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """(width, height) px"""
-        return self.image.shape[1], self.image.shape[0]
-
-    def age_ms(self) -> float:
-        """From capture to now."""
-        return age_ms(self.t_ns)
-
-
 def age_ms(t_ns: int) -> float:
     """Milliseconds since `t_ns` of CLOCK_MONOTONIC, never negative."""
     return round(max(0.0, (time.monotonic_ns() - t_ns) / 1e6), 3)
 
 
-def make_socket(kind: int) -> "zmq.Socket[bytes]":
-    """A socket of this process's one context, which drops what it holds when it is closed."""
-    socket: zmq.Socket[bytes] = zmq.Context.instance().socket(kind)
+def make_socket(
+    kind: int, context: "zmq.Context[zmq.Socket[bytes]] | None" = None
+) -> "zmq.Socket[bytes]":
+    """A socket, which drops what it holds when it is closed. `context`: None = the process's."""
+    socket: zmq.Socket[bytes] = (context or zmq.Context.instance()).socket(kind)
     socket.setsockopt(zmq.LINGER, 0)
     socket.setsockopt(zmq.RECONNECT_IVL, RECONNECT_MS)
     socket.setsockopt(zmq.RECONNECT_IVL_MAX, RECONNECT_MAX_MS)
@@ -79,25 +58,34 @@ def make_socket(kind: int) -> "zmq.Socket[bytes]":
 
 def bind(socket: "zmq.Socket[bytes]", endpoint: str) -> None:
     """Bind, or raise BusError with a line that says why not."""
+    check_address(endpoint)
+    if endpoint.startswith(IPC):
+        make_directory(Path(endpoint[len(IPC) :]).parent)
     try:
-        if endpoint.startswith("ipc://"):
-            make_directory(Path(endpoint[len("ipc://") :]).parent)
-        check_port(endpoint)
         socket.bind(endpoint)
-    except (zmq.ZMQError, OSError) as error:
+    except zmq.ZMQError as error:
         raise BusError(f"cannot listen on {endpoint}: {_why_not(error)}") from error
 
 
 def make_directory(directory: Path) -> None:
     """The local sockets' folder, closed to other users. Raises BusError."""
     try:
-        directory.mkdir(mode=0o750, exist_ok=True)
-    except OSError as error:
-        raise BusError(f"cannot make {directory}: {error.strerror}; set bus.directory") from error
+        directory.mkdir(mode=0o700, exist_ok=True)
+        status = directory.lstat()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise BusError(f"cannot make {directory}: {reason}; set bus.directory") from error
+    ours = stat.S_ISDIR(status.st_mode) and status.st_uid in (os.geteuid(), 0)
+    if not ours or status.st_mode & WRITABLE_BY_OTHERS:
+        raise BusError(f"{directory}: another user can write there; set bus.directory")
 
 
-def check_port(endpoint: str) -> None:
-    """Raise BusError for a TCP port that there is not: ZeroMQ would take another one instead."""
+def check_address(endpoint: str) -> None:
+    """Raise BusError for what ZeroMQ would misunderstand or not explain."""
+    if endpoint.startswith(IPC) and len(os.fsencode(endpoint)) - len(IPC) > LONGEST_PATH:
+        raise BusError(
+            f"{endpoint}: a local socket's path has at most {LONGEST_PATH} bytes; set bus.directory"
+        )
     port = endpoint.rpartition(":")[2]
     if endpoint.startswith("tcp://") and port.isdecimal() and int(port) > LAST_PORT:
         raise BusError(f"{endpoint}: the last port is {LAST_PORT}; set bus.bind")
@@ -105,19 +93,32 @@ def check_port(endpoint: str) -> None:
 
 def connect(socket: "zmq.Socket[bytes]", endpoint: str) -> None:
     """Connect, or raise BusError with a line that says why not."""
-    check_port(endpoint)
+    check_address(endpoint)
     try:
         socket.connect(endpoint)
     except zmq.ZMQError as error:
         raise BusError(f"cannot connect to {endpoint}: {_why_not(error)}") from error
 
 
-def _why_not(error: "OSError | zmq.ZMQError") -> str:
+def _why_not(error: zmq.ZMQError) -> str:
     if error.errno == zmq.EADDRINUSE:
         return "it is in use; stop the other program or set bus.bind"
     if error.errno in (zmq.EINVAL, zmq.EPROTONOSUPPORT):
         return "no such kind of address; write tcp://HOST:PORT or ipc://PATH"
     return f"{zmq.strerror(error.errno or 0)}"
+
+
+def is_late(message: Message) -> bool:
+    """Whether it was on its way for long, as when somebody on the way stood still.
+
+    For messages of this host: `t_ns` plus `age_ms` is when it was sent.
+    """
+    return age_ms(message.t_ns) - message.age_ms > LATE_MS
+
+
+def is_old_event(topic: str, message: Message) -> bool:
+    """An event that was held up is no news: a press must not start a recording much later."""
+    return TOPICS[topic].event and is_late(message)
 
 
 class Publisher:
@@ -159,25 +160,27 @@ def send_once(endpoint: str, device: str, topic: str, message: Message) -> None:
 class Subscriber:
     """Receives messages from the hub."""
 
-    def __init__(self, endpoint: str, topics: Iterable[str]) -> None:
-        """`topics`: prefixes, as ZeroMQ matches them; "" is everything."""
-        self.socket = make_socket(zmq.SUB)
+    def __init__(
+        self, endpoint: str, topics: Iterable[str], socket: "zmq.Socket[bytes] | None" = None
+    ) -> None:
+        """`topics`: prefixes; "" is everything. `socket`: a SUB with options of its own."""
+        self.socket = socket or make_socket(zmq.SUB)
         for topic in topics:
             self.socket.setsockopt(zmq.SUBSCRIBE, topic.encode())
         connect(self.socket, endpoint)
         self.bad = 0
         """How many messages could not be read."""
-        self._seen: dict[str, tuple[int, int]] = {}
+        self._seen: dict[tuple[str, str], tuple[int, int]] = {}
 
     def receive(self) -> list[tuple[str, Message]]:
-        """All that waits: every event, and the newest of each state. Never blocks."""
+        """All that waits: every event, and a device's newest of each state. Never blocks."""
         events, states = [], {}
         for topic, message in self._waiting():
             if TOPICS[topic].event:
                 events.append((topic, message))
             else:
-                states[topic] = message
-        return [*events, *states.items()]
+                states[message.device, topic] = message
+        return [*events, *((topic, message) for (_, topic), message in states.items())]
 
     def _waiting(self) -> Iterator[tuple[str, Message]]:
         while True:
@@ -190,14 +193,14 @@ class Subscriber:
             except BadMessageError as error:
                 self._complain(error)
                 continue
-            if not self._is_replay(topic, message):
+            if not self._is_replay(topic, message) and not is_old_event(topic, message):
                 yield topic, message
 
     def _is_replay(self, topic: str, message: Message) -> bool:
         """The hub repeats last values when anyone subscribes; only the first one is news."""
-        key = (message.seq, message.t_ns)
-        replay = self._seen.get(topic) == key and not TOPICS[topic].event
-        self._seen[topic] = key
+        source, key = (message.device, topic), (message.seq, message.t_ns)
+        replay = self._seen.get(source) == key and not TOPICS[topic].event
+        self._seen[source] = key
         return replay
 
     def _complain(self, error: BadMessageError) -> None:
@@ -217,83 +220,3 @@ def unpack(parts: list[bytes]) -> tuple[str, Message]:
         raise BadMessageError(f"unknown topic {parts[0][:40]!r}")
     topic = parts[0].decode()
     return topic, messages.decode(topic, parts[1])
-
-
-class FramePublisher:
-    """The camera's end: binds, and sends every frame to whoever looks."""
-
-    def __init__(self, endpoint: str) -> None:
-        self.socket = make_socket(zmq.PUB)
-        self.socket.setsockopt(zmq.SNDHWM, 1)
-        bind(self.socket, endpoint)
-
-    def publish(self, frame: Frame) -> None:
-        """Send; a reader that is behind misses it. `frame.image`: (height, width, 3) uint8."""
-        self.socket.send(pack_frame(frame))
-
-    def close(self) -> None:
-        self.socket.close()
-
-
-class FrameSubscriber:
-    """A reader's end: holds the newest frame only."""
-
-    def __init__(self, endpoint: str) -> None:
-        self.socket = make_socket(zmq.SUB)
-        self.socket.setsockopt(zmq.CONFLATE, 1)
-        self.socket.setsockopt(zmq.SUBSCRIBE, b"")
-        connect(self.socket, endpoint)
-        self.bad = 0
-        self.missed = 0
-        """Frames that came and went while the reader was busy."""
-        self._last_seq: int | None = None
-
-    def receive(self) -> Frame | None:
-        """The newest frame, or None where nothing new waits. Its image is read-only."""
-        try:
-            part = self.socket.recv(zmq.NOBLOCK, copy=False)
-        except zmq.Again:
-            return None
-        try:
-            frame = unpack_frame(part.buffer)
-        except BadMessageError as error:
-            if not self.bad:
-                log.warning("ignored a frame that is not ours: %s (more are only counted)", error)
-            self.bad += 1
-            return None
-        self._count_missed(frame.seq)
-        return frame
-
-    def _count_missed(self, seq: int) -> None:
-        """A lower `seq` than the last is a camera that was started again, not a loss."""
-        if self._last_seq is not None and seq > self._last_seq:
-            self.missed += seq - self._last_seq - 1
-        self._last_seq = seq
-
-    def close(self) -> None:
-        self.socket.close()
-
-
-def pack_frame(frame: Frame) -> bytes:
-    """Header and pixels in one part."""
-    height, width, channels = frame.image.shape
-    header = FRAME_HEADER.pack(
-        FRAME_MAGIC, width, height, channels, frame.seq, frame.t_ns, frame.time
-    )
-    pixels = frame.image if frame.image.flags.c_contiguous else frame.image.copy()
-    return b"".join((header, pixels.data.cast("B")))
-
-
-def unpack_frame(part: "bytes | memoryview") -> Frame:
-    """The reverse of pack_frame, without a copy. Raises BadMessageError."""
-    import numpy as np
-
-    if len(part) < FRAME_HEADER.size:
-        raise BadMessageError(f"{len(part)} bytes are no frame")
-    magic, width, height, channels, seq, t_ns, taken = FRAME_HEADER.unpack_from(part)
-    if magic != FRAME_MAGIC or channels != 3 or not width * height:
-        raise BadMessageError("a header that is not a frame's")
-    if len(part) != FRAME_HEADER.size + width * height * channels:
-        raise BadMessageError(f"{len(part)} bytes do not hold {width}x{height} px")
-    pixels = np.frombuffer(part, np.uint8, offset=FRAME_HEADER.size)
-    return Frame(seq, t_ns, taken, pixels.reshape(height, width, channels))

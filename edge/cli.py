@@ -15,15 +15,14 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from edge import __version__, client
+from edge import __version__
 from edge.bus import BusError, make_directory
 from edge.config import Config, load, with_overrides
 from edge.errors import UserError
-from edge.instance import only_one
-from edge.loop import Loop
 from edge.messages import SERVICES
 
 OK, FAILED, USAGE, BAD_CONFIG = 0, 1, 2, 78
+LONGEST_S = 1e9
 
 
 if TYPE_CHECKING:
@@ -43,7 +42,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UsageError as error:
         return complain(options.command, error, USAGE)
     except UserError as error:
-        return complain(options.command, error, BAD_CONFIG)
+        ours = options.command in ("keys", "watch")
+        return complain(options.command, error, FAILED if ours else BAD_CONFIG)
     except BusError as error:
         listens = options.command in (*SERVICES, "run")
         return complain(options.command, error, BAD_CONFIG if listens else FAILED)
@@ -80,6 +80,7 @@ def make_parser() -> argparse.ArgumentParser:
         service.add_argument("--config", type=Path, metavar="F")
         service.set_defaults(obey=obey_service)
     _add_watch(commands)
+    _add_keys(commands)
     _add_record(commands)
     _add_classify(commands)
     doctor = commands.add_parser("doctor", help="what is found, what is missing, how to mend it")
@@ -97,17 +98,42 @@ def _add_run(commands: "Commands") -> None:
     )
     run.add_argument("--microphone", metavar="SRC", help="device name or index, or a sound file")
     run.add_argument("--screen", metavar="auto|window|framebuffer|none|FILE.png")
-    run.add_argument("--duration", type=float, metavar="S", help="end after S seconds")
+    run.add_argument("--duration", type=seconds, metavar="S", help="end after S seconds")
     run.set_defaults(obey=obey_run)
+
+
+def seconds(text: str) -> float:
+    """A duration. Raises ValueError, which argparse turns into its line."""
+    value = float(text)
+    if not 0 < value < LONGEST_S:
+        raise ValueError(text)
+    return value
 
 
 def _add_watch(commands: "Commands") -> None:
     watch = commands.add_parser("watch", help="what is published")
-    watch.add_argument("endpoint", nargs="?", default=client.LOCAL_DOOR, metavar="ENDPOINT")
+    watch.add_argument(
+        "endpoint", nargs="?", metavar="ENDPOINT", help="without it: this device, or who is there"
+    )
+    watch.add_argument("--key", type=Path, metavar="FILE", help="what `keys add` gave")
     watch.add_argument("--topic", action="append", metavar="T", help="may be given several times")
     watch.add_argument("--count", type=int, metavar="N", help="end after N messages")
     watch.add_argument("--json", action="store_true", help="one JSON object a line")
     watch.set_defaults(obey=obey_watch)
+
+
+def _add_keys(commands: "Commands") -> None:
+    keys = commands.add_parser("keys", help="who may subscribe from another host")
+    keys.add_argument("--config", type=Path, metavar="F")
+    actions = keys.add_subparsers(dest="action", required=True, metavar="ACTION")
+    actions.add_parser("make", help="the device's key, where there is none")
+    add = actions.add_parser("add", help="let a subscriber in")
+    add.add_argument("name", metavar="NAME")
+    add.add_argument("file", nargs="?", type=Path, metavar="FILE", help="else to the terminal")
+    actions.add_parser("list", help="who may pass")
+    remove = actions.add_parser("remove", help="shut a subscriber out, at once")
+    remove.add_argument("name", metavar="NAME")
+    keys.set_defaults(obey=obey_keys)
 
 
 def _add_record(commands: "Commands") -> None:
@@ -125,6 +151,9 @@ def _add_classify(commands: "Commands") -> None:
 
 def obey_service(options: argparse.Namespace) -> int:
     """One process: `edge.services.NAME.run` until a signal."""
+    from edge.instance import only_one  # where there is no fcntl, `watch` works all the same
+    from edge.loop import Loop
+
     config = load(options.config)
     name_process(options.command)
     loop = Loop()
@@ -142,6 +171,8 @@ def name_process(name: str) -> None:
 
 def obey_run(options: argparse.Namespace) -> int:
     from edge import supervisor
+    from edge.instance import only_one
+    from edge.loop import Loop
 
     config = load(options.config)
     loop = Loop()
@@ -153,7 +184,7 @@ def obey_run(options: argparse.Namespace) -> int:
         try:
             return supervisor.run(config, effective, options.duration, loop)
         finally:
-            effective.unlink()
+            effective.unlink(missing_ok=True)
 
 
 def with_options(config: Config, options: argparse.Namespace) -> Config:
@@ -187,14 +218,39 @@ def check_screen(screen: str) -> None:
         raise UsageError(
             f"no such screen: {screen}; write auto, window, framebuffer, none or FILE.png"
         )
-    if not path.absolute().parent.is_dir():
+    if os.path.isdir(path):
+        raise UsageError(f"{screen}: a folder; name a file in it")
+    if not os.path.isdir(path.absolute().parent):
         raise UsageError(f"{path.parent}: no such folder for the picture")
 
 
 def obey_watch(options: argparse.Namespace) -> int:
     from edge import watch
+    from edge.client import Subscription
 
-    return watch.watch(options.endpoint, options.topic or [""], options.count, options.json)
+    topics, count, as_json = options.topic or [""], options.count, options.json
+    if options.endpoint is None:
+        choose = not (options.topic or count or as_json)
+        return watch.watch_here(load(), topics, count, as_json, choose)
+    with Subscription(options.endpoint, topics, options.key) as device:
+        return watch.watch(device, count, as_json)
+
+
+def obey_keys(options: argparse.Namespace) -> int:
+    from edge import keys
+
+    config = load(options.config)
+    there = keys.Keys(config.keys_directory)
+    if options.action == "make":
+        made = "made" if there.make() else "there is one already:"
+        print(f"{made} {there.directory}/device.key; public: {there.public()}")
+    elif options.action == "add":
+        there.hand_over(there.add(options.name, config.device_name), options.file)
+    elif options.action == "list":
+        print(*sorted(there.allowed().values()), sep="\n")
+    else:
+        there.remove(options.name)
+    return OK
 
 
 def obey_record(options: argparse.Namespace) -> int:

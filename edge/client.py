@@ -2,33 +2,253 @@
 
 from edge.client import subscribe
 
-for topic, message in subscribe("tcp://127.0.0.1:5556", ["emotion"]):
-    print(message.emotion, message.confidence)
+for message in subscribe("tcp://kitchen.local:5556", ["emotion"], key="laptop.key"):
+    print(message.device, message.emotion, message.confidence)
+
+It reconnects by itself, and says in the log when the device is not heard any more, when it is back,
+and what could not be read. A reader that is slow gets the newest of each state.
 """
 
-from collections.abc import Iterable, Iterator
+import logging
+import time
+from collections.abc import AsyncIterator, Iterable, Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import NamedTuple
 
-from edge.bus import Subscriber
-from edge.messages import Message
+import zmq
+import zmq.asyncio
+from zmq.utils.monitor import recv_monitor_message
+
+from edge import bus
+from edge.bus import BusError, Subscriber
+from edge.clock import Offset
+from edge.keys import SubscriberKey, read_key
+from edge.messages import Health, Message
+
+log = logging.getLogger(__name__)
 
 LOCAL_DOOR = "tcp://127.0.0.1:5556"
+HEALTH = "health."
+STALE_S = 3.0
+"""`health` comes every second; a device that says nothing for this long is not heard."""
+TICK_S = 0.5
+HEARTBEAT_MS, DEAD_MS = 1000, 3000
+CONNECT_MS, HANDSHAKE_MS = 2000, 3000
+FAILURES = zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
+DOES_NOT_OPEN = "the door does not open: has it a lock, and is this its key?"
+EVENTS = FAILURES | zmq.EVENT_HANDSHAKE_FAILED_AUTH | zmq.EVENT_HANDSHAKE_SUCCEEDED
+
+
+class RefusedError(BusError):
+    """The device does not know this key (any more)."""
+
+
+class StaleError(TimeoutError):
+    """Nothing comes from the device, not even its health: what was heard is old."""
+
+
+class SilentError(TimeoutError):
+    """The device is heard, and has nothing to say on these topics."""
+
+
+class Heard(NamedTuple):
+    """A message, and how old it was when it came."""
+
+    topic: str
+    message: Message
+    age_s: float
+    """From the capture to the arrival, by this host's clock (edge.clock)."""
+
+
+class Subscription:
+    """What one device says, or several."""
+
+    def __init__(
+        self,
+        endpoint: str = LOCAL_DOOR,
+        topics: Iterable[str] = ("",),
+        key: "str | Path | None" = None,
+        timeout_s: float | None = None,
+    ) -> None:
+        """Connect. `topics`, `key`, `timeout_s`: as for `subscribe`. Raises BusError, KeysError."""
+        self.endpoint = endpoint
+        self.topics = tuple(topics)
+        self.offsets: dict[str, Offset] = {}
+        """Per device: how far this host's clock is ahead of its own."""
+        self._timeout_s = timeout_s
+        self._opened_s = self._heard_s = self._wanted_s = time.monotonic()
+        self._stale = False
+        self._failure = ""
+        self._health: dict[str, Health] = {}
+        self._socket = _make_socket(None if key is None else read_key(Path(key)))
+        self._monitor = self._socket.get_monitor_socket(EVENTS)
+        try:
+            self._subscriber = Subscriber(endpoint, {*self.topics, HEALTH}, self._socket)
+        except BusError:
+            self.close()
+            raise
+
+    def connect(self, endpoint: str, key: "str | Path | None" = None) -> None:
+        """Hear another device, too; `message.device` tells them apart."""
+        _use(self._socket, None if key is None else read_key(Path(key)))
+        bus.connect(self._socket, endpoint)
+        self.endpoint += f" and {endpoint}"
+
+    @property
+    def bad(self) -> int:
+        """How many messages could not be read; the first one is in the log."""
+        return self._subscriber.bad
+
+    @property
+    def stale(self) -> bool:
+        """True while nothing comes, not even health: what was heard is old."""
+        return time.monotonic() - self._heard_s > STALE_S
+
+    def wait(self, timeout_s: float) -> list[Heard]:
+        """Like `receive`, after at most `timeout_s` of waiting for something to come."""
+        self._socket.poll(int(timeout_s * 1e3))
+        return self.receive()
+
+    async def wait_async(self, timeout_s: float) -> list[Heard]:
+        """Like `wait`, for asyncio."""
+        poller = zmq.asyncio.Poller()
+        poller.register(self._socket, zmq.POLLIN)
+        await poller.poll(int(timeout_s * 1e3))
+        return self.receive()
+
+    def receive(self) -> list[Heard]:
+        """All that waits on the wanted topics: of a state, the newest. Never blocks.
+
+        Raises RefusedError; with a timeout StaleError and SilentError.
+        """
+        self._follow_the_connection()
+        received = self._subscriber.receive()
+        heard = [Heard(topic, message, self._age_s(message)) for topic, message in received]
+        self._health.update((t, m) for t, m in received if isinstance(m, Health))
+        wanted = [one for one in heard if one.topic.startswith(self.topics)]
+        self._note(bool(heard), bool(wanted))
+        return wanted
+
+    def _age_s(self, message: Message) -> float:
+        """Take the message as news of its device's clock, and say its age."""
+        offset = self.offsets.setdefault(message.device, Offset())
+        now_s = time.time()
+        offset.take(message.time + message.age_ms / 1e3, now_s)
+        return max(0.0, now_s - offset.seconds - message.time)
+
+    def _note(self, heard: bool, wanted: bool) -> None:
+        now_s = time.monotonic()
+        if heard:
+            if self._stale:
+                log.warning("%s: back after %.0f s", self.endpoint, now_s - self._heard_s)
+            self._stale, self._heard_s = False, now_s
+        if wanted:
+            self._wanted_s = now_s
+        if self.stale and not self._stale:
+            self._stale = True
+            log.warning("%s", self._stale_line())
+        if self._timeout_s is not None and now_s - self._wanted_s > self._timeout_s:
+            if now_s - self._heard_s > min(self._timeout_s, STALE_S):
+                raise StaleError(self._stale_line())
+            raise SilentError(self._silent_line())
+
+    def _stale_line(self) -> str:
+        silent_s = time.monotonic() - self._heard_s
+        old = "; what came before is stale" if self._heard_s > self._opened_s else ""
+        why = self._failure or "is the device on, and is that its address?"
+        return f"nothing came from {self.endpoint} for {silent_s:.3g} s{old}; {why}"
+
+    def _silent_line(self) -> str:
+        states = [f"{t.removeprefix(HEALTH)} {m.state}" for t, m in self._health.items()]
+        return (
+            f"{self.endpoint} is there, but said nothing on {' '.join(self.topics)} for "
+            f"{self._timeout_s:g} s ({', '.join(sorted(states))})"
+        )
+
+    def _follow_the_connection(self) -> None:
+        """Learn why nothing comes. Raises RefusedError."""
+        while self._monitor.poll(0):
+            event = recv_monitor_message(self._monitor)["event"]
+            if event == zmq.EVENT_HANDSHAKE_FAILED_AUTH:
+                raise RefusedError(
+                    f"{self.endpoint} does not know this key (any more); on the device, "
+                    "`emotion-edge keys list` shows whom it knows and `keys add NAME` adds one"
+                )
+            self._failure = DOES_NOT_OPEN if event & FAILURES else ""
+
+    def close(self) -> None:
+        self._socket.disable_monitor()
+        self._monitor.close()
+        self._socket.close()
+
+    def __enter__(self) -> "Subscription":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
 
 
 def subscribe(
-    endpoint: str = LOCAL_DOOR, topics: Iterable[str] = ("",), timeout_s: float | None = None
-) -> Iterator[tuple[str, Message]]:
-    """Yield (topic, message): the last value of each topic at once, then what is new.
+    endpoint: str = LOCAL_DOOR,
+    topics: Iterable[str] = ("",),
+    key: "str | Path | None" = None,
+    timeout_s: float | None = None,
+) -> Iterator[Message]:
+    """Yield messages: the last value of each topic at once, then what is new.
 
-    `topics`: prefixes ("health." is every service's). `timeout_s`: raise TimeoutError after this
-    long without any message; None waits for ever. Reconnects by itself; a reader that is slow
-    gets the newest of each state. Raises BusError where `endpoint` is no address.
+    `topics`: prefixes ("health." is every service's). `key`: the file that `emotion-edge keys add`
+    wrote; None for a door without a lock. `timeout_s`: after this long without a message on these
+    topics raise StaleError (nothing comes at all) or SilentError (the device lives, and has nothing
+    to say), both TimeoutErrors; None waits for ever. Raises RefusedError where the device does not
+    know the key, BusError where `endpoint` is no address, KeysError where the file is no key.
     """
-    subscriber = Subscriber(endpoint, topics)
-    wait_ms = None if timeout_s is None else int(timeout_s * 1e3)
-    try:
+    with Subscription(endpoint, topics, key, timeout_s) as device:
         while True:
-            if not subscriber.socket.poll(wait_ms):
-                raise TimeoutError(f"nothing came from {endpoint} for {timeout_s:g} s")
-            yield from subscriber.receive()
-    finally:
-        subscriber.close()
+            yield from (heard.message for heard in device.wait(_tick_s(timeout_s)))
+
+
+async def subscribe_async(
+    endpoint: str = LOCAL_DOOR,
+    topics: Iterable[str] = ("",),
+    key: "str | Path | None" = None,
+    timeout_s: float | None = None,
+) -> AsyncIterator[Message]:
+    """`subscribe` for `async for`. On Windows run it in an asyncio.SelectorEventLoop."""
+    with Subscription(endpoint, topics, key, timeout_s) as device:
+        while True:
+            for heard in await device.wait_async(_tick_s(timeout_s)):
+                yield heard.message
+
+
+def _tick_s(timeout_s: float | None) -> float:
+    return TICK_S if timeout_s is None else min(TICK_S, timeout_s)
+
+
+def _make_socket(key: SubscriberKey | None) -> "zmq.Socket[bytes]":
+    """A SUB that notices a dead connection within seconds, and never waits long for a new one."""
+    socket = bus.make_socket(zmq.SUB)
+    for option, value in (
+        (zmq.HEARTBEAT_IVL, HEARTBEAT_MS),
+        (zmq.HEARTBEAT_TIMEOUT, DEAD_MS),
+        (zmq.CONNECT_TIMEOUT, CONNECT_MS),
+        (zmq.HANDSHAKE_IVL, HANDSHAKE_MS),
+    ):
+        socket.setsockopt(option, value)
+    _use(socket, key)
+    return socket
+
+
+def _use(socket: "zmq.Socket[bytes]", key: SubscriberKey | None) -> None:
+    """Show this key, and trust this device, from the next connection on."""
+    if key is None:
+        socket.setsockopt(zmq.CURVE_SERVER, 0)  # libzmq's way back to a plain connection
+        return
+    socket.setsockopt(zmq.CURVE_SERVERKEY, key.server.encode())
+    socket.setsockopt(zmq.CURVE_PUBLICKEY, key.public.encode())
+    socket.setsockopt(zmq.CURVE_SECRETKEY, key.secret.encode())

@@ -17,12 +17,14 @@ from edge.errors import UserError
 
 SYSTEM_CONFIG = Path("/etc/emotion-edge/config.toml")
 SYSTEM_DIRECTORY = Path("/run/emotion-edge")
+SYSTEM_KEYS = Path("/etc/emotion-edge/keys")
 MODELS = Path(__file__).resolve().parent.parent / "models_tflite"
 
-Positive = Annotated[float, msgspec.Meta(gt=0)]
-NotNegative = Annotated[float, msgspec.Meta(ge=0)]
+Positive = Annotated[float, msgspec.Meta(gt=0, le=3600)]
+NotNegative = Annotated[float, msgspec.Meta(ge=0, le=3600)]
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
-Count = Annotated[int, msgspec.Meta(ge=1)]
+Count = Annotated[int, msgspec.Meta(ge=1, le=64)]
+Pixels = Annotated[int, msgspec.Meta(ge=16, le=8192)]
 Pin = Annotated[int, msgspec.Meta(ge=0, le=27)]
 
 
@@ -40,17 +42,25 @@ class Bus(Section, frozen=True):
     directory: str = ""
     """Folder of the local sockets; empty = /run/emotion-edge, or the user's runtime folder."""
     bind: str = "tcp://127.0.0.1:5556"
-    """Read-only endpoint for other programs; empty = none."""
+    """Read-only endpoint for other programs; empty = none. Beyond this host it is locked."""
+    keys: str = ""
+    """Folder of the keys; empty = /etc/emotion-edge/keys, or a folder of the user's own."""
+    insecure: bool = False
+    """True: `bind` may be open to the network without keys. Anyone there can read along."""
+    announce: bool = True
+    """True: a door that is open to the network is found by DNS-SD (needs zeroconf)."""
 
 
 class Camera(Section, frozen=True):
     source: str = "auto"
     """auto, an index, /dev/videoN, picamera, a file, a URL, a GStreamer pipeline, or demo."""
-    width: Count = 640
+    width: Pixels = 640
     """px; larger pictures are scaled down to fit."""
-    height: Count = 480
+    height: Pixels = 480
     """px"""
-    rate_hz: Positive = 30.0
+    rate_hz: Annotated[float, msgspec.Meta(ge=0.1, le=240)] = 30.0
+    preview_hz: Annotated[float, msgspec.Meta(ge=0, le=10)] = 0.0
+    """Small JPEG pictures a second for everyone who may subscribe; 0 = none."""
 
 
 class Detector(Section, frozen=True):
@@ -59,7 +69,7 @@ class Detector(Section, frozen=True):
     model: str = ""
     """Path of YuNet's .onnx; empty = the one that set-up fetched."""
     cascade: Literal["alt2", "default"] = "alt2"
-    min_face: Count = 48
+    min_face: Pixels = 48
     """px; smaller faces are passed over."""
 
 
@@ -133,6 +143,11 @@ class Config(Section, frozen=True):
         """The folder of the local sockets."""
         return Path(self.bus.directory) if self.bus.directory else default_directory()
 
+    @property
+    def keys_directory(self) -> Path:
+        """The folder of the keys."""
+        return Path(self.bus.keys) if self.bus.keys else default_keys()
+
 
 def default_directory() -> Path:
     """/run/emotion-edge where the service made it, else a folder of this user's own."""
@@ -142,6 +157,14 @@ def default_directory() -> Path:
     if runtime:
         return Path(runtime) / "emotion-edge"
     return Path(tempfile.gettempdir()) / f"emotion-edge-{os.getuid()}"
+
+
+def default_keys() -> Path:
+    """/etc/emotion-edge/keys where the installer made it for us, else a folder of this user's."""
+    if os.access(SYSTEM_KEYS, os.W_OK):
+        return SYSTEM_KEYS
+    settings = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
+    return Path(settings) / "emotion-edge" / "keys"
 
 
 def load(path: Path | None = None) -> Config:
@@ -154,12 +177,14 @@ def load(path: Path | None = None) -> Config:
         if not SYSTEM_CONFIG.exists():
             return Config()
         path = SYSTEM_CONFIG
+    if path.exists() and not path.is_file():
+        raise ConfigError(f"{path}: not a file")
     decode = msgspec.json.decode if path.suffix == ".json" else msgspec.toml.decode
     try:
         return decode(path.read_bytes(), type=Config)
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}") from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ConfigError(f"{path}: {_in_words(str(error))}") from error
 
 

@@ -6,18 +6,18 @@ Knows the bus, and nothing of what the service does.
 import logging
 import os
 import time
-from pathlib import Path
 
 from edge import __version__, systemd
 from edge.bus import Publisher
 from edge.loop import Loop
+from edge.messages import MOST_CHARACTERS
 from edge.messages import Health as HealthMessage
 
 log = logging.getLogger(__name__)
 
 PERIOD_S = 1.0
 PAGE_MB = os.sysconf("SC_PAGESIZE") / 2**20
-STATM = Path("/proc/self/statm")
+STATM = "/proc/self/statm"
 
 
 class Health:
@@ -30,6 +30,7 @@ class Health:
         self._worked = 0
         self._problems: dict[str, str] = {}
         self._ready = False
+        self._statm = os.open(STATM, os.O_RDONLY)  # kept: descriptors may run out later
         self.dropped = 0
         """What came and could not be taken, since the start."""
         self.about = ""
@@ -58,6 +59,11 @@ class Health:
             systemd.notify("READY=1")
             self.publish()
 
+    def _rss_mb(self) -> float:
+        """Resident memory. proc_pid_statm(5): the second number, in pages."""
+        pages = int(os.pread(self._statm, 128, 0).split()[1])
+        return round(pages * PAGE_MB, 1)
+
     def publish(self) -> None:
         """Say how it is."""
         now_s = time.monotonic()
@@ -68,10 +74,10 @@ class Health:
                 t_ns=time.monotonic_ns(),
                 time=time.time(),
                 state="degraded" if self._problems else "ok",
-                detail="; ".join(self._problems.values()) or self.about,
+                detail=("; ".join(self._problems.values()) or self.about)[:MOST_CHARACTERS],
                 rate_hz=round(rate_hz, 2),
                 dropped=self.dropped,
-                rss_mb=round(int(STATM.read_text().split()[1]) * PAGE_MB, 1),
+                rss_mb=self._rss_mb(),
                 uptime_s=round(now_s - self._started_s, 1),
                 version=__version__,
             ),

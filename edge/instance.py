@@ -19,7 +19,12 @@ def only_one(directory: Path, name: str) -> Iterator[None]:
     Raises ConfigError where another process holds it: ZeroMQ would take its local endpoint away
     from it without a word.
     """
-    descriptor = os.open(directory / f"{name}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+    try:
+        descriptor = os.open(directory / f"{name}.lock", os.O_RDWR | os.O_CREAT, 0o640)
+    except OSError as error:
+        raise ConfigError(
+            f"{directory} cannot be written ({error.strerror}); set bus.directory"
+        ) from error
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:

@@ -16,32 +16,43 @@ VOICE_LABELS = (
 EMOTION_LABELS = (*FACE_LABELS, "calm")
 SERVICES = ("hub", "camera", "face", "audio", "fusion", "display")
 
-Scores = dict[str, float]
-Box = tuple[float, float, float, float]
-Trigger = Literal["button", "key", "command"]
+MOST_FACES = 64
+MOST_CHARACTERS = 200
+MOST_NS = 2**63 - 1
+
 Probability = Annotated[float, msgspec.Meta(ge=0, le=1)]
+NotNegative = Annotated[float, msgspec.Meta(ge=0, le=1e12)]
+Count = Annotated[int, msgspec.Meta(ge=0, le=MOST_NS)]
+Nanoseconds = Annotated[int, msgspec.Meta(ge=0, le=MOST_NS)]
+Line = Annotated[str, msgspec.Meta(max_length=MOST_CHARACTERS)]
+Pixel = Annotated[float, msgspec.Meta(ge=-1e5, le=1e5)]
+Side = Annotated[int, msgspec.Meta(ge=1, le=65_535)]
+Level = Annotated[float, msgspec.Meta(ge=-200, le=20)]
+Scores = Annotated[dict[Line, Probability], msgspec.Meta(max_length=32)]
+Box = tuple[Pixel, Pixel, Pixel, Pixel]
+Trigger = Literal["button", "key", "command"]
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
     """What every message carries. The publisher fills `device`, `seq` and `age_ms`."""
 
     v: Literal[1] = 1
-    device: str = ""
-    seq: int = 0
+    device: Line = ""
+    seq: Count = 0
     """Counts up from 0, per publisher."""
-    t_ns: int
+    t_ns: Nanoseconds
     """CLOCK_MONOTONIC of the capture, ns; means nothing on another host."""
-    time: float
+    time: NotNegative
     """Unix time of the capture, s."""
-    age_ms: float = 0.0
+    age_ms: NotNegative = 0.0
     """From capture to publishing."""
 
 
 class FaceResult(msgspec.Struct, frozen=True, kw_only=True):
-    id: int
+    id: Count
     box: Box
     """[x, y, w, h] in px of the frame."""
-    emotion: str
+    emotion: Line
     confidence: Probability
     scores: Scores
     held: bool = False
@@ -49,54 +60,62 @@ class FaceResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Face(Message, frozen=True, kw_only=True, tag="face"):
-    frame_seq: int
-    frame_size: tuple[int, int]
+    frame_seq: Count
+    frame_size: tuple[Side, Side]
     """[w, h] px"""
-    faces: list[FaceResult]
-    inference_ms: float
+    faces: Annotated[list[FaceResult], msgspec.Meta(max_length=MOST_FACES)]
+    inference_ms: NotNegative
 
 
 class Recording(Message, frozen=True, kw_only=True, tag="recording"):
     phase: Literal["idle", "recording", "analysing"]
-    elapsed_s: float = 0.0
-    level_dbfs: float | None = None
+    elapsed_s: NotNegative = 0.0
+    level_dbfs: Level | None = None
 
 
 class Audio(Message, frozen=True, kw_only=True, tag="audio"):
     trigger: Trigger
-    duration_s: float
+    duration_s: NotNegative
     speech: bool
     """False = nobody spoke, and then there is no emotion."""
-    emotion: str | None = None
+    emotion: Line | None = None
     confidence: Probability | None = None
     scores: Scores | None = None
-    level_dbfs: float
-    inference_ms: float
+    level_dbfs: Level
+    inference_ms: NotNegative
 
 
 class Emotion(Message, frozen=True, kw_only=True, tag="emotion"):
-    emotion: str
+    emotion: Line
     confidence: Probability
     scores: Scores
-    face_age_s: float | None = None
+    face_age_s: NotNegative | None = None
     """None = no face was used."""
-    voice_age_s: float | None = None
-    face_id: int | None = None
+    voice_age_s: NotNegative | None = None
+    face_id: Count | None = None
 
 
 class Health(Message, frozen=True, kw_only=True, tag="health"):
     state: Literal["ok", "degraded", "failed"]
-    detail: str = ""
-    rate_hz: float
+    detail: Line = ""
+    rate_hz: NotNegative
     """Frames, inferences or messages a second, whatever the service is there for."""
-    dropped: int
-    rss_mb: float
-    uptime_s: float
-    version: str
+    dropped: Count
+    rss_mb: NotNegative
+    uptime_s: NotNegative
+    version: Line
 
 
 class Press(Message, frozen=True, kw_only=True, tag="press"):
     trigger: Trigger
+
+
+class Preview(Message, frozen=True, kw_only=True, tag="preview"):
+    frame_seq: Count
+    size: tuple[Side, Side]
+    """[w, h] px of the small picture"""
+    jpeg: bytes
+    """In base64, as JSON has no bytes."""
 
 
 class Topic(msgspec.Struct, frozen=True):
@@ -118,6 +137,7 @@ TOPICS: dict[str, Topic] = {
     "audio": Topic(Audio, "audio", max_age_s=30.0),
     "emotion": Topic(Emotion, "fusion"),
     **{f"health.{name}": Topic(Health, name, max_age_s=3.0) for name in SERVICES},
+    "preview": Topic(Preview, "camera", max_age_s=5.0),
     "press": Topic(Press, "any", event=True, local=True),
 }
 
@@ -137,5 +157,5 @@ def decode(topic: str, body: bytes) -> Message:
         raise BadMessageError(f"unknown topic {topic[:40]!r}")
     try:
         return decoder.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadMessageError(f"{topic}: {error}") from error

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TextIO
 
 from edge.messages import SERVICES, TOPICS, Health, Message, Recording
-from edge.words import in_words
+from edge.words import in_words, printable
 
 SHOWN = ("face", "recording", "audio", "emotion")
 CLEAR_LINE = "\r\x1b[K"
@@ -33,7 +33,7 @@ class Status:
 
     def say(self, line: str) -> None:
         """Print a line for good, above the live one."""
-        self._out.write(f"{CLEAR_LINE if self._live else ''}{line}\n")
+        self._out.write(f"{CLEAR_LINE if self._live else ''}{printable(line)}\n")
         self._out.flush()
 
     def show(self) -> None:

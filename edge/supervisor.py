@@ -43,6 +43,8 @@ class Child:
         self.pidfd = -1
         self.started_s = 0.0
         self.delay_s = FIRST_DELAY_S
+        self.proved = False
+        """It has run with these settings for a while: they are not to blame."""
 
     def start(self) -> None:
         """Start it in a session of its own: Ctrl-C is for the supervisor alone."""
@@ -57,9 +59,12 @@ class Child:
         self.pidfd = os.pidfd_open(self.process.pid)
         self.started_s = time.monotonic()
 
+    def ran_long(self) -> bool:
+        return time.monotonic() - self.started_s >= HEALTHY_S
+
     def next_delay_s(self) -> float:
         """How long to wait before the next start; doubles while it keeps dying young."""
-        if time.monotonic() - self.started_s >= HEALTHY_S:
+        if self.ran_long():
             self.delay_s = FIRST_DELAY_S
         delay_s = self.delay_s
         self.delay_s = min(LONGEST_DELAY_S, 2 * delay_s)
@@ -111,9 +116,10 @@ class Supervisor:
 
     def _on_exit(self, child: Child) -> None:
         code = self._reap(child)
+        child.proved |= child.ran_long()
         if child.name == "display" and code == 0:
             self._loop.stop()  # the user closed the window or pressed q
-        elif code == BAD_CONFIG:
+        elif code == BAD_CONFIG and not child.proved:
             self.exit_code = BAD_CONFIG
             self._loop.stop()
         else:

@@ -1,12 +1,19 @@
 """Messages in words, for terminals: one line each. Pure."""
 
-import time
+from edge.messages import Audio, Emotion, Face, Health, Message, Press, Preview, Recording
 
-from edge.messages import Audio, Emotion, Face, Health, Message, Press, Recording
+
+def printable(text: str) -> str:
+    """Without what a terminal would obey instead of showing it."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 def in_words(message: Message) -> str:
-    """What a message says, in one line of at most about 100 characters."""
+    """What a message says, in one printable line of at most about 100 characters."""
+    return printable(_words(message))
+
+
+def _words(message: Message) -> str:
     if isinstance(message, Face):
         return _face(message)
     if isinstance(message, Recording):
@@ -17,6 +24,8 @@ def in_words(message: Message) -> str:
         return _emotion(message)
     if isinstance(message, Health):
         return _health(message)
+    if isinstance(message, Preview):
+        return f"picture {message.frame_seq}, {len(message.jpeg) / 1000:.0f} kB"
     assert isinstance(message, Press)
     return f"{message.trigger} pressed"
 
@@ -57,8 +66,3 @@ def _emotion(message: Emotion) -> str:
 def _health(message: Health) -> str:
     detail = f": {message.detail}" if message.detail else ""
     return f"{message.state}, {message.rate_hz:.1f}/s, {message.rss_mb:.0f} MB{detail}"
-
-
-def age_in_words(message: Message) -> str:
-    """How long ago the capture was, by this host's clock."""
-    return f"{max(0.0, time.time() - message.time):.1f} s ago"

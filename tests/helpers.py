@@ -126,9 +126,7 @@ def emotion_edge(*arguments: str | Path, **options: object) -> "subprocess.Popen
     """The command itself, as a process."""
     return subprocess.Popen(
         [sys.executable, "-m", "edge", *map(str, arguments)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
         text=True,
         cwd=ROOT,
-        **options,  # type: ignore[call-overload]
+        **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options},  # type: ignore
     )

@@ -12,12 +12,14 @@ from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from edge.bus import Frame, FramePublisher, Publisher
+from edge.bus import Publisher
 from edge.config import Config
 from edge.devices.camera import open_camera
 from edge.devices.camera_source import Camera, CameraError, SourceError, check_source
+from edge.frames import Frame, FramePublisher
 from edge.health import Health
 from edge.loop import Loop
+from edge.preview import Previewer
 
 if TYPE_CHECKING:
     import numpy as np
@@ -106,6 +108,7 @@ class CameraService:
         self,
         open_source: Callable[[], Camera],
         frames: FramePublisher,
+        previewer: Previewer,
         health: Health,
         loop: Loop,
         silence_s: float,
@@ -113,6 +116,7 @@ class CameraService:
         """`silence_s`: after this long without a frame the camera counts as lost."""
         self._open_source = open_source
         self._frames = frames
+        self._previewer = previewer
         self._health = health
         self._loop = loop
         self._silence_s = silence_s
@@ -137,7 +141,9 @@ class CameraService:
         shot = self._reader.take()
         if shot is None:
             return
-        self._frames.publish(Frame(self._seq, shot.t_ns, shot.time, shot.image))
+        frame = Frame(self._seq, shot.t_ns, shot.time, shot.image)
+        self._frames.publish(frame)
+        self._previewer.show(frame)
         self._seq += 1
         self._last_s = time.monotonic()
         self._retry_s = RETRY_S
@@ -178,6 +184,7 @@ def run(config: Config, loop: Loop) -> None:
     service = CameraService(
         partial(open_camera, settings.source, settings.width, settings.height, settings.rate_hz),
         frames,
+        Previewer(publisher, settings.preview_hz),
         Health(publisher, "camera", loop),
         loop,
         max(SILENCE_S, SLOW_FRAMES / settings.rate_hz),

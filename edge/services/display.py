@@ -12,10 +12,11 @@ from pathlib import Path
 import msgspec
 
 from edge import overlay
-from edge.bus import Frame, FrameSubscriber, Publisher, Subscriber
+from edge.bus import Publisher, Subscriber
 from edge.config import Config, ConfigError
 from edge.devices.files import is_folder
 from edge.devices.screen import Screen, ScreenError, open_screen
+from edge.frames import Frame, FrameSubscriber
 from edge.health import Health
 from edge.loop import Loop
 from edge.messages import Face, Message, Press

@@ -4,21 +4,28 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from edge.bus import FrameSubscriber, Publisher
+from edge.bus import Publisher
 from edge.config import Config
 from edge.config import Detector as DetectorSettings
 from edge.config import Face as Settings
 from edge.decision import decide, rounded
+from edge.frames import FrameSubscriber
 from edge.health import PERIOD_S, Health
 from edge.inference.face_detection import Detector, Image, make_detector
 from edge.inference.face_detection import Face as Found
 from edge.inference.face_emotion import FaceEmotion
 from edge.loop import Loop
-from edge.messages import Face, FaceResult
+from edge.messages import MOST_FACES, TOPICS, Face, FaceResult
 from edge.tracking import Detection, Tracked, Tracker
 
+MAX_AGE_MS = 1e3 * (TOPICS["face"].max_age_s or 0)
 NO_FRAMES_S = 2.0
 """After this long without a frame the service says so."""
+
+
+def size(face: Found) -> float:
+    """The side of its box, px."""
+    return face.box[2]
 
 
 class FaceReader:
@@ -36,7 +43,7 @@ class FaceReader:
 
     def read(self, image: Image, found: Sequence[Found], now_s: float) -> list[FaceResult]:
         """`image`: (height, width, 3) uint8 BGR, taken at `now_s`; `found`: the boxes in it."""
-        boxes = [face.box for face in found]
+        boxes = [face.box for face in sorted(found, key=size, reverse=True)[:MOST_FACES]]
         scores = self._classifier.classify(image, boxes)
         detections = [Detection(box, score) for box, score in zip(boxes, scores, strict=True)]
         return [self._result(face) for face in self._tracker.update(now_s, detections)]
@@ -72,11 +79,15 @@ class FaceService:
         self._reader = reader
         self._health = health
         self._last_s = time.monotonic()
+        self._old = 0
 
     def on_frame(self) -> None:
         """Take the newest frame; older ones are gone and counted as dropped."""
         frame = self._frames.receive()
         if frame is None:
+            return
+        if frame.age_ms() > MAX_AGE_MS:
+            self._old += 1  # it waited while this process stood still
             return
         started_s = self._last_s = time.monotonic()
         found = self._detector.detect(frame.image)
@@ -94,7 +105,7 @@ class FaceService:
         )
         self._health.fine("camera")
         self._health.worked()
-        self._health.dropped = self._frames.missed + self._frames.bad
+        self._health.dropped = self._frames.missed + self._frames.bad + self._old
 
     def check_frames(self) -> None:
         """Say when no frames come; the camera's own health says why."""

@@ -7,20 +7,25 @@ takes nothing in through that door: an XPUB hears subscriptions and nothing else
 
 import logging
 import time
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import zmq
 
-from edge import bus
-from edge.config import Config
+from edge import bus, discovery
+from edge.config import Config, ConfigError
+from edge.door import Door, is_local
 from edge.health import Health
+from edge.keys import Keys
 from edge.loop import Loop
-from edge.messages import TOPICS, BadMessageError
+from edge.messages import TOPICS, BadMessageError, Message
 
 log = logging.getLogger(__name__)
 
 SUBSCRIBE = 1
 """First byte of what an XPUB receives when someone subscribes (ZMTP 3.1)."""
+REQUESTS_A_TURN = 100
+FUTURE_NS = 10**9
 
 
 class Cached(NamedTuple):
@@ -36,13 +41,13 @@ class Hub:
         self,
         inlet: "zmq.Socket[bytes]",
         local: "zmq.Socket[bytes]",
-        remote: "zmq.Socket[bytes] | None",
+        door: Door | None,
         health: Health,
     ) -> None:
-        """`inlet`: XSUB of the publishers. `local`, `remote`: XPUBs of the subscribers."""
+        """`inlet`: XSUB of the publishers. `local`: XPUB of this host, `door`: of the others."""
         self._inlet = inlet
         self._local = local
-        self._remote = remote
+        self._door = door
         self._health = health
         self._last: dict[str, Cached] = {}
 
@@ -54,7 +59,8 @@ class Hub:
             except zmq.Again:
                 return
             try:
-                topic, _ = bus.unpack(parts)
+                topic, message = bus.unpack(parts)
+                check_time(message)
             except BadMessageError as error:
                 self._drop(error)
             else:
@@ -65,33 +71,49 @@ class Hub:
         if not TOPICS[topic].event:
             self._last[topic] = Cached(parts, time.monotonic())
         self._local.send_multipart(parts)
-        if self._remote is not None and not TOPICS[topic].local:
-            self._remote.send_multipart(parts)
+        if self._door is not None and not TOPICS[topic].local:
+            self._door.socket.send_multipart(parts)
 
     def _drop(self, error: BadMessageError) -> None:
         if not self._health.dropped:
-            log.warning("dropped what is no message of ours: %s (more are only counted)", error)
+            log.warning("dropped what is no news of ours: %s (more are only counted)", error)
         self._health.dropped += 1
 
     def on_local_subscriber(self) -> None:
         self._replay(self._local)
 
     def on_remote_subscriber(self) -> None:
-        assert self._remote is not None
-        self._replay(self._remote)
+        assert self._door is not None
+        self._replay(self._door.socket)
 
     def _replay(self, outlet: "zmq.Socket[bytes]") -> None:
-        """Send the last values that the new subscriber asks for and that still say something."""
-        while True:
-            try:
-                request = outlet.recv(zmq.NOBLOCK)
-            except zmq.Again:
-                return
-            if request[:1] != bytes([SUBSCRIBE]):
-                continue
-            for topic, cached in self._last.items():
-                if topic.encode().startswith(request[1:]) and is_current(topic, cached.at_s):
-                    outlet.send_multipart(cached.parts)
+        """Send the last values that new subscribers ask for and that still say something.
+
+        Once each, however often they ask, and some requests a turn: nobody keeps the hub busy.
+        """
+        wanted = tuple(_subscriptions(outlet))
+        for topic, cached in self._last.items():
+            if topic.encode().startswith(wanted) and is_current(topic, cached.at_s):
+                outlet.send_multipart(cached.parts)
+
+
+def _subscriptions(outlet: "zmq.Socket[bytes]") -> Iterator[bytes]:
+    """The prefixes of the next requests. All else that comes in ends here."""
+    for _ in range(REQUESTS_A_TURN):
+        try:
+            request = outlet.recv(zmq.NOBLOCK)
+        except zmq.Again:
+            return
+        if request[:1] == bytes([SUBSCRIBE]):
+            yield request[1:]
+
+
+def check_time(message: Message) -> None:
+    """Raise BadMessageError for what was held up on its way, or speaks of the future."""
+    if bus.is_late(message):
+        raise BadMessageError(f"a {type(message).__name__} that was held up on its way")
+    if message.t_ns > time.monotonic_ns() + FUTURE_NS:
+        raise BadMessageError(f"a {type(message).__name__} from the future")
 
 
 def is_current(topic: str, at_s: float) -> bool:
@@ -100,7 +122,7 @@ def is_current(topic: str, at_s: float) -> bool:
     return max_age_s is None or time.monotonic() - at_s <= max_age_s
 
 
-def make_outlet(endpoint: str) -> "zmq.Socket[bytes]":
+def make_local(endpoint: str) -> "zmq.Socket[bytes]":
     """A bound XPUB that reports every subscription, repeated ones too. Raises BusError."""
     outlet = bus.make_socket(zmq.XPUB)
     outlet.setsockopt(zmq.XPUB_VERBOSE, 1)
@@ -108,24 +130,53 @@ def make_outlet(endpoint: str) -> "zmq.Socket[bytes]":
     return outlet
 
 
+def make_door(config: Config, loop: Loop) -> Door | None:
+    """The door that the settings ask for. Raises ConfigError where strangers could look in."""
+    endpoint = config.bus.bind
+    if not endpoint:
+        return None
+    if is_local(endpoint) or config.bus.insecure:
+        return Door(endpoint, None, loop)
+    keys = Keys(config.keys_directory)
+    if not keys.exist():
+        raise ConfigError(
+            f"{endpoint} would be open to the network and {keys.directory} holds no keys: run "
+            '`emotion-edge keys add NAME`, or set bus.bind = "tcp://127.0.0.1:5556"'
+        )
+    return Door(endpoint, keys, loop)
+
+
+def announce_door(config: Config) -> Callable[[], None]:
+    """Let other hosts find a door that is open to them; the answer ends it."""
+    endpoint = config.bus.bind
+    if not endpoint or is_local(endpoint) or not config.bus.announce:
+        return lambda: None
+    return discovery.announce(endpoint, config.device_name, not config.bus.insecure)
+
+
 def run(config: Config, loop: Loop) -> None:
+    door = make_door(config, loop)
     inlet = bus.make_socket(zmq.XSUB)
     bus.bind(inlet, config.endpoint("in"))
     inlet.send(bytes([SUBSCRIBE]))
-    local = make_outlet(config.endpoint("out"))
-    remote = make_outlet(config.bus.bind) if config.bus.bind else None
+    local = make_local(config.endpoint("out"))
     publisher = bus.Publisher(config.endpoint("in"), config.device_name)
     health = Health(publisher, "hub", loop)
-    health.about = config.bus.bind or "local only"
-    hub = Hub(inlet, local, remote, health)
+    hub = Hub(inlet, local, door, health)
+    stop_announcing = announce_door(config)
     loop.watch(inlet, hub.on_message)
     loop.watch(local, hub.on_local_subscriber)
-    if remote is not None:
-        loop.watch(remote, hub.on_remote_subscriber)
     try:
+        if door is not None:
+            door.open(hub.on_remote_subscriber)
+        health.about = "local only" if door is None else door.about
+        if config.bus.insecure and door is not None and not is_local(config.bus.bind):
+            health.problem("door", f"{config.bus.bind} is open to everyone (bus.insecure)")
         health.ready()
         loop.run()
     finally:
-        publisher.close()
-        for socket in filter(None, (inlet, local, remote)):
+        stop_announcing()
+        if door is not None:
+            door.close()
+        for socket in (publisher, inlet, local):
             socket.close()

@@ -13,13 +13,15 @@ import msgspec
 import numpy as np
 import pytest
 
-from edge.bus import Frame, FramePublisher, FrameSubscriber, Publisher
+from edge.bus import Publisher
 from edge.config import Config
 from edge.devices.camera_source import CameraError
+from edge.frames import Frame, FramePublisher, FrameSubscriber
 from edge.health import Health
 from edge.loop import Loop
 from edge.messages import Health as HealthMessage
 from edge.messages import Message
+from edge.preview import Previewer
 from edge.services import camera
 from edge.services.camera import CameraService
 from tests.helpers import PATIENCE_S, emotion_edge, listening, running, write_config
@@ -99,7 +101,9 @@ def serve(config: Config, loop: Loop, cameras: "list[ScriptedCamera | Exception]
     publisher = Publisher(config.endpoint("in"), "test")
     frames = FramePublisher(config.endpoint("frames"))
     health = Health(publisher, "camera", loop)
-    service = CameraService(open_source, frames, health, loop, camera.SILENCE_S)
+    service = CameraService(
+        open_source, frames, Previewer(publisher, 0.0), health, loop, camera.SILENCE_S
+    )
     loop.every(camera.CHECK_S, service.check)
     try:
         loop.run()

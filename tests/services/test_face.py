@@ -7,9 +7,9 @@ import msgspec
 import numpy as np
 import pytest
 
-from edge.bus import Frame, FramePublisher
 from edge.config import Config, Detector
 from edge.errors import UserError
+from edge.frames import Frame, FramePublisher
 from edge.messages import FACE_LABELS, Face, Health
 from edge.services import face
 from tests.helpers import ROOT, Listener, listening, running

@@ -116,6 +116,7 @@ def test_a_state_that_is_too_old_is_not_replayed(
         [b"\xff\xfe", b"{}"],
         [b"weather", b"{}"],
         [b"emotion", b'{"type":"emotion","emotion":' + b"[" * 5000],
+        [b"emotion", b'{"type":"emotion","z":' + b"[" * 5000 + b"]" * 5000 + b"}"],
     ],
 )
 def test_garbage_is_dropped_and_counted_and_hurts_nobody(
@@ -168,3 +169,21 @@ def test_publishers_and_subscribers_find_a_hub_that_came_back(config: Config) ->
         publisher.publish("emotion", emotion("happy"))
         received.append(listener.topic("emotion"))
     assert [m.emotion for m in received if isinstance(m, Emotion)] == ["sad", "happy"]
+
+
+def test_what_was_held_up_on_its_way_is_dropped(with_hub: Config, remote: Listener) -> None:
+    held_up = msgspec.structs.replace(emotion(), t_ns=time.monotonic_ns() - 5 * 10**9, age_ms=1.0)
+    with publishing(with_hub) as publisher:
+        publisher.socket.send_multipart([b"emotion", bus.messages.encode(held_up)])
+        sent = publisher.publish("emotion", emotion())
+        remote.until(lambda _, m: m == sent)
+    assert [m for t, m in remote.heard if t == "emotion"] == [sent]
+
+
+def test_what_speaks_of_the_future_is_dropped(with_hub: Config, remote: Listener) -> None:
+    with publishing(with_hub) as publisher:
+        publisher.publish("face", face(time.monotonic_ns() + 3600 * 10**9))
+        sent = publisher.publish("emotion", emotion())
+        remote.until(lambda _, m: m == sent)
+        assert dropped(remote, 1)
+    assert "face" not in {topic for topic, _ in remote.heard}

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from edge.bus import FRAME_HEADER, Frame, pack_frame, unpack_frame
+from edge.frames import FRAME_HEADER, Frame, pack_frame, unpack_frame
 from edge.messages import BadMessageError
 
 

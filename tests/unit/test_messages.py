@@ -43,6 +43,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "uptime_s": 1.0,
         "version": "0",
     },
+    "preview": {"frame_seq": 7, "size": (320, 240), "jpeg": b"\xff\xd8\xff\xd9"},
     "press": {"trigger": "button"},
 }
 
@@ -87,3 +88,30 @@ def test_a_field_from_a_later_version_is_no_error() -> None:
 def test_what_is_no_message_is_refused_with_the_topic_named(topic: str, body: bytes) -> None:
     with pytest.raises(BadMessageError, match=topic):
         messages.decode(topic, body)
+
+
+@pytest.mark.parametrize(
+    ("topic", "change"),
+    [
+        ("press", {"t_ns": 10**400}),
+        ("press", {"t_ns": -1}),
+        ("face", {"frame_size": [0, 0]}),
+        ("face", {"frame_size": [640, 10**9]}),
+        ("emotion", {"emotion": "a" * 20_000}),
+        ("emotion", {"scores": {"happy": 2.0}}),
+        ("emotion", {"scores": {str(n): 0.0 for n in range(100)}}),
+        ("health.camera", {"detail": "x" * 10_000}),
+    ],
+)
+def test_absurd_values_are_refused(topic: str, change: dict[str, Any]) -> None:
+    body = messages.encode({**msgspec.to_builtins(example(topic)), **change})
+    with pytest.raises(BadMessageError, match=topic):
+        messages.decode(topic, body)
+
+
+@pytest.mark.parametrize("box", [(1e308, 0, 9, 9), (0, 0, 1e9, 9)])
+def test_absurd_boxes_are_refused(box: tuple[float, ...]) -> None:
+    face = msgspec.to_builtins(example("face"))
+    face["faces"] = [{**face["faces"][0], "box": box}]
+    with pytest.raises(BadMessageError, match="face"):
+        messages.decode("face", messages.encode(face))

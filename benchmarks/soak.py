@@ -1,0 +1,250 @@
+"""`python -m benchmarks.soak [MINUTES [FILE.md]]`: the whole product for long, its door in use.
+
+Six processes on the demo at 30 frames a second, a recording every minute; at the door a subscriber
+that takes everything, one that comes and goes every five seconds, one that was stopped dead, and a
+stranger with an unknown key every ten. Memory is sampled twice a minute, every `seq` is checked.
+The table is written every five minutes, so an end before time loses nothing.
+"""
+
+import multiprocessing
+import os
+import signal
+import sys
+import time
+import wave
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import zmq
+
+from benchmarks.measure import machine, percentile, pss_mb
+from benchmarks.product import Product, running, settings
+from edge import bus
+from edge.bus import send_once
+from edge.config import Audio, Bus, Camera
+from edge.keys import Keys, SubscriberKey
+from edge.messages import TOPICS, Face, Health, Message, Press
+
+MINUTES = 60.0
+WARM_UP_S = 300.0
+"""Memory that a process needs once is not a leak: slopes are taken from here on."""
+SETTLE_S = 3
+SAMPLE_S, PRESS_S, COME_AND_GO_S, STRANGER_S, WRITE_S = 30.0, 60.0, 5.0, 10.0, 300.0
+PORT = 5599
+
+
+class Tally:
+    """What came through the door, and what did not."""
+
+    def __init__(self) -> None:
+        self.received = 0
+        self.lost = 0
+        self.replayed = 0
+        self.restarts = 0
+        self.longest_silence_s = 0.0
+        self.ages_ms: list[float] = []
+        self.health: dict[str, Health] = {}
+        self._seq: dict[str, int] = {}
+        self._heard_s: dict[str, float] = {}
+        self._topic: dict[str, tuple[int, int]] = {}
+
+    def start(self) -> None:
+        """Count from here: the last values that came at first are older than what came since."""
+        self.lost = self.restarts = 0
+
+    def take(self, topic: str, message: Message) -> None:
+        """Check the publisher's count, and note age and silence."""
+        if self._topic.get(topic) == (message.seq, message.t_ns):
+            self.replayed += 1
+            return
+        self._topic[topic] = (message.seq, message.t_ns)
+        publisher = TOPICS[topic].publisher
+        expected = self._seq.get(publisher, message.seq - 1) + 1
+        self.received += 1
+        self.lost += max(0, message.seq - expected)
+        self.restarts += message.seq < expected
+        self._seq[publisher] = message.seq
+        if isinstance(message, Face):
+            self.ages_ms.append(message.age_ms)
+        if isinstance(message, Health):
+            self.health[topic] = message
+            now_s = time.monotonic()
+            silence_s = now_s - self._heard_s.get(topic, now_s)
+            self.longest_silence_s = max(self.longest_silence_s, silence_s)
+            self._heard_s[topic] = now_s
+
+
+def subscriber(endpoint: str, key: SubscriberKey) -> "zmq.Socket[bytes]":
+    """A SUB on everything that loses nothing by itself."""
+    socket = bus.make_socket(zmq.SUB)
+    socket.setsockopt(zmq.RCVHWM, 0)
+    socket.curve_serverkey = key.server.encode()
+    socket.curve_publickey = key.public.encode()
+    socket.curve_secretkey = key.secret.encode()
+    socket.subscribe(b"")
+    bus.connect(socket, endpoint)
+    return socket
+
+
+def stopped_dead(endpoint: str, key: SubscriberKey) -> None:
+    """A process of its own: it subscribes, takes one message, and waits to be stopped."""
+    socket = subscriber(endpoint, key)
+    socket.recv_multipart()
+    os.kill(os.getpid(), signal.SIGSTOP)
+
+
+def soak(duration_s: float, report: Path | None) -> list[str]:
+    """Run it; returns the table's lines."""
+    bell = Path(settings().bus.directory) / "noise.wav"
+    _write_noise(bell)
+    config = settings(camera=Camera(source="demo"), audio=Audio(source=str(bell)))
+    keys = Keys(config.directory / "keys")
+    names = ("everything", "guest", "stopped")
+    key = {name: keys.add(name, "bench") for name in names}
+    public, secret = (part.decode() for part in zmq.curve_keypair())
+    unknown = msgspec.structs.replace(key["guest"], public=public, secret=secret)
+    door = Bus(
+        directory=config.bus.directory,
+        bind=f"tcp://0.0.0.0:{PORT}",
+        keys=str(keys.directory),
+        announce=False,
+    )
+    endpoint = f"tcp://127.0.0.1:{PORT}"
+    tally, memory = Tally(), Memory()
+    with running(msgspec.structs.replace(config, bus=door), "--screen", "none") as product:
+        list(product.during(10.0))
+        everything = subscriber(endpoint, key["everything"])
+        frozen = multiprocessing.get_context("spawn").Process(
+            target=stopped_dead, args=(endpoint, key["stopped"])
+        )
+        frozen.start()
+        guests = {
+            COME_AND_GO_S: lambda: subscriber(endpoint, key["guest"]),
+            STRANGER_S: lambda: subscriber(endpoint, unknown),
+        }
+        visits: dict[float, zmq.Socket[bytes]] = {}
+        started_s = time.monotonic()
+        for seconds in _seconds(duration_s):
+            _drain(everything, tally)
+            list(product.during(0.0))
+            for period_s, come in guests.items():
+                if seconds % period_s == 0:
+                    if period_s in visits:
+                        visits.pop(period_s).close()
+                    visits[period_s] = come()
+            if seconds == SETTLE_S:
+                tally.start()
+            if seconds % PRESS_S == 0:
+                _press(product)
+            if seconds % SAMPLE_S == 0:
+                memory.sample(product, seconds)
+            if seconds and seconds % WRITE_S == 0:
+                _write(report, lines(tally, memory, time.monotonic() - started_s))
+        _drain(everything, tally)
+        frozen.kill()
+        for socket in (everything, *visits.values()):
+            socket.close()
+    return lines(tally, memory, time.monotonic() - started_s)
+
+
+class Memory:
+    """PSS of every process over time."""
+
+    def __init__(self) -> None:
+        self.samples: dict[str, list[tuple[float, float]]] = defaultdict(list)
+
+    def sample(self, product: Product, at_s: float) -> None:
+        pids = {**product.pids(), "run": product.process.pid}
+        for name, pid in pids.items():
+            self.samples[name].append((at_s, pss_mb(pid)))
+
+    def slope_mb_h(self, name: str) -> float:
+        """Least squares over all samples after the warm-up; NaN while there are too few."""
+        late = [(at_s, mb) for at_s, mb in self.samples[name] if at_s >= WARM_UP_S]
+        if len(late) < 3:
+            return float("nan")
+        at_s, mb = np.array(late).T
+        return float(np.polyfit(at_s / 3600, mb, 1)[0])
+
+
+def _seconds(duration_s: float) -> Iterator[int]:
+    """Count them, each when it comes."""
+    started_s = time.monotonic()
+    for second in range(int(duration_s) + 1):
+        time.sleep(max(0.0, started_s + second - time.monotonic()))
+        yield second
+
+
+def _drain(socket: "zmq.Socket[bytes]", tally: Tally) -> None:
+    while socket.poll(0):
+        tally.take(*bus.unpack(socket.recv_multipart()))
+
+
+def _press(product: Product) -> None:
+    press = Press(t_ns=time.monotonic_ns(), time=time.time(), trigger="command")
+    send_once(product.config.endpoint("in"), "bench", "press", press)
+
+
+def _write_noise(path: Path) -> None:
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(16_000)
+        noise = np.random.default_rng(0).normal(0, 3000, 48_000)
+        file.writeframes(noise.astype("<i2").tobytes())
+
+
+def lines(tally: Tally, memory: Memory, took_s: float) -> list[str]:
+    """The report's table."""
+    slopes = {name: memory.slope_mb_h(name) for name in memory.samples}
+    rows = [
+        ("minutes", f"{took_s / 60:.0f}", "60"),
+        ("messages taken at the door", f"{tally.received}", ""),
+        ("`face` a second", f"{len(tally.ages_ms) / max(took_s, 1):.1f}", "30"),
+        (
+            "age of `face` when it was published, p95",
+            f"{percentile(tally.ages_ms or [0.0], 0.95):.0f} ms",
+            "",
+        ),
+        ("lost (gaps in `seq`)", f"{tally.lost}", "0"),
+        ("processes that were started again", f"{tally.restarts}", "0"),
+        ("longest silence of a process's health", f"{tally.longest_silence_s:.1f} s", "5 s"),
+        ("last values repeated for those who came", f"{tally.replayed}", ""),
+    ]
+    for name, slope in slopes.items():
+        first, last = memory.samples[name][0][1], memory.samples[name][-1][1]
+        rows.append(
+            (f"PSS of {name}", f"{first:.1f} to {last:.1f} MB, {slope:+.2f} MB/h", "+1 MB/h")
+        )
+    return [
+        "| what | measured | bar |",
+        "|---|---|---|",
+        *(f"| {what} | {value} | {bar} |" for what, value, bar in rows),
+    ]
+
+
+def _write(report: Path | None, table: list[str]) -> None:
+    print("\n".join(table), flush=True)
+    if report is None:
+        return
+    about = machine()
+    report.write_text(
+        "# Soak\n\nMade by `nice python -m benchmarks.soak 60 docs/soak.md`: "
+        f"{(__doc__ or '').partition(chr(10))[2].strip()}\n\n"
+        f"Machine: {about['cpu']}, {about['cores']} cores, {about['system']}, "
+        f"Python {about['python']}; shared with others.\n\n" + "\n".join(table) + "\n"
+    )
+
+
+def main() -> int:
+    minutes = float(sys.argv[1]) if sys.argv[1:] else MINUTES
+    report = Path(sys.argv[2]) if sys.argv[2:] else None
+    _write(report, soak(minutes * 60, report))
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

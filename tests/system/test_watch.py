@@ -1,0 +1,96 @@
+"""`watch` on this host, and whether what is really sent fits the shipped schema."""
+
+import json
+import os
+import pty
+import signal
+import time
+import wave
+from collections.abc import Iterator
+from pathlib import Path
+
+import jsonschema
+import msgspec
+import numpy as np
+import pytest
+
+from edge import config as settings
+from edge.bus import send_once
+from edge.config import Config
+from edge.messages import TOPICS, Press
+from edge.schema import SHIPPED
+from edge.services import hub
+from tests.helpers import PATIENCE_S, emotion_edge, listening, running
+from tests.system.product import product, until_all_speak
+
+
+@pytest.fixture
+def here(config: Config, directory: Path) -> Iterator[dict[str, str]]:
+    """A hub where this user's processes meet; the environment in which that is so."""
+    if settings.SYSTEM_CONFIG.exists() or settings.SYSTEM_DIRECTORY.exists():
+        pytest.skip("the product is installed on this machine, and is not touched")
+    bus = msgspec.structs.replace(config.bus, directory=str(directory / "emotion-edge"))
+    with running(hub.run, msgspec.structs.replace(config, bus=bus)):
+        yield {**os.environ, "XDG_RUNTIME_DIR": str(directory)}
+
+
+def test_watch_without_an_address_shows_this_device_where_it_runs(here: dict[str, str]) -> None:
+    with emotion_edge("watch", "--count", "2", env=here) as process:
+        out, errors = process.communicate(timeout=60)
+    assert (process.returncode, errors) == (0, "")
+    assert [line.split()[:2] for line in out.splitlines()] == [["test", "health.hub"]] * 2
+
+
+def test_watch_in_a_terminal_keeps_one_line_a_topic(here: dict[str, str]) -> None:
+    keyboard, terminal = pty.openpty()
+    endpoint = f"ipc://{here['XDG_RUNTIME_DIR']}/emotion-edge/out"
+    size = {**here, "COLUMNS": "100", "LINES": "24"}
+    with emotion_edge("watch", endpoint, env=size, stdout=terminal) as process:
+        shown, deadline_s = b"", time.monotonic() + PATIENCE_S
+        while shown.count(b"health.hub") < 3 and time.monotonic() < deadline_s:
+            shown += os.read(keyboard, 4096)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(PATIENCE_S) == 0
+    for descriptor in (keyboard, terminal):
+        os.close(descriptor)
+    screen = shown.decode().split("\x1b[H")[-2]
+    assert screen.count("\n") == 3, "the device, its one topic, the line at the foot"
+    assert "live" in screen
+
+
+def test_what_is_really_sent_fits_the_shipped_schema(config: Config, directory: Path) -> None:
+    schema = json.loads(SHIPPED.read_bytes())
+    validators = {
+        topic: jsonschema.Draft202012Validator({**schema, **schema["topics"][topic]})
+        for topic in TOPICS
+    }
+    sound = directory / "noise.wav"
+    write_noise(sound)
+    config = msgspec.structs.replace(
+        config,
+        audio=msgspec.structs.replace(config.audio, source=str(sound)),
+        camera=msgspec.structs.replace(config.camera, preview_hz=2.0),
+    )
+    missing = set(TOPICS)
+    with product(config) as running:
+        until_all_speak(running)
+        with listening(config.endpoint("out")) as ear:
+            ear.topic("health.hub")
+            press = Press(t_ns=time.monotonic_ns(), time=time.time(), trigger="command")
+            send_once(config.endpoint("in"), config.device_name, "press", press)
+            deadline_s = time.monotonic() + 60
+            while missing and time.monotonic() < deadline_s:
+                if ear.subscriber.socket.poll(100):
+                    topic, body = ear.subscriber.socket.recv_multipart()
+                    validators[topic.decode()].validate(json.loads(body))
+                    missing.discard(topic.decode())
+    assert not missing
+
+
+def write_noise(path: Path) -> None:
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(16_000)
+        noise = np.random.default_rng(0).normal(0, 3000, 48_000)
+        file.writeframes(noise.astype("<i2").tobytes())

@@ -1,0 +1,16 @@
+import time
+
+from edge.messages import Emotion
+from edge.words import in_words
+
+
+def test_what_comes_from_the_network_cannot_steer_the_terminal() -> None:
+    forged = Emotion(
+        t_ns=time.monotonic_ns(),
+        time=time.time(),
+        emotion="\x1b]0;PWNED\x07happy\nFAKE",
+        confidence=0.5,
+        scores={},
+        face_age_s=0.0,
+    )
+    assert in_words(forged).isprintable()
