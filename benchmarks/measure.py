@@ -15,12 +15,12 @@ def cpu_s(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / TICKS_PER_S
 
 
-def pss_mb(pid: int) -> float:
-    """Proportional set size, MB: shared pages count in parts."""
+def pss_mb(pid: int, part: str = "Pss") -> float:
+    """Proportional set size, MB: shared pages count in parts. `part`: e.g. Pss_Anon. proc(5)"""
     for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-        if line.startswith("Pss:"):
+        if line.startswith(f"{part}:"):
             return int(line.split()[1]) / 1024
-    raise ValueError(f"no Pss of {pid}")
+    raise ValueError(f"no {part} of {pid}")
 
 
 def percentile(samples: Sequence[float], share: float) -> float:

@@ -5,11 +5,14 @@ Only subscriptions come in. With keys it speaks CURVE, and a ZAP authenticator
 so its I/O thread, is its own: what is thrown at it does not slow the local bus. Knows no message.
 """
 
+import contextlib
+import ctypes
 import ipaddress
 import logging
 import resource
 import time
 from collections.abc import Callable
+from typing import NamedTuple
 
 import zmq
 from zmq.utils import z85
@@ -21,8 +24,8 @@ from edge.loop import Loop
 log = logging.getLogger(__name__)
 
 ZAP_ENDPOINT = "inproc://zeromq.zap.01"
-LOOK_S = 1.0
-"""How often the folder of keys is read again."""
+LOOK_S, LOOK_AGAIN_S = 1.0, 0.1
+"""The folder of keys is read once a second, and so long after an unknown key knocked."""
 QUEUE = 256
 """Messages kept for a subscriber that does not take them; then it misses the newer ones."""
 SEND_BUFFER = 128 * 1024
@@ -34,6 +37,7 @@ HANDSHAKE_MS = 5000
 HEARTBEAT_MS, DEAD_MS = 2000, 10_000
 """A subscriber that is pinged and does not answer for DEAD_MS is cut off; its queue is freed."""
 BACKLOG = 512
+TRIM_S = 10.0
 COMPLAIN_S = 60.0
 MOST_ADDRESSES = 1000
 
@@ -50,6 +54,25 @@ def is_local(endpoint: str) -> bool:
         return False
 
 
+class Stranger(NamedTuple):
+    """Somebody with a key, who waits for an answer."""
+
+    envelope: list[bytes]
+    """Where the answer goes: [who asks, "", version, id]."""
+    address: str
+    public: str
+
+    @classmethod
+    def of(cls, parts: list[bytes]) -> "Stranger":
+        """Read a ZAP request; after the envelope: domain, address, identity, mechanism, key."""
+        _, address, _, _, *credentials = parts[4:]
+        return cls(
+            parts[:4],
+            address.decode("ascii", "replace"),
+            z85.encode(credentials[0]).decode() if list(map(len, credentials)) == [32] else "",
+        )
+
+
 class Door:
     """A bound XPUB, plain or locked."""
 
@@ -60,6 +83,7 @@ class Door:
         self._loop = loop
         self._secret = b"" if keys is None else keys.secret()
         self._allowed = {} if keys is None else keys.allowed()
+        self._waiting: list[Stranger] = []
         self._complained_s: dict[str, float] = {}
         self._sockets: list[zmq.Socket[bytes]] = []
         self._on_request: Callable[[], None] = lambda: None
@@ -69,6 +93,7 @@ class Door:
         """Bind; `on_request` is called when a subscription waits. Raises BusError, KeysError."""
         self._on_request = on_request
         self._bind()
+        self._loop.every(TRIM_S, give_memory_back)
         if self._keys is not None:
             self._loop.every(LOOK_S, self._look)
 
@@ -105,7 +130,7 @@ class Door:
 
     def _lock(self) -> None:
         """The authenticator must listen before the first stranger: without one all may pass."""
-        self._zap = self._make_socket(zmq.REP)
+        self._zap = self._make_socket(zmq.ROUTER)
         bus.bind(self._zap, ZAP_ENDPOINT)
         self._loop.watch(self._zap, self._on_stranger)
         try:
@@ -116,25 +141,31 @@ class Door:
         self.socket.setsockopt(zmq.ZAP_DOMAIN, b"emotion-edge")
 
     def _on_stranger(self) -> None:
-        """Answer one ZAP request: [version, id, domain, address, identity, mechanism, key]."""
-        version, request, _, address, _, _, *credentials = self._zap.recv_multipart()
-        name = self._name_of(credentials)
-        if name is None:
-            where = address.decode("ascii", "replace")
-            self._complain(where, f"turned away {where}: its key is unknown here")
-            answer = [b"400", b"unknown key", b""]
-        else:
-            answer = [b"200", b"OK", name.encode()]
-        self._zap.send_multipart([version, request, *answer, b""])
+        """Let a known key in at once; the others wait for the next look."""
+        stranger = Stranger.of(self._zap.recv_multipart())
+        if stranger.public in self._allowed:
+            self._answer(stranger)
+            return
+        if not self._waiting:
+            self._loop.after(LOOK_AGAIN_S, self._answer_waiting)
+        self._waiting.append(stranger)
 
-    def _name_of(self, credentials: list[bytes]) -> str | None:
-        """Whose key it is; a key that was added a moment ago counts."""
-        if len(credentials) != 1 or len(credentials[0]) != 32:
-            return None
-        public = z85.encode(credentials[0]).decode()
-        if public not in self._allowed:
-            self._look()
-        return self._allowed.get(public)
+    def _answer_waiting(self) -> None:
+        """A key that was added a moment ago counts; one look serves all who wait."""
+        self._look()
+        for stranger in self._waiting:
+            self._answer(stranger)
+        self._waiting.clear()
+
+    def _answer(self, stranger: "Stranger") -> None:
+        name = self._allowed.get(stranger.public)
+        if name is None:
+            where = stranger.address
+            self._complain(where, f"turned away {where}: its key is unknown here")
+            said = [b"400", b"unknown key", b"", b""]
+        else:
+            said = [b"200", b"OK", name.encode(), b""]
+        self._zap.send_multipart([*stranger.envelope, *said])
 
     def _complain(self, about: str, line: str) -> None:
         """At most one line a minute about each address, and no memory that strangers can fill."""
@@ -173,7 +204,14 @@ class Door:
                 self._loop.unwatch(socket)
             socket.close()
         self._sockets.clear()
+        self._waiting.clear()
         self._context.term()
+
+
+def give_memory_back() -> None:
+    """What thousands of connections needed; glibc keeps it otherwise. malloc_trim(3)"""
+    with contextlib.suppress(AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def allow_many_connections() -> None:

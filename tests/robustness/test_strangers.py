@@ -22,7 +22,7 @@ from benchmarks.measure import pss_mb
 from edge.client import Subscription
 from edge.config import Config
 from edge.keys import read_key
-from tests.doors import add_key, locked, next_heard, outside, stranger
+from tests.doors import add_key, forged_key, locked, next_heard, outside, stranger
 from tests.helpers import ROOT
 from tests.robustness.load import Gaps, Load, drain, hub_process, local_delay_ms, settled_pss_mb
 from tests.robustness.sizes import (
@@ -74,14 +74,23 @@ def throw_noise(config: Config, seed: int, ended: threading.Event) -> None:
             line.sendall(noise(chance))
 
 
+def knock(config: Config, ended: threading.Event) -> None:
+    """Whole handshakes with keys that the device does not know, a dozen a second."""
+    while not ended.wait(0.033):
+        with stranger(zmq.SUB, outside(config), read_key(forged_key(config))) as mallory:
+            mallory.poll(50)
+
+
 def test_noise_at_the_door_is_not_noticed_inside(door: tuple[Config, int]) -> None:
     config, pid = door
+    key = add_key(config, "laptop")
     with Load(config):
         quiet_ms, before_mb = local_delay_ms(config, DELAY_S), pss_mb(pid)
         ended = threading.Event()
         throwers = [
             threading.Thread(target=throw_noise, args=(config, seed, ended)) for seed in (1, 2)
         ]
+        throwers.append(threading.Thread(target=knock, args=(config, ended)))
         for thrower in throwers:
             thrower.start()
         loud_ms = local_delay_ms(config, NOISE_S)
@@ -89,7 +98,7 @@ def test_noise_at_the_door_is_not_noticed_inside(door: tuple[Config, int]) -> No
         for thrower in throwers:
             thrower.join()
         after_mb = settled_pss_mb(pid, before_mb + 5, FORGET_S)
-        with Subscription(outside(config), ["face"], add_key(config, "laptop")) as laptop:
+        with Subscription(outside(config), ["face"], key) as laptop:
             next_heard(laptop, "face")
     measured(f"{NOISE_S} s of noise: memory of the hub, more", after_mb - before_mb, 10, "MB")
     measured(f"{NOISE_S} s of noise: local delay p95, more", loud_ms - quiet_ms, 5, "ms")
