@@ -160,8 +160,8 @@ def default_directory() -> Path:
 
 
 def default_keys() -> Path:
-    """/etc/emotion-edge/keys where the installer made it for us, else a folder of this user's."""
-    if os.access(SYSTEM_KEYS, os.W_OK):
+    """/etc/emotion-edge/keys where it is there for us, else a folder of this user's own."""
+    if os.access(SYSTEM_KEYS, os.R_OK | os.X_OK):
         return SYSTEM_KEYS
     settings = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
     return Path(settings) / "emotion-edge" / "keys"

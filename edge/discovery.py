@@ -30,39 +30,40 @@ class Found(NamedTuple):
 
 
 def announce(endpoint: str, device: str, locked: bool) -> Callable[[], None]:
-    """Announce a door `tcp://ADDRESS:PORT` until the answer is called. Goes without, not wrong."""
+    """Announce a door `tcp://ADDRESS:PORT` until the answer is called. Does without zeroconf."""
     try:
-        from zeroconf import ServiceInfo, Zeroconf
-
+        import zeroconf
+    except ImportError:
+        log.info("not announced on the network: zeroconf is not installed")
+        return lambda: None
+    try:
         host, _, port = endpoint.removeprefix("tcp://").rpartition(":")
-        info = ServiceInfo(
+        info = zeroconf.ServiceInfo(
             SERVICE,
             f"{device}.{SERVICE}",
             port=int(port),
             properties={"version": __version__, "locked": str(int(locked))},
             server=f"{socket.gethostname()}.local.",
-            parsed_addresses=_own_addresses() if host in ANY else [socket.gethostbyname(host)],
+            parsed_addresses=_addresses_of(host),
         )
-        zeroconf = Zeroconf()
-        assert zeroconf.loop is not None
-        asyncio.run_coroutine_threadsafe(
-            zeroconf.async_register_service(info, allow_name_change=True), zeroconf.loop
-        )
-    except ImportError:
-        log.info("not announced on the network: zeroconf is not installed")
-    except (OSError, ValueError) as error:
+        responder = zeroconf.Zeroconf()
+    except (OSError, ValueError, zeroconf.Error) as error:
         log.warning("not announced on the network: %s", error)
-    else:
-        return zeroconf.close
-    return lambda: None
+        return lambda: None
+    assert responder.loop is not None
+    registering = responder.async_register_service(info, allow_name_change=True)
+    asyncio.run_coroutine_threadsafe(registering, responder.loop)
+    return responder.close
 
 
-def _own_addresses() -> list[str]:
-    """IPv4 addresses of this host's network interfaces."""
-    import ifaddr
+def _addresses_of(host: str) -> list[str]:
+    """IPv4 addresses of what a door is bound to: every interface, one of them, or an address."""
+    import ifaddr  # zeroconf brings it
 
-    own = [str(ip.ip) for adapter in ifaddr.get_adapters() for ip in adapter.ips if ip.is_IPv4]
-    return [address for address in own if not address.startswith("127.")]
+    own = [(a.name, str(ip.ip)) for a in ifaddr.get_adapters() for ip in a.ips if ip.is_IPv4]
+    if host in ANY:
+        return [address for _, address in own if not address.startswith("127.")]
+    return [address for name, address in own if name == host] or [socket.gethostbyname(host)]
 
 
 def find(listen_s: float = LISTEN_S) -> list[Found]:

@@ -16,7 +16,7 @@ from edge.keys import KeysError
 from edge.messages import Emotion, Message
 from edge.services import hub
 from tests.doors import add_key, emotion, locked, next_heard, outside
-from tests.helpers import PATIENCE_S, ROOT, free_port, listening, publishing, running
+from tests.helpers import PATIENCE_S, ROOT, free_port, publishing, running
 
 ONLY = {"numpy", "cv2", "scipy", "soundfile", "PIL", "gpiozero", "pyaudio", "zeroconf"}
 
@@ -115,15 +115,12 @@ def test_an_age_is_told_by_the_subscribers_own_clock(config: Config) -> None:
     behind_s = 3600.0
     with (
         running(hub.run, config),
-        publishing(config) as publisher,
-        listening(config.bus.bind) as door,
+        publishing(msgspec.structs.replace(config, device="behind")) as publisher,
         Subscription(config.bus.bind, ["emotion"]) as device,
     ):
-        publisher._device = "behind"
         now = {"t_ns": time.monotonic_ns() - 300_000_000, "time": time.time() - behind_s - 0.3}
         publisher.publish("emotion", msgspec.structs.replace(emotion(), **now))
         heard = next_heard(device, "emotion")
-        door.topic("emotion")
     assert device.offsets["behind"].seconds == pytest.approx(behind_s, abs=0.1)
     assert heard.age_s == pytest.approx(0.3, abs=0.1)
 
@@ -177,3 +174,23 @@ def test_the_readmes_five_lines_receive(with_hub: Config) -> None:
         line = process.stdout.readline()
         process.kill()
     assert line.startswith('emotion {"type":"emotion"')
+
+
+def test_the_readmes_client_receives_with_a_key(config: Config) -> None:
+    config = locked(config)
+    key = add_key(config, "laptop")
+    code = (ROOT / "README.md").read_text().partition("```py\n")[2].partition("```")[0]
+    assert "tcp://kitchen.local:5556" in code and '"laptop.key"' in code
+    code = code.replace("tcp://kitchen.local:5556", outside(config)).replace("laptop.key", str(key))
+    with (
+        running(hub.run, config),
+        subprocess.Popen(
+            [sys.executable, "-uc", code], stdout=subprocess.PIPE, text=True, cwd=ROOT
+        ) as process,
+        publishing(config) as publisher,
+    ):
+        publisher.publish("emotion", emotion())
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        process.kill()
+    assert line == "test happy 0.9\n"

@@ -20,6 +20,7 @@ from edge.config import Config
 from edge.messages import TOPICS, Press
 from edge.schema import SHIPPED
 from edge.services import hub
+from tests.doors import forged_key, locked, outside
 from tests.helpers import PATIENCE_S, emotion_edge, listening, running
 from tests.system.product import product, until_all_speak
 
@@ -56,6 +57,18 @@ def test_watch_in_a_terminal_keeps_one_line_a_topic(here: dict[str, str]) -> Non
     screen = shown.decode().split("\x1b[H")[-2]
     assert screen.count("\n") == 3, "the device, its one topic, the line at the foot"
     assert "live" in screen
+
+
+def test_a_key_that_is_unknown_ends_watch_with_one_line(config: Config) -> None:
+    config = locked(config)
+    with (
+        running(hub.run, config),
+        emotion_edge("watch", outside(config), "--key", forged_key(config)) as process,
+    ):
+        out, errors = process.communicate(timeout=60)
+    assert (process.returncode, out, errors.count("\n")) == (1, "", 1)
+    assert errors.startswith("emotion-edge watch: tcp://127.0.0.1:")
+    assert "does not know this key" in errors
 
 
 def test_what_is_really_sent_fits_the_shipped_schema(config: Config, directory: Path) -> None:
