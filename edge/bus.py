@@ -175,14 +175,15 @@ class Subscriber:
     def receive(self) -> list[tuple[str, Message]]:
         """All that waits: every event, and a device's newest of each state. Never blocks."""
         events, states = [], {}
-        for topic, message in self._waiting():
+        for topic, message in self.receive_all():
             if TOPICS[topic].event:
                 events.append((topic, message))
             else:
                 states[message.device, topic] = message
         return [*events, *((topic, message) for (_, topic), message in states.items())]
 
-    def _waiting(self) -> Iterator[tuple[str, Message]]:
+    def receive_all(self) -> Iterator[tuple[str, Message]]:
+        """All that waits, in order, but for repeated last values. Never blocks."""
         while True:
             try:
                 parts = self.socket.recv_multipart(zmq.NOBLOCK)

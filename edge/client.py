@@ -6,7 +6,7 @@ for message in subscribe("tcp://kitchen.local:5556", ["emotion"], key="laptop.ke
     print(message.device, message.emotion, message.confidence)
 
 It reconnects by itself, and says in the log when the device is not heard any more, when it is back,
-and what could not be read. A reader that is slow gets the newest of each state.
+and what could not be read. A reader that is slow misses what is overtaken, and is never far behind.
 """
 
 import logging
@@ -24,7 +24,7 @@ from edge import bus
 from edge.bus import BusError, Subscriber
 from edge.clock import Offset
 from edge.keys import SubscriberKey, read_key
-from edge.messages import Health, Message
+from edge.messages import TOPICS, Health, Message
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +33,8 @@ HEALTH = "health."
 STALE_S = 3.0
 """`health` comes every second; a device that says nothing for this long is not heard."""
 TICK_S = 0.5
+BEHIND_S = 0.5
+"""A state that is older than this when it is taken, and has a successor, is passed over."""
 HEARTBEAT_MS, DEAD_MS = 1000, 3000
 CONNECT_MS, HANDSHAKE_MS = 2000, 3000
 FAILURES = zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
@@ -82,6 +84,7 @@ class Subscription:
         self._failure = ""
         self._health: dict[str, Health] = {}
         self._socket = _make_socket(None if key is None else read_key(Path(key)))
+        self._waiter: zmq.asyncio.Socket | None = None
         self._monitor = self._socket.get_monitor_socket(EVENTS)
         try:
             self._subscriber = Subscriber(endpoint, {*self.topics, HEALTH}, self._socket)
@@ -112,23 +115,23 @@ class Subscription:
 
     async def wait_async(self, timeout_s: float) -> list[Heard]:
         """Like `wait`, for asyncio."""
-        poller = zmq.asyncio.Poller()
-        poller.register(self._socket, zmq.POLLIN)
-        await poller.poll(int(timeout_s * 1e3))
+        if self._waiter is None:
+            self._waiter = zmq.asyncio.Socket.from_socket(self._socket)
+        await self._waiter.poll(int(timeout_s * 1e3))
         return self.receive()
 
     def receive(self) -> list[Heard]:
-        """All that waits on the wanted topics: of a state, the newest. Never blocks.
+        """All that waits on the wanted topics, but for what is overtaken and old. Never blocks.
 
         Raises RefusedError; with a timeout StaleError and SilentError.
         """
         self._follow_the_connection()
-        received = self._subscriber.receive()
+        received = list(self._subscriber.receive_all())
         heard = [Heard(topic, message, self._age_s(message)) for topic, message in received]
         self._health.update((t, m) for t, m in received if isinstance(m, Health))
         wanted = [one for one in heard if one.topic.startswith(self.topics)]
         self._note(bool(heard), bool(wanted))
-        return wanted
+        return without_the_overtaken(wanted)
 
     def _age_s(self, message: Message) -> float:
         """Take the message as news of its device's clock, and say its age."""
@@ -180,6 +183,8 @@ class Subscription:
     def close(self) -> None:
         self._socket.disable_monitor()
         self._monitor.close()
+        if self._waiter is not None:
+            self._waiter.close()  # takes the descriptor from the event loop
         self._socket.close()
 
     def __enter__(self) -> "Subscription":
@@ -192,6 +197,18 @@ class Subscription:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def without_the_overtaken(heard: list[Heard]) -> list[Heard]:
+    """Who takes everything in time loses nothing; who does not is never far behind."""
+    newest = {(one.message.device, one.topic): one for one in heard}
+    return [
+        one
+        for one in heard
+        if one.age_s <= BEHIND_S
+        or one is newest[one.message.device, one.topic]
+        or TOPICS[one.topic].event
+    ]
 
 
 def subscribe(

@@ -1,4 +1,5 @@
 import asyncio
+import contextlib
 import subprocess
 import sys
 import time
@@ -13,7 +14,7 @@ from edge.bus import BusError
 from edge.client import SilentError, StaleError, Subscription, subscribe, subscribe_async
 from edge.config import Bus, Config
 from edge.keys import KeysError
-from edge.messages import Emotion, Message
+from edge.messages import Emotion, Health, Message
 from edge.services import hub
 from tests.doors import add_key, emotion, locked, next_heard, outside
 from tests.helpers import PATIENCE_S, ROOT, free_port, publishing, running
@@ -30,17 +31,21 @@ def test_a_subscriber_gets_the_topics_that_it_asked_for(with_hub: Config) -> Non
 
 def test_an_asynchronous_subscriber_gets_the_same(config: Config) -> None:
     config = locked(config)
+    key = add_key(config, "robot")
 
-    async def first() -> Message:
-        messages = subscribe_async(outside(config), ["emotion"], add_key(config, "robot"), 10)
-        async for message in messages:
-            await messages.aclose()
-            return message
-        raise AssertionError
+    async def take(count: int) -> list[Message]:
+        messages = subscribe_async(outside(config), ["health.hub"], key, PATIENCE_S)
+        async with contextlib.aclosing(messages):
+            return [await anext(messages) for _ in range(count)]
 
-    with running(hub.run, config), publishing(config) as publisher:
-        sent = publisher.publish("emotion", emotion())
-        assert asyncio.run(first()) == sent
+    async def twice() -> list[Message]:
+        """The second subscriber may have the first one's descriptor."""
+        return [*await take(2), *await take(1)]
+
+    with running(hub.run, config):
+        said = asyncio.run(twice())
+    assert all(isinstance(message, Health) for message in said)
+    assert said[0].seq < said[1].seq <= said[2].seq
 
 
 def test_a_device_that_is_not_there_is_stale() -> None:
@@ -85,6 +90,22 @@ def test_what_cannot_be_read_is_counted_and_said_once(
         assert subscriber.bad == 2
     device.close()
     assert caplog.text.count("ignored a message that is not ours: emotion: ") == 1
+
+
+def test_a_reader_that_is_in_time_gets_everything_and_a_late_one_the_newest(
+    with_hub: Config,
+) -> None:
+    with publishing(with_hub) as publisher, Subscription(with_hub.bus.bind, ["emotion"]) as device:
+        publisher.publish("emotion", emotion("sad"))
+        next_heard(device, "emotion")
+        for delay_s, expected in ((0.0, ["calm", "angry", "happy"]), (0.6, ["happy"])):
+            for label in ("calm", "angry", "happy"):
+                publisher.publish("emotion", emotion(label))
+            time.sleep(delay_s)
+            taken = []
+            while "happy" not in taken:
+                taken += [heard.message.emotion for heard in device.wait(5.0)]
+            assert taken == expected
 
 
 def test_two_devices_are_told_apart(config: Config, directory: Path) -> None:
