@@ -30,7 +30,7 @@ class Health:
         self._worked = 0
         self._problems: dict[str, str] = {}
         self._ready = False
-        self._statm = os.open(STATM, os.O_RDONLY)  # kept: descriptors may run out later
+        self._statm = os.open(STATM, os.O_RDONLY)  # kept: strangers may use up descriptors
         self.dropped = 0
         """What came and could not be taken, since the start."""
         self.about = ""
@@ -84,3 +84,10 @@ class Health:
         )
         self._worked = 0
         self._counted_since_s = now_s
+
+    def _rss_mb(self) -> float:
+        """Resident memory, MB. proc_pid_statm(5)"""
+        return round(int(os.pread(self._statm, 128, 0).split()[1]) * PAGE_MB, 1)
+
+    def __del__(self) -> None:
+        os.close(self._statm)

@@ -6,6 +6,7 @@ The sizes are in tests/robustness/sizes.py; with EMOTION_EDGE_FULL=1 they are th
 import contextlib
 import os
 import random
+import resource
 import signal
 import socket
 import subprocess
@@ -19,6 +20,7 @@ import pytest
 import zmq
 
 from benchmarks.measure import pss_mb
+from edge.bus import Subscriber
 from edge.client import Subscription
 from edge.config import Config
 from edge.keys import read_key
@@ -39,6 +41,7 @@ pytestmark = pytest.mark.timeout(LONGEST_S)
 GREETING = b"\xff" + bytes(8) + b"\x7f\x03\x01CURVE" + bytes(15) + b"\x00" + bytes(31)
 HELLO = b"\x04\xc8\x05HELLO\x01\x00" + bytes(192)
 LIVE, PROCESSES = 5, 5
+FEW_DESCRIPTORS = 200
 DELAY_S = 5.0
 FORGET_S = 20.0
 """Handshakes end after 5 s; the memory comes back soon after that."""
@@ -119,6 +122,27 @@ def test_connections_that_are_opened_and_left_are_forgotten(door: tuple[Config, 
     print(f"| {CONNECTIONS} connections left open: at the most | {peak_mb - before_mb:.1f} MB | |")
     measured(f"{CONNECTIONS} connections: memory of the hub, more", after_mb - before_mb, 10, "MB")
     measured(f"{CONNECTIONS} connections: local delay p95, more", loud_ms - quiet_ms, 5, "ms")
+
+
+def test_a_hub_without_descriptors_left_goes_on(door: tuple[Config, int]) -> None:
+    config, pid = door
+    key = add_key(config, "laptop")
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (FEW_DESCRIPTORS, FEW_DESCRIPTORS))
+    with Load(config) as load:
+        ear = Subscriber(config.endpoint("out"), ["face"])
+        ear.socket.poll(5000)
+        with contextlib.ExitStack() as lines:
+            for _ in range(2 * FEW_DESCRIPTORS):
+                lines.enter_context(socket.create_connection(address(config), 5))
+            sent, end_s = load.sent, time.monotonic() + DELAY_S
+            heard = 0
+            while time.monotonic() < end_s:
+                ear.socket.poll(100)
+                heard += len(list(ear.receive_all()))
+            assert heard >= 0.8 * (load.sent - sent) > 0
+        ear.close()
+        with Subscription(outside(config), ["face"], key) as laptop:
+            next_heard(laptop, "face")
 
 
 SLEEPERS = """
