@@ -9,7 +9,7 @@ import importlib
 import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -198,6 +198,7 @@ def with_options(config: Config, options: argparse.Namespace) -> Config:
     ]
     config = with_overrides(config, [(s, k, v) for s, k, v in given if v is not None])
     try:
+        check_text(value for _, _, value in given)
         camera_source.check_source(config.camera.source)
         microphone.check_source(config.audio.source)
         check_screen(config.display.screen)
@@ -209,8 +210,19 @@ def with_options(config: Config, options: argparse.Namespace) -> Config:
     return config
 
 
+def check_text(values: Iterable[str | None]) -> None:
+    """Raises UsageError for a file name that no settings file can hold."""
+    for value in values:
+        try:
+            (value or "").encode()
+        except UnicodeEncodeError as error:
+            raise UsageError(f"{value!r}: not a name in UTF-8; rename the file") from error
+
+
 def check_screen(screen: str) -> None:
     """Raises UsageError where `screen` is no kind of screen."""
+    from edge.devices.files import is_folder
+
     if screen in ("auto", "window", "framebuffer", "none"):
         return
     path = Path(screen)
@@ -218,9 +230,9 @@ def check_screen(screen: str) -> None:
         raise UsageError(
             f"no such screen: {screen}; write auto, window, framebuffer, none or FILE.png"
         )
-    if os.path.isdir(path):
+    if is_folder(path):
         raise UsageError(f"{screen}: a folder; name a file in it")
-    if not os.path.isdir(path.absolute().parent):
+    if not is_folder(path.absolute().parent):
         raise UsageError(f"{path.parent}: no such folder for the picture")
 
 

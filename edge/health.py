@@ -59,11 +59,6 @@ class Health:
             systemd.notify("READY=1")
             self.publish()
 
-    def _rss_mb(self) -> float:
-        """Resident memory. proc_pid_statm(5): the second number, in pages."""
-        pages = int(os.pread(self._statm, 128, 0).split()[1])
-        return round(pages * PAGE_MB, 1)
-
     def publish(self) -> None:
         """Say how it is."""
         now_s = time.monotonic()

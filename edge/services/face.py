@@ -11,7 +11,7 @@ from edge.config import Face as Settings
 from edge.decision import decide, rounded
 from edge.frames import FrameSubscriber
 from edge.health import PERIOD_S, Health
-from edge.inference.face_detection import Detector, Image, make_detector
+from edge.inference.face_detection import Box, Detector, Image, make_detector
 from edge.inference.face_detection import Face as Found
 from edge.inference.face_emotion import FaceEmotion
 from edge.loop import Loop
@@ -21,6 +21,13 @@ from edge.tracking import Detection, Tracked, Tracker
 MAX_AGE_MS = 1e3 * (TOPICS["face"].max_age_s or 0)
 NO_FRAMES_S = 2.0
 """After this long without a frame the service says so."""
+
+
+def touches(box: Box, image: Image) -> bool:
+    """Whether any pixel of the picture is in the box; a crop may reach beyond the border."""
+    (x, y, w, h), (height, width) = box, image.shape[:2]
+    across = max(round(x), 0) < min(round(x + w), width)
+    return across and max(round(y), 0) < min(round(y + h), height)
 
 
 def size(face: Found) -> float:
@@ -43,7 +50,8 @@ class FaceReader:
 
     def read(self, image: Image, found: Sequence[Found], now_s: float) -> list[FaceResult]:
         """`image`: (height, width, 3) uint8 BGR, taken at `now_s`; `found`: the boxes in it."""
-        boxes = [face.box for face in sorted(found, key=size, reverse=True)[:MOST_FACES]]
+        inside = [face for face in found if touches(face.box, image)]
+        boxes = [face.box for face in sorted(inside, key=size, reverse=True)[:MOST_FACES]]
         scores = self._classifier.classify(image, boxes)
         detections = [Detection(box, score) for box, score in zip(boxes, scores, strict=True)]
         return [self._result(face) for face in self._tracker.update(now_s, detections)]
