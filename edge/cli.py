@@ -19,6 +19,7 @@ from edge import __version__
 from edge.bus import BusError, make_directory
 from edge.config import Config, load, with_overrides
 from edge.errors import UserError
+from edge.memory import TRIM_S, give_memory_back
 from edge.messages import SERVICES
 
 OK, FAILED, USAGE, BAD_CONFIG = 0, 1, 2, 78
@@ -158,6 +159,7 @@ def obey_service(options: argparse.Namespace) -> int:
     name_process(options.command)
     loop = Loop()
     loop.stop_on_signals()
+    loop.every(TRIM_S, give_memory_back)
     make_directory(config.directory)
     with only_one(config.directory, options.command):
         importlib.import_module(f"edge.services.{options.command}").run(config, loop)

@@ -5,8 +5,6 @@ Only subscriptions come in. With keys it speaks CURVE, and a ZAP authenticator
 so its I/O thread, is its own: what is thrown at it does not slow the local bus. Knows no message.
 """
 
-import contextlib
-import ctypes
 import ipaddress
 import logging
 import resource
@@ -37,7 +35,6 @@ HANDSHAKE_MS = 5000
 HEARTBEAT_MS, DEAD_MS = 2000, 10_000
 """A subscriber that is pinged and does not answer for DEAD_MS is cut off; its queue is freed."""
 BACKLOG = 512
-TRIM_S = 10.0
 COMPLAIN_S = 60.0
 MOST_ADDRESSES = 1000
 
@@ -93,7 +90,6 @@ class Door:
         """Bind; `on_request` is called when a subscription waits. Raises BusError, KeysError."""
         self._on_request = on_request
         self._bind()
-        self._loop.every(TRIM_S, give_memory_back)
         if self._keys is not None:
             self._loop.every(LOOK_S, self._look)
 
@@ -206,12 +202,6 @@ class Door:
         self._sockets.clear()
         self._waiting.clear()
         self._context.term()
-
-
-def give_memory_back() -> None:
-    """What thousands of connections needed; glibc keeps it otherwise. malloc_trim(3)"""
-    with contextlib.suppress(AttributeError):
-        ctypes.CDLL(None).malloc_trim(0)
 
 
 def allow_many_connections() -> None:
