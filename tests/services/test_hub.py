@@ -142,7 +142,10 @@ def test_nothing_comes_in_through_the_door(with_hub: Config, remote: Listener) -
     assert [m for t, m in remote.heard if t == "emotion"] == [sent]
 
 
-def test_a_busy_port_is_named_with_the_mend(with_hub: Config, directory: Path) -> None:
+def test_a_busy_port_is_named_with_the_mend(
+    with_hub: Config, remote: Listener, directory: Path
+) -> None:
+    remote.topic("health.hub")
     other = Config(bus=Bus(directory=str(directory / "other"), bind=with_hub.bus.bind))
     with (
         pytest.raises(BusError, match=r"in use; .* set bus\.bind") as caught,
