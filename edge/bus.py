@@ -10,7 +10,7 @@ import stat
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import msgspec
 import zmq
@@ -31,6 +31,9 @@ LONGEST_PATH = 107
 LAST_PORT = 65535
 WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 LATE_MS = 1000.0
+SUBSCRIBE, UNSUBSCRIBE = b"\x01", b"\x00"
+"""First byte of what an XPUB receives (ZMTP 3.1)."""
+REQUESTS_A_TURN = 100
 LONGEST_MESSAGE = 256 * 1024
 """bytes; the contract's messages are a hundred times smaller."""
 
@@ -119,6 +122,34 @@ def is_late(message: Message) -> bool:
 def is_old_event(topic: str, message: Message) -> bool:
     """An event that was held up is no news: a press must not start a recording much later."""
     return TOPICS[topic].event and is_late(message)
+
+
+class Request(NamedTuple):
+    """What a subscriber asks for, or takes back."""
+
+    subscribes: bool
+    prefix: bytes
+    name: str
+    """Of the subscriber's key; "" without one."""
+
+
+def requests(outlet: "zmq.Socket[bytes]") -> Iterator[Request]:
+    """Those that wait at an XPUB, some a turn: nobody keeps us busy. All else ends here."""
+    for _ in range(REQUESTS_A_TURN):
+        try:
+            part = outlet.recv(zmq.NOBLOCK, copy=False)
+        except zmq.Again:
+            return
+        if part.bytes[:1] in (SUBSCRIBE, UNSUBSCRIBE):
+            yield Request(part.bytes[:1] == SUBSCRIBE, part.bytes[1:], _name_of(part))
+
+
+def _name_of(part: zmq.Frame) -> str:
+    """What the authenticator called the sender."""
+    try:
+        return str(part.get("User-Id"))
+    except zmq.ZMQError:
+        return ""
 
 
 class Publisher:

@@ -16,6 +16,7 @@ import zmq
 from zmq.utils import z85
 
 from edge import bus
+from edge.bus import Request
 from edge.keys import Keys, KeysError
 from edge.loop import Loop
 
@@ -35,6 +36,8 @@ HANDSHAKE_MS = 5000
 HEARTBEAT_MS, DEAD_MS = 2000, 10_000
 """A subscriber that is pinged and does not answer for DEAD_MS is cut off; its queue is freed."""
 BACKLOG = 512
+MOST_PREFIXES = 500
+"""Different subscriptions at a time, of all together; there are a dozen topics."""
 COMPLAIN_S = 60.0
 MOST_ADDRESSES = 1000
 
@@ -81,6 +84,8 @@ class Door:
         self._secret = b"" if keys is None else keys.secret()
         self._allowed = {} if keys is None else keys.allowed()
         self._waiting: list[Stranger] = []
+        self._prefixes: set[bytes] = set()
+        self._shut_out: set[str] = set()
         self._complained_s: dict[str, float] = {}
         self._sockets: list[zmq.Socket[bytes]] = []
         self._on_request: Callable[[], None] = lambda: None
@@ -92,6 +97,24 @@ class Door:
         self._bind()
         if self._keys is not None:
             self._loop.every(LOOK_S, self._look)
+
+    def requests(self) -> list[Request]:
+        """The next subscriptions. Who wants to fill our memory with them is shut out."""
+        taken = list(bus.requests(self.socket))
+        for request in taken:
+            change = self._prefixes.add if request.subscribes else self._prefixes.discard
+            change(request.prefix)
+            if len(self._prefixes) > MOST_PREFIXES:
+                self._shut(request.name)
+                return []
+        return taken
+
+    def _shut(self, name: str) -> None:
+        who = f"{name!r}" if name else "someone"
+        log.warning("%s has subscribed to %d things and is cut off", who, MOST_PREFIXES)
+        self._shut_out.add(name)
+        self._prefixes.clear()
+        self._loop.after(0, self._reopen)
 
     @property
     def about(self) -> str:
@@ -155,9 +178,9 @@ class Door:
 
     def _answer(self, stranger: "Stranger") -> None:
         name = self._allowed.get(stranger.public)
-        if name is None:
+        if name is None or name in self._shut_out:
             where = stranger.address
-            self._complain(where, f"turned away {where}: its key is unknown here")
+            self._complain(where, f"turned away {where}: its key may not pass here")
             said = [b"400", b"unknown key", b"", b""]
         else:
             said = [b"200", b"OK", name.encode(), b""]
@@ -185,6 +208,7 @@ class Door:
             return
         removed = set(self._allowed) - set(allowed)
         self._allowed = allowed
+        self._shut_out &= set(allowed.values())  # a name that is removed and added may pass again
         if removed:
             log.info("a key was removed: every subscriber has to show its own again")
             self._loop.after(0, self._reopen)  # not from within a handler of the old sockets
@@ -200,6 +224,7 @@ class Door:
                 self._loop.unwatch(socket)
             socket.close()
         self._sockets.clear()
+        self._prefixes.clear()
         self._waiting.clear()
         self._context.term()
 

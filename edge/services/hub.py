@@ -7,12 +7,13 @@ takes nothing in through that door: an XPUB hears subscriptions and nothing else
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 import zmq
 
 from edge import bus, discovery
+from edge.bus import Request
 from edge.config import Config, ConfigError
 from edge.door import Door, is_local
 from edge.health import Health
@@ -22,9 +23,6 @@ from edge.messages import TOPICS, BadMessageError, Message
 
 log = logging.getLogger(__name__)
 
-SUBSCRIBE = 1
-"""First byte of what an XPUB receives when someone subscribes (ZMTP 3.1)."""
-REQUESTS_A_TURN = 100
 FUTURE_NS = 10**9
 
 
@@ -80,32 +78,21 @@ class Hub:
         self._health.dropped += 1
 
     def on_local_subscriber(self) -> None:
-        self._replay(self._local)
+        self._replay(self._local, bus.requests(self._local))
 
     def on_remote_subscriber(self) -> None:
         assert self._door is not None
-        self._replay(self._door.socket)
+        self._replay(self._door.socket, self._door.requests())
 
-    def _replay(self, outlet: "zmq.Socket[bytes]") -> None:
+    def _replay(self, outlet: "zmq.Socket[bytes]", requests: Iterable[Request]) -> None:
         """Send the last values that new subscribers ask for and that still say something.
 
-        Once each, however often they ask, and some requests a turn: nobody keeps the hub busy.
+        Once each, however often they ask.
         """
-        wanted = tuple(_subscriptions(outlet))
+        wanted = tuple(request.prefix for request in requests if request.subscribes)
         for topic, cached in self._last.items():
             if topic.encode().startswith(wanted) and is_current(topic, cached.at_s):
                 outlet.send_multipart(cached.parts)
-
-
-def _subscriptions(outlet: "zmq.Socket[bytes]") -> Iterator[bytes]:
-    """The prefixes of the next requests. All else that comes in ends here."""
-    for _ in range(REQUESTS_A_TURN):
-        try:
-            request = outlet.recv(zmq.NOBLOCK)
-        except zmq.Again:
-            return
-        if request[:1] == bytes([SUBSCRIBE]):
-            yield request[1:]
 
 
 def check_time(message: Message) -> None:
@@ -158,7 +145,7 @@ def run(config: Config, loop: Loop) -> None:
     door = make_door(config, loop)
     inlet = bus.make_socket(zmq.XSUB)
     bus.bind(inlet, config.endpoint("in"))
-    inlet.send(bytes([SUBSCRIBE]))
+    inlet.send(bus.SUBSCRIBE)
     local = make_local(config.endpoint("out"))
     publisher = bus.Publisher(config.endpoint("in"), config.device_name)
     health = Health(publisher, "hub", loop)

@@ -101,7 +101,7 @@ def test_a_stranger_is_worth_one_line_a_minute(
         with stranger(zmq.SUB, outside(door), key) as mallory:
             assert parts_within(mallory, 0.3) == []
     said = [r.message for r in caplog.records if r.name == "edge.door"]
-    assert said == ["turned away 127.0.0.1: its key is unknown here"]
+    assert said == ["turned away 127.0.0.1: its key may not pass here"]
 
 
 def shapes(count: int) -> Iterator[list[bytes]]:
@@ -160,6 +160,36 @@ def test_a_socket_that_is_no_subscriber_reaches_nobody(config: Config, kind: int
             process.topic("health.hub")
             process.until(lambda topic, _: topic == "health.hub")
         assert [m for t, m in process.heard if t == "emotion"] == [sent]
+
+
+@pytest.mark.parametrize("lock", [True, False])
+def test_who_fills_the_hub_with_subscriptions_is_cut_off(
+    config: Config, lock: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    config = locked(config) if lock else config
+    chance = random.Random(6)
+    with running(hub.run, config), publishing(config) as publisher:
+        insider, laptop = (
+            add_key(config, name) if lock else None for name in ("insider", "laptop")
+        )
+        with stranger(zmq.XSUB, outside(config), read_key(insider) if insider else None) as forger:
+            forger.send(b"\x01health.hub")
+            assert forger.poll(5000)
+            forger.setsockopt(zmq.SNDTIMEO, 200)
+            with contextlib.suppress(zmq.Again):  # it is not let in again
+                for _ in range(5000):
+                    forger.send(b"\x01" + chance.randbytes(900))
+            with Subscription(outside(config), ["emotion"], laptop) as other:
+                sent = publisher.publish("emotion", emotion())
+                assert next_heard(other, "emotion").message == sent
+            if insider:
+                with (
+                    Subscription(outside(config), ["emotion"], insider) as again,
+                    pytest.raises(RefusedError),
+                ):
+                    next_heard(again, "emotion", 5.0)
+    who = "'insider'" if lock else "someone"
+    assert f"{who} has subscribed to 500 things" in caplog.text
 
 
 def test_a_handshake_cut_at_any_byte_hurts_nobody(door: Config) -> None:
