@@ -130,3 +130,11 @@ def emotion_edge(*arguments: str | Path, **options: object) -> "subprocess.Popen
         cwd=ROOT,
         **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options},  # type: ignore
     )
+
+
+def wait_for(condition: Callable[[], bool], what: str, timeout_s: float = PATIENCE_S) -> None:
+    """Look again and again until it is so."""
+    deadline_s = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline_s, f"not so after {timeout_s} s: {what}"
+        time.sleep(0.02)

@@ -4,8 +4,7 @@ import contextlib
 import os
 import signal
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from edge.config import Config, with_overrides
@@ -61,14 +60,6 @@ def until_all_speak(product: Product) -> None:
         return not missing
 
     product.ear.until(heard, START_S)
-
-
-def wait_for(condition: Callable[[], bool], what: str, timeout_s: float = PATIENCE_S) -> None:
-    """Look again and again until it is so."""
-    deadline_s = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline_s, f"not so after {timeout_s} s: {what}"
-        time.sleep(0.02)
 
 
 def is_alive(pid: int) -> bool:
