@@ -1,8 +1,21 @@
+import time
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from edge.frames import FRAME_HEADER, Frame, pack_frame, unpack_frame
+from edge.frames import (
+    FRAME_HEADER,
+    QUEUE,
+    Frame,
+    FramePublisher,
+    FrameSubscriber,
+    pack_frame,
+    unpack_frame,
+)
 from edge.messages import BadMessageError
+
+CAMERA_PERIOD_S = 0.02
 
 
 def picture(width: int = 8, height: int = 6) -> np.ndarray:
@@ -35,3 +48,28 @@ def test_a_picture_that_is_a_view_survives_too() -> None:
 def test_bytes_that_are_no_frame_are_refused(part: bytes) -> None:
     with pytest.raises(BadMessageError):
         unpack_frame(part)
+
+
+def test_a_reader_that_is_behind_gets_the_newest_frame_and_counts_the_others(
+    directory: Path,
+) -> None:
+    endpoint = f"ipc://{directory}/frames"
+    camera, reader = FramePublisher(endpoint), FrameSubscriber(endpoint)
+    first = None
+    while first is None:  # until the camera knows of the reader
+        camera.publish(Frame(0, 0, 0.0, picture()))
+        reader.socket.poll(50)
+        first = reader.receive()
+    for seq in range(1, QUEUE + 1):
+        time.sleep(CAMERA_PERIOD_S)
+        camera.publish(Frame(seq, 0, 0.0, picture()))
+    seqs: list[int] = []
+    while not seqs or seqs[-1] < QUEUE:
+        assert reader.socket.poll(1000), f"nothing came after {seqs}"
+        frame = reader.receive()
+        assert frame is not None
+        seqs.append(frame.seq)
+    assert len(seqs) <= 2, "the last one may have been on its way still"
+    assert len(seqs) + reader.missed == QUEUE
+    camera.close()
+    reader.close()
