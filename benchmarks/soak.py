@@ -25,16 +25,17 @@ from benchmarks.measure import machine, percentile, pss_mb
 from benchmarks.product import Product, running, settings
 from edge import bus
 from edge.bus import send_once
-from edge.config import Audio, Bus, Camera
+from edge.config import Audio, Bus, Camera, Config
 from edge.keys import Keys, SubscriberKey
 from edge.messages import TOPICS, Face, Health, Message, Press
 
 MINUTES = 60.0
 WARM_UP_S = 300.0
 """Memory that a process needs once is not a leak: slopes are taken from here on."""
-SETTLE_S = 3
+SETTLE_S = 10
 SAMPLE_S, PRESS_S, COME_AND_GO_S, STRANGER_S, WRITE_S = 30.0, 60.0, 5.0, 10.0, 300.0
 PORT = 5599
+ENDPOINT = f"tcp://127.0.0.1:{PORT}"
 
 
 class Tally:
@@ -97,58 +98,72 @@ def stopped_dead(endpoint: str, key: SubscriberKey) -> None:
     os.kill(os.getpid(), signal.SIGSTOP)
 
 
-def soak(duration_s: float, report: Path | None) -> list[str]:
-    """Run it; returns the table's lines."""
-    bell = Path(settings().bus.directory) / "noise.wav"
-    _write_noise(bell)
-    config = settings(camera=Camera(source="demo"), audio=Audio(source=str(bell)))
+def prepare() -> tuple[Config, dict[str, SubscriberKey]]:
+    """The settings, with a locked door, and the keys of those who come to it."""
+    config = settings(camera=Camera(source="demo"))
+    noise = config.directory / "noise.wav"
+    _write_noise(noise)
     keys = Keys(config.directory / "keys")
-    names = ("everything", "guest", "stopped")
-    key = {name: keys.add(name, "bench") for name in names}
+    key = {name: keys.add(name, "bench") for name in ("everything", "guest", "stopped")}
     public, secret = (part.decode() for part in zmq.curve_keypair())
-    unknown = msgspec.structs.replace(key["guest"], public=public, secret=secret)
+    key["stranger"] = msgspec.structs.replace(key["guest"], public=public, secret=secret)
     door = Bus(
         directory=config.bus.directory,
         bind=f"tcp://0.0.0.0:{PORT}",
         keys=str(keys.directory),
         announce=False,
     )
-    endpoint = f"tcp://127.0.0.1:{PORT}"
-    tally, memory = Tally(), Memory()
-    with running(msgspec.structs.replace(config, bus=door), "--screen", "none") as product:
-        list(product.during(10.0))
-        everything = subscriber(endpoint, key["everything"])
-        frozen = multiprocessing.get_context("spawn").Process(
-            target=stopped_dead, args=(endpoint, key["stopped"])
+    return msgspec.structs.replace(config, bus=door, audio=Audio(source=str(noise))), key
+
+
+class Visitors:
+    """Those who come and go, and the one that was stopped dead."""
+
+    def __init__(self, key: dict[str, SubscriberKey]) -> None:
+        self._key = key
+        self._there: dict[str, zmq.Socket[bytes]] = {}
+        self._stopped = multiprocessing.get_context("spawn").Process(
+            target=stopped_dead, args=(ENDPOINT, key["stopped"])
         )
-        frozen.start()
-        guests = {
-            COME_AND_GO_S: lambda: subscriber(endpoint, key["guest"]),
-            STRANGER_S: lambda: subscriber(endpoint, unknown),
-        }
-        visits: dict[float, zmq.Socket[bytes]] = {}
-        started_s = time.monotonic()
-        for seconds in _seconds(duration_s):
+
+    def come_and_go(self, second: int) -> None:
+        for name, period_s in (("guest", COME_AND_GO_S), ("stranger", STRANGER_S)):
+            if second % period_s == 0:
+                if name in self._there:
+                    self._there.pop(name).close()
+                self._there[name] = subscriber(ENDPOINT, self._key[name])
+
+    def __enter__(self) -> "Visitors":
+        self._stopped.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stopped.kill()
+        for socket in self._there.values():
+            socket.close()
+
+
+def soak(duration_s: float, report: Path | None) -> list[str]:
+    """Run it; returns the table's lines."""
+    config, key = prepare()
+    tally, memory = Tally(), Memory()
+    with running(config, "--screen", "none") as product, Visitors(key) as visitors:
+        list(product.during(SETTLE_S))
+        everything = subscriber(ENDPOINT, key["everything"])
+        for second in _seconds(duration_s):
             _drain(everything, tally)
             list(product.during(0.0))
-            for period_s, come in guests.items():
-                if seconds % period_s == 0:
-                    if period_s in visits:
-                        visits.pop(period_s).close()
-                    visits[period_s] = come()
-            if seconds == SETTLE_S:
+            visitors.come_and_go(second)
+            if second == SETTLE_S:
                 tally.start()
-            if seconds % PRESS_S == 0:
+            if second % PRESS_S == 0:
                 _press(product)
-            if seconds % SAMPLE_S == 0:
-                memory.sample(product, seconds)
-            if seconds and seconds % WRITE_S == 0:
-                _write(report, lines(tally, memory, time.monotonic() - started_s))
-        _drain(everything, tally)
-        frozen.kill()
-        for socket in (everything, *visits.values()):
-            socket.close()
-    return lines(tally, memory, time.monotonic() - started_s)
+            if second % SAMPLE_S == 0:
+                memory.sample(product, second)
+            if second and second % WRITE_S == 0:
+                _write(report, lines(tally, memory, second))
+        everything.close()
+    return lines(tally, memory, duration_s)
 
 
 class Memory:
@@ -241,6 +256,7 @@ def _write(report: Path | None, table: list[str]) -> None:
 
 
 def main() -> int:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that its processes end, too
     minutes = float(sys.argv[1]) if sys.argv[1:] else MINUTES
     report = Path(sys.argv[2]) if sys.argv[2:] else None
     _write(report, soak(minutes * 60, report))
