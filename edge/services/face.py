@@ -54,7 +54,8 @@ class FaceReader:
         boxes = [face.box for face in sorted(inside, key=size, reverse=True)[:MOST_FACES]]
         scores = self._classifier.classify(image, boxes)
         detections = [Detection(box, score) for box, score in zip(boxes, scores, strict=True)]
-        return [self._result(face) for face in self._tracker.update(now_s, detections)]
+        known = self._tracker.update(now_s, detections)[:MOST_FACES]
+        return [self._result(face) for face in known]
 
     def _result(self, face: Tracked) -> FaceResult:
         scores = rounded(dict(zip(self._classifier.labels, face.scores.tolist(), strict=True)))
