@@ -12,13 +12,13 @@ import os
 import signal
 import sys
 import time
-import wave
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 import numpy as np
+import soundfile
 import zmq
 
 from benchmarks.measure import machine, percentile, pss_mb
@@ -206,12 +206,8 @@ def _press(product: Product) -> None:
 
 
 def _write_noise(path: Path) -> None:
-    with wave.open(str(path), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(16_000)
-        noise = np.random.default_rng(0).normal(0, 3000, 48_000)
-        file.writeframes(noise.astype("<i2").tobytes())
+    noise = np.random.default_rng(0).normal(0, 3000, 48_000)
+    soundfile.write(path, noise.astype(np.int16), 16_000)
 
 
 def lines(tally: Tally, memory: Memory, took_s: float) -> list[str]:

@@ -5,7 +5,6 @@ import os
 import pty
 import signal
 import time
-import wave
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import jsonschema
 import msgspec
 import numpy as np
 import pytest
+import soundfile
 
 from edge import config as settings
 from edge.bus import send_once
@@ -101,9 +101,5 @@ def test_what_is_really_sent_fits_the_shipped_schema(config: Config, directory: 
 
 
 def write_noise(path: Path) -> None:
-    with wave.open(str(path), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(16_000)
-        noise = np.random.default_rng(0).normal(0, 3000, 48_000)
-        file.writeframes(noise.astype("<i2").tobytes())
+    noise = np.random.default_rng(0).normal(0, 3000, 48_000)
+    soundfile.write(path, noise.astype(np.int16), 16_000)
