@@ -33,7 +33,7 @@ def main() -> None:
     network = task.network()
     state = torch.load(wanted.run / "last.pt", map_location="cpu", weights_only=True)
     network.load_state_dict(state["average"])
-    content = convert(network, task.calibration(CALIBRATION_INPUTS))
+    content = convert(task.released(network), task.calibration(CALIBRATION_INPUTS))
     out = wanted.out or Path("models_tflite") / f"{wanted.task}_emotion.tflite"
     names = {"name": wanted.name, "version": wanted.version}
     write_model(out, content, {**task.card_fields(), **names})

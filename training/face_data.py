@@ -68,14 +68,7 @@ def majority(votes: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.where(alone & (best[:, 0] > 0), labels[winner], -1)
 
 
-def targets(faces: FaceSet, ferplus: float, smoothing: float) -> NDArray[np.float32]:
-    """Soft targets (n, 7): the smoothed label, and the raters' shares by the weight `ferplus`.
-
-    Where no rater chose one of the seven labels the label stands alone.
-    """
-    classes = len(LABELS)
-    hard = np.eye(classes, dtype=np.float32)[faces.labels]
-    hard = hard * (1 - smoothing) + smoothing / classes
-    shares = voted_scores(faces.votes)
-    weight = np.where(shares.sum(1, keepdims=True) > 0, np.float32(ferplus), np.float32(0))
-    return (1 - weight) * hard + weight * shares
+def label_targets(faces: FaceSet, smoothing: float) -> NDArray[np.float32]:
+    """The label as soft targets (n, 7): `smoothing` of it goes to all seven alike."""
+    hard = np.eye(len(LABELS), dtype=np.float32)[faces.labels]
+    return hard * (1 - smoothing) + smoothing / len(LABELS)

@@ -25,11 +25,18 @@ def array(values: Tensor) -> NDArray[np.float32]:
 
 
 def convolve(layer: nn.Conv2d, x: Any) -> Any:
-    """A convolution with PyTorch's padding, which for stride 2 is not TensorFlow's SAME."""
+    """A convolution with PyTorch's padding, which for stride 2 is not TensorFlow's SAME.
+
+    Its groups are one, or one a channel.
+    """
     high, wide = layer.padding
     if high or wide:
         x = tf.pad(x, [[0, 0], [high, high], [wide, wide], [0, 0]])
-    x = tf.nn.conv2d(x, array(layer.weight.permute(2, 3, 1, 0)), layer.stride, "VALID")
+    if layer.groups == 1:
+        x = tf.nn.conv2d(x, array(layer.weight.permute(2, 3, 1, 0)), layer.stride, "VALID")
+    else:
+        kernel = array(layer.weight.permute(2, 3, 0, 1))
+        x = tf.nn.depthwise_conv2d(x, kernel, [1, *layer.stride, 1], "VALID")
     return x if layer.bias is None else x + array(layer.bias)
 
 

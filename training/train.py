@@ -17,9 +17,12 @@ from torch.nn import functional
 from tqdm import tqdm
 
 from training.face_task import FaceTask
+from training.networks import FACE_NETWORKS
 from training.voice_task import VoiceTask
 
 WARM_UP_SHARE = 0.05
+# How much of the targets is the teachers' answer, where there are teachers.
+TAUGHT_SHARE = 0.6
 
 
 def learning_rate(step: int, steps: int, peak: float) -> float:
@@ -64,6 +67,7 @@ class Trainer:
             self.network.load_state_dict(start["average"])
         self.average = self.place(task.network())
         self.average.load_state_dict(self.network.state_dict())
+        self.teachers = [self.place(averaged(run)) for run in options.teacher]
         self.optimiser = task.optimiser(self.network, options.rate)
         self.epoch = 0
         self.steps = task.steps(options.batch) * options.epochs
@@ -75,14 +79,23 @@ class Trainer:
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate(number, self.steps, self.options.rate)
         inputs = inputs.contiguous(memory_format=torch.channels_last)
+        targets = targets.view(-1, self.task.classes)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.options.bf16):
+            if self.teachers:
+                targets = targets.lerp(self.taught(inputs), TAUGHT_SHARE)
             logits = self.network(inputs)
-        loss = functional.cross_entropy(logits.float(), targets)
+        loss = functional.cross_entropy(logits.float().view_as(targets), targets)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         self.optimiser.step()
         follow(self.average, self.network, number, self.options.ema)
         return loss.item()
+
+    @torch.no_grad()
+    def taught(self, inputs: Tensor) -> Tensor:
+        """The teachers' mean scores on these very inputs (Beyer et al. 2022)."""
+        answers = [teacher(inputs).float().view(-1, self.task.classes) for teacher in self.teachers]
+        return torch.stack(answers).softmax(2).mean(0)
 
     def run_epoch(self) -> dict[str, float]:
         """One pass over Training, then the average's accuracy on the validation set."""
@@ -96,7 +109,7 @@ class Trainer:
         )  # fmt: skip
         losses = [self.step(x, y, first + i) for i, (x, y) in enumerate(batches)]
         inputs, labels = self.task.validation()
-        logits = logits_of(self.average, inputs, self.device)
+        logits = self.task.answers(logits_of(self.average, inputs, self.device))
         self.epoch += 1
         return {
             "epoch": self.epoch,
@@ -136,18 +149,31 @@ def log(path: Path, row: dict[str, float]) -> None:
         writer.writerow(row)
 
 
+def averaged(run: Path) -> nn.Module:
+    """The averaged network of a run, ready to answer."""
+    options = argparse.Namespace(**json.loads((run / "options.json").read_text()))
+    network = build_task(options).network()
+    state = torch.load(run / "last.pt", map_location="cpu", weights_only=True)
+    network.load_state_dict(state["average"])
+    return network.eval()
+
+
 def build_task(options: argparse.Namespace) -> Task:
     """The task that the options describe, with its data loaded."""
     data = Path(options.data)
     if options.task == "voice":
         return VoiceTask(data, options.width)
-    return FaceTask(data, options.width, options.ferplus, options.smoothing)
+    size = {"width": options.width, "depth": options.depth}
+    return FaceTask(data, options.architecture, size)
 
 
 def add_common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--run", type=Path, required=True, help="folder of checkpoint and log")
     parser.add_argument(
         "--start", type=Path, help="a checkpoint whose averaged weights to begin with"
+    )
+    parser.add_argument(
+        "--teacher", type=Path, action="append", default=[], help="a run to learn from as well"
     )
     parser.add_argument("--data", type=Path)
     parser.add_argument("--epochs", type=int)
@@ -166,11 +192,11 @@ def parse() -> argparse.Namespace:
     face, voice = tasks.add_parser("face"), tasks.add_parser("voice")
     for task in (face, voice):
         add_common(task)
-    face.add_argument("--ferplus", type=float, default=0.3, help="weight of the raters' votes")
-    face.add_argument("--smoothing", type=float, default=0.05, help="of the labels")
+    face.add_argument("--architecture", choices=list(FACE_NETWORKS), default="residual")
+    face.add_argument("--depth", type=int, default=2, help="blocks that keep the size, per stage")
     face.set_defaults(
         data=Path("../shared/data/fer2013.npz"),
-        epochs=26, width=32, batch=128, rate=0.1, ema=0.998,
+        epochs=80, width=32, batch=128, rate=0.1, ema=0.999,
     )  # fmt: skip
     voice.set_defaults(
         data=Path("../shared/data/ravdess_16k"),

@@ -46,6 +46,8 @@ PROTOCOL = (
 class VoiceTask:
     """What `training.train` needs to know of voices: the network, its batches, its validation."""
 
+    classes = len(voice_data.LABELS)
+
     def __init__(self, data: Path, width: int) -> None:
         self.width = width
         self.training = voice_data.load(data, voice_data.TRAINING_ACTORS)
@@ -69,6 +71,9 @@ class VoiceTask:
 
     def network(self) -> nn.Module:
         return VoiceNet(len(voice_data.LABELS), 2 * SETTINGS.coefficients, self.width)
+
+    def answers(self, logits: Tensor) -> Tensor:
+        return logits
 
     def optimiser(self, network: nn.Module, rate: float) -> torch.optim.Optimizer:
         return torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=0.02)
@@ -107,6 +112,9 @@ class VoiceTask:
     def validation(self) -> tuple[Tensor, Tensor]:
         """Actors 17-20, loudest windows: inputs and labels (n,)."""
         return self.plain_held_out, self.held_out_labels
+
+    def released(self, network: nn.Module) -> nn.Module:
+        return network
 
     def calibration(self, count: int) -> Tensor:
         """`count` Training inputs as they are, for the ranges of int8."""

@@ -55,14 +55,18 @@ def test_training_never_sees_an_image_that_is_also_in_a_test_set(prepared: Path)
     assert face_data.load(prepared, face_data.PUBLIC).leaked.tolist() == [True]
 
 
-def test_targets_mix_label_and_raters(prepared: Path) -> None:
-    faces = face_data.load(prepared, face_data.TRAINING)
-    mixed = face_data.targets(faces, ferplus=0.5, smoothing=0)
-    happy, sad, angry = 3, 5, 0
-    assert mixed.sum(1) == pytest.approx(1)
-    assert mixed[0, happy] == 1
-    assert mixed[1, angry] == 1, "only contempt was voted for: the label stands alone"
-    assert mixed[2, [sad, happy]] == pytest.approx([0.7, 0.3])
+def test_a_smoothed_label_leaves_a_little_for_the_others(prepared: Path) -> None:
+    targets = face_data.label_targets(face_data.load(prepared, face_data.TRAINING), smoothing=0.07)
+    assert targets.sum(1) == pytest.approx(1)
+    assert targets[0] == pytest.approx([0.01, 0.01, 0.01, 0.94, 0.01, 0.01, 0.01])
+
+
+def test_votes_for_none_of_the_labels_teach_nothing(prepared: Path) -> None:
+    scores = face_data.voted_scores(face_data.load(prepared, face_data.TRAINING).votes)
+    happy, sad = 3, 5
+    assert scores[0, happy] == 1
+    assert scores[1].sum() == 0, "only contempt was voted for"
+    assert scores[2, [sad, happy]] == pytest.approx([0.4, 0.6])
 
 
 def test_majority_is_none_for_a_tie_and_for_foreign_labels(prepared: Path) -> None:
