@@ -1,0 +1,384 @@
+#!/usr/bin/env bash
+# Install Emotion Edge as a service that starts with the machine: from a checkout, as root.
+#
+#   deploy/install.sh [--dry-run] [--wheelhouse DIR]
+#
+#   --dry-run          say what would be done, and do nothing
+#   --wheelhouse DIR   take the Python packages from DIR, and nothing from any network
+#
+# For Raspberry Pi OS (Bookworm, Trixie; 64-bit, Lite or desktop) and Ubuntu 22.04 on a Jetson. A
+# second run changes nothing; a run from a newer checkout is an upgrade, which is taken back when the
+# new release does not become healthy. deploy/uninstall.sh undoes all of it.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+readonly opt=/opt/emotion-edge
+readonly settings=/etc/emotion-edge
+readonly shared=/usr/local/lib
+readonly detector=face_detection_yunet_2023mar.onnx
+readonly services=(hub camera face audio fusion)
+readonly healthy_within_s=300 calm_s=10 most_restarts=3
+readonly needed_mb=1500
+readonly parts=(edge models_tflite pyproject.toml README.md LICENSE requirements-edge.txt
+  requirements-discovery.txt requirements-dev.txt)
+
+dry='' wheelhouse='' changed=''
+
+say() { printf 'install: %s\n' "$*"; }
+die() { printf 'install: %s\n' "$*" >&2; exit 1; }
+
+# Everything that changes the machine goes through here: said first, and with --dry-run not done.
+act() {
+  local what=$1; shift
+  changed=yes
+  say "$what"
+  [ -n "$dry" ] || "$@"
+}
+
+arguments() {
+  while [ $# -gt 0 ]; do
+    case $1 in
+      --dry-run) dry=yes ;;
+      --wheelhouse)
+        [ -d "${2:-}" ] || die "--wheelhouse needs a folder; ${2:-nothing} is none"
+        wheelhouse=$(realpath "$2"); shift ;;
+      -h | --help) sed -n '2,12s/^# \{0,1\}//p' "$0"; exit 0 ;;
+      *) echo "install: unknown argument $1; see --help" >&2; exit 2 ;;
+    esac
+    shift
+  done
+}
+
+# ------------------------------------------------------------------ checks
+
+check_machine() {
+  [ -n "$dry" ] || [ "$(id -u)" = 0 ] || die "this needs root: sudo deploy/install.sh"
+  command -v apt-get >/dev/null || die "there is no apt here; it is made for Raspberry Pi OS and Ubuntu"
+  command -v systemctl >/dev/null || die "there is no systemd here"
+  case $(uname -m) in
+    aarch64 | x86_64) ;;
+    *) die "$(uname -m): the models' runtime exists for 64-bit systems only; flash the 64-bit image" ;;
+  esac
+  /usr/bin/python3 -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null ||
+    die "/usr/bin/python3 must be Python 3.10 or newer"
+  say "$(board), $(system), Python $(/usr/bin/python3 -c 'import platform; print(platform.python_version())')"
+  check_room
+}
+
+board() {
+  if [ -e /proc/device-tree/model ]; then tr -d '\0' </proc/device-tree/model; else uname -m; fi
+}
+
+system() (
+  # shellcheck source=/dev/null
+  . /etc/os-release
+  case ${VERSION_CODENAME:-} in
+    bookworm | trixie | jammy) echo "$PRETTY_NAME" ;;
+    *) echo "${PRETTY_NAME:-an unknown system} (not tried there)" ;;
+  esac
+)
+
+check_room() {
+  [ -e "$opt/releases/$release/.complete" ] && return
+  local free_mb
+  free_mb=$(df -Pm /opt | awk 'NR == 2 { print $4 }')
+  [ "$free_mb" -ge $needed_mb ] || die "$free_mb MB are free on /opt, $needed_mb are needed"
+}
+
+is_running() { [ -d /run/systemd/system ]; }
+
+# A desktop image starts into a display manager; then the picture is a window of whoever logs in.
+has_desktop() {
+  [ "$(systemctl get-default 2>/dev/null)" = graphical.target ] &&
+    [ -e /etc/systemd/system/display-manager.service ]
+}
+
+# A release is named after its version and its content: the same checkout is the same release.
+name_release() {
+  local version hash
+  version=$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
+  hash=$(find "${parts[@]}" deploy systemd -type f ! -name '*.pyc' ! -name '*.onnx' -print0 | sort -z |
+    xargs -0 sha256sum | sha256sum)
+  release=$version-${hash:0:8}
+}
+
+# ------------------------------------------------------- Debian packages
+
+is_installed() {
+  dpkg-query -W -f='${Status}\n' "$1" "${1}t64" 2>/dev/null | grep -q 'ok installed'
+}
+
+candidate() { LC_ALL=C apt-cache policy "$1" 2>/dev/null | awk '$1 == "Candidate:" && $2 != "(none)" { print $2 }'; }
+
+wanted_packages() {
+  printf '%s\n' python3-venv libportaudio2 libgl1 libglib2.0-0 curl ca-certificates
+  # Older PyAudios do not work with Python 3.10; there it is built.
+  if is_installed python3-pyaudio || dpkg --compare-versions "$(candidate python3-pyaudio)" ge 0.2.13; then
+    echo python3-pyaudio
+  else
+    printf '%s\n' gcc python3-dev portaudio19-dev
+  fi
+  # Where they are they belong to the system, and the environment sees them.
+  local package
+  for package in python3-picamera2 python3-lgpio; do
+    [ -z "$(candidate $package)" ] || echo $package
+  done
+}
+
+install_packages() {
+  local missing=() package
+  while read -r package; do is_installed "$package" || missing+=("$package"); done < <(wanted_packages)
+  [ ${#missing[@]} -gt 0 ] || return 0
+  [ -z "$wheelhouse" ] || die "without a network these must be there already: apt-get install ${missing[*]}"
+  act "apt-get install ${missing[*]}" apt_get "${missing[@]}"
+}
+
+apt_get() {
+  apt-get update -qq
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null
+}
+
+# ------------------------------------------------------------ the release
+
+install_release() {
+  [ -e "$opt/releases/$release/.complete" ] ||
+    act "build release $release in $opt/releases" build_release
+}
+
+# Complete is what has its mark, and that is written when all else is on the disk.
+build_release() {
+  local to=$opt/releases/$release
+  rm -rf "$to"
+  mkdir -p "$to/source"
+  trap 'rm -rf "$to"' EXIT
+  cp -R "${parts[@]}" "$to/source"
+  cp -R systemd deploy "$to"
+  /usr/bin/python3 -m venv --system-site-packages "$to/venv"
+  pip_install "$to/venv" "$to/source"
+  add_detector "$to/venv"
+  rm -rf "$to/source"
+  chmod -R u=rwX,go=rX "$to"
+  sync -f "$to"
+  put "$to/.complete" 644 </dev/null
+  trap - EXIT
+}
+
+pip_install() {
+  local sources=()
+  [ -z "$wheelhouse" ] || sources=(--no-index --find-links "$wheelhouse")
+  "$1/bin/python" -m pip install -q --disable-pip-version-check --no-cache-dir "${sources[@]}" "$2[device]"
+}
+
+# YuNet's weights: from the wheelhouse, this checkout, or their publisher. Without them it is Haar.
+add_detector() {
+  local to
+  to=$("$1/bin/python" -c 'import models_tflite; print(list(models_tflite.__path__)[0])')
+  if [ -z "$wheelhouse" ]; then
+    deploy/fetch-detector.sh
+  elif [ -e "$wheelhouse/$detector" ]; then
+    cp "$wheelhouse/$detector" "$to"
+    return
+  fi
+  if [ -e models_tflite/$detector ]; then cp models_tflite/$detector "$to"; fi
+}
+
+# ------------------------------------------------- what lies elsewhere
+
+# put FILE MODE: standard input becomes FILE, whole or not at all, also when the power goes.
+put() {
+  local new=$1.new
+  mkdir -p "$(dirname "$1")"
+  cat >"$new"
+  chmod "$2" "$new"
+  sync "$new"
+  mv "$new" "$1"
+  sync "$(dirname "$1")"
+}
+
+# link TARGET FILE: the same for a symbolic link.
+link() {
+  rm -f "$2.new"
+  ln -s "$1" "$2.new"
+  mv -T "$2.new" "$2"
+  sync "$(dirname "$2")"
+}
+
+# place FROM TO: a file of the release, where it is new or differs.
+place() {
+  cmp -s "$1" "$2" || act "write $2" put "$2" 644 <"$1"
+}
+
+place_files() {
+  local from=$1 file
+  while read -r file; do
+    [ -e "$from/systemd/$file" ] || act "remove $file" rm "$shared/systemd/system/$file"
+  done < <(cd $shared/systemd/system 2>/dev/null && find . -path './emotion-edge*' -type f | sed 's,^./,,')
+  place "$from/systemd/sysusers.conf" $shared/sysusers.d/emotion-edge.conf
+  place "$from/systemd/tmpfiles.conf" $shared/tmpfiles.d/emotion-edge.conf
+  place "$from/systemd/udev.rules" /etc/udev/rules.d/60-emotion-edge.rules
+  while read -r file; do
+    place "$from/systemd/$file" "$shared/systemd/system/$file"
+  done < <(cd "$from/systemd" && find emotion-edge* -type f | sort)
+}
+
+make_user() {
+  getent passwd emotion-edge >/dev/null || act "make the user emotion-edge" add_user
+  if is_running && [ ! -d /run/emotion-edge ]; then
+    act "make /run/emotion-edge" systemd-tmpfiles --create $shared/tmpfiles.d/emotion-edge.conf
+  fi
+}
+
+# uninstall.sh takes back the groups that were not there before.
+add_user() {
+  missing_groups | put $opt/groups 644
+  systemd-sysusers $shared/sysusers.d/emotion-edge.conf
+}
+
+missing_groups() {
+  local group
+  for group in audio gpio tty video; do
+    getent group $group >/dev/null || echo $group
+  done
+}
+
+make_settings() {
+  if [ ! -e $settings/config.toml ]; then
+    act "write $settings/config.toml, with the defaults" put $settings/config.toml 644 <deploy/config.example.toml
+  fi
+  if [ "$(stat -c '%a %U' $settings/keys 2>/dev/null)" != "700 emotion-edge" ]; then
+    act "make $settings/keys, for the service alone" make_keys_folder
+  fi
+}
+
+make_keys_folder() {
+  install -d -m 700 $settings/keys
+  chown -R emotion-edge:emotion-edge $settings/keys
+}
+
+# --------------------------------------------------------------- systemd
+
+enabled_units() {
+  echo emotion-edge.target
+  printf 'emotion-edge@%s.service\n' "${services[@]}"
+  has_desktop || echo emotion-edge@display.service
+}
+
+enable_units() {
+  local unit
+  while read -r unit; do
+    systemctl is-enabled -q "$unit" 2>/dev/null || act "enable $unit" systemctl -q enable "$unit"
+  done < <(enabled_units)
+}
+
+current() { if [ -e $opt/current ]; then basename "$(readlink $opt/current)"; fi; }
+
+switch() { link "releases/$1" $opt/current; }
+
+start() {
+  systemctl daemon-reload
+  { udevadm control --reload && udevadm trigger --subsystem-match=gpio; } || true   # none in a container
+  systemctl reset-failed 'emotion-edge*' 2>/dev/null || true
+  systemctl restart --no-block emotion-edge.target "$@"
+}
+
+running_units() { enabled_units | grep '@'; }
+
+# Every unit ready, and still so a little later; it must not have died on the way again and again.
+become_healthy() {
+  local units deadline=$((SECONDS + healthy_within_s)) calm_since=''
+  mapfile -t units < <(running_units)
+  start "${units[@]}"
+  while [ $SECONDS -lt $deadline ]; do
+    if has_failed "${units[@]}"; then return 1; fi
+    if systemctl is-active -q "${units[@]}" && all_active "${units[@]}"; then
+      calm_since=${calm_since:-$SECONDS}
+      if [ $((SECONDS - calm_since)) -ge $calm_s ]; then return 0; fi
+    else
+      calm_since=''
+    fi
+    sleep 1
+  done
+  say "not all of it was ready within $healthy_within_s s"
+  return 1
+}
+
+all_active() {
+  [ "$(systemctl show -p ActiveState --value "$@" | grep -c '^active$')" = $# ]
+}
+
+has_failed() {
+  local unit
+  for unit in "$@"; do
+    if systemctl is-failed -q "$unit" ||
+      [ "$(systemctl show -p NRestarts --value "$unit")" -ge $most_restarts ]; then
+      say "$unit does not work: $(journalctl -q -n 1 -o cat _SYSTEMD_UNIT="$unit")"
+      return 0
+    fi
+  done
+  return 1
+}
+
+switch_over() {
+  local before
+  before=$(current)
+  if [ "$before" = "$release" ] && [ -z "$changed" ] && { ! is_running || are_active; }; then return; fi
+  if [ "$before" != "$release" ]; then
+    act "switch from ${before:-nothing} to $release" switch "$release"
+  fi
+  is_running || { say "systemd does not run here: it starts with the next boot"; return; }
+  act "start it, and wait until it is healthy" true
+  [ -z "$dry" ] || return 0
+  become_healthy || roll_back "$before"
+}
+
+are_active() {
+  local units
+  mapfile -t units < <(running_units)
+  all_active "${units[@]}"
+}
+
+roll_back() {
+  local before=$1
+  if [ -z "$before" ] || [ "$before" = "$release" ]; then
+    die "it is installed and does not become healthy: journalctl -u 'emotion-edge*', emotion-edge doctor"
+  fi
+  say "$release does not become healthy: back to $before"
+  place_files "$opt/releases/$before"
+  switch "$before"
+  rm -rf "${opt:?}/releases/$release"
+  become_healthy || die "$before does not become healthy either: journalctl -u 'emotion-edge*'"
+  die "$before runs again; settings and keys are as they were"
+}
+
+# The one before stays, to go back to.
+remove_old_releases() {
+  local old
+  for old in "$opt"/releases/*; do
+    case ${old##*/} in
+      "$release" | "$1" | '*') ;;
+      *) act "remove the old release ${old##*/}" rm -rf "$old" ;;
+    esac
+  done
+}
+
+arguments "$@"
+name_release
+check_machine
+if [ -n "$dry" ]; then say "this is what would be done:"; fi
+before=$(current)
+install_packages
+install_release
+from=$opt/releases/$release
+if [ -n "$dry" ]; then from=$PWD; fi
+place_files "$from"
+make_user
+make_settings
+if [ "$(readlink /usr/local/bin/emotion-edge)" != $opt/current/venv/bin/emotion-edge ]; then
+  act "link /usr/local/bin/emotion-edge" link $opt/current/venv/bin/emotion-edge /usr/local/bin/emotion-edge
+fi
+enable_units
+[ -n "$dry" ] || sync -f /etc
+switch_over
+remove_old_releases "${before:-$release}"
+if [ -z "$changed" ]; then say "nothing to do: $release is installed and runs"; fi
+if [ -z "$dry" ]; then /usr/local/bin/emotion-edge doctor || true; fi

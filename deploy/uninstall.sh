@@ -1,0 +1,78 @@
+#!/usr/bin/env bash
+# Undo deploy/install.sh: services, files, user. Settings and keys stay, unless --purge is given.
+#
+#   deploy/uninstall.sh [--purge]
+#
+# Debian packages stay, because other programs may use them by now.
+set -euo pipefail
+
+readonly opt=/opt/emotion-edge
+readonly settings=/etc/emotion-edge
+readonly shared=/usr/local/lib
+
+purge=''
+case ${1:-} in
+  '') ;;
+  --purge) purge=yes ;;
+  *) echo "uninstall: unknown argument $1; usage: deploy/uninstall.sh [--purge]" >&2; exit 2 ;;
+esac
+if [ "$(id -u)" != 0 ]; then echo "uninstall: this needs root: sudo deploy/uninstall.sh" >&2; exit 1; fi
+
+say() { printf 'uninstall: %s\n' "$*"; }
+
+remove() {
+  local path
+  for path in "$@"; do
+    if [ -e "$path" ] || [ -L "$path" ]; then
+      say "remove $path"
+      rm -rf "$path"
+    fi
+  done
+}
+
+remove_services() {
+  local name
+  for name in hub camera face audio fusion display; do
+    systemctl -q disable --now "emotion-edge@$name.service" 2>/dev/null || true
+  done
+  systemctl -q disable --now emotion-edge.target 2>/dev/null || true
+  remove $shared/systemd/system/emotion-edge* $shared/tmpfiles.d/emotion-edge.conf \
+    $shared/sysusers.d/emotion-edge.conf /etc/udev/rules.d/60-emotion-edge.rules
+  rmdir --ignore-fail-on-non-empty $shared/systemd/system $shared/systemd $shared/tmpfiles.d $shared/sysusers.d \
+    2>/dev/null || true
+  if [ -d /run/systemd/system ]; then
+    systemctl daemon-reload
+    systemctl reset-failed 'emotion-edge*' 2>/dev/null || true
+    udevadm control --reload 2>/dev/null || true
+  fi
+}
+
+# What the user owned would belong to the next user with its number.
+remove_user() {
+  local group
+  if [ -d $settings/keys ]; then chown -R root:root $settings/keys; fi
+  if getent passwd emotion-edge >/dev/null; then
+    say "remove the user emotion-edge"
+    userdel emotion-edge
+  fi
+  if getent group emotion-edge >/dev/null; then groupdel emotion-edge; fi
+  if [ -e $opt/groups ]; then
+    while read -r group; do
+      if getent group "$group" >/dev/null; then say "remove the group $group"; groupdel "$group"; fi
+    done <$opt/groups
+  fi
+}
+
+remove_services
+remove /run/emotion-edge
+remove_user
+remove $opt
+if [ "$(readlink /usr/local/bin/emotion-edge)" = $opt/current/venv/bin/emotion-edge ]; then
+  remove /usr/local/bin/emotion-edge
+fi
+if [ -n "$purge" ]; then
+  remove $settings /etc/systemd/system/emotion-edge@*.service.d
+elif [ -d $settings ]; then
+  say "$settings stays; --purge would remove it, too"
+fi
+say "done"
