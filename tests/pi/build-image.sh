@@ -22,7 +22,7 @@ packages+=,python3,python3-venv,python3-pyaudio,libportaudio2,libgl1,libglib2.0-
 step() { printf '[%4d s] %s\n' $SECONDS "$*"; }
 
 host_packages() {
-  local wanted=(qemu-system-arm qemu-utils qemu-user-static binfmt-support arch-test mmdebstrap e2fsprogs
+  local wanted=(qemu-system-arm ipxe-qemu seabios qemu-utils qemu-user-static binfmt-support arch-test mmdebstrap e2fsprogs
     cpio kmod openssh-client socat device-tree-compiler make gcc xz-utils linux-headers-amd64
     linux-source-6.1 gcc-aarch64-linux-gnu gcc-12-aarch64-linux-gnu espeak-ng)
   if ! dpkg-query -W "${wanted[@]}" >/dev/null 2>&1; then
