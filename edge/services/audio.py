@@ -189,6 +189,8 @@ class AudioService:
         self._say_idle()
 
     def _say_idle(self) -> None:
+        if self._recorder.stands_s() <= OPEN_S:
+            self._health.alive()
         if self._take is None:
             self._say("idle", time.monotonic_ns())
 

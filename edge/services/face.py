@@ -114,12 +114,15 @@ class FaceService:
         )
         self._health.fine("camera")
         self._health.worked()
+        self._health.ready()
         self._health.dropped = self._frames.missed + self._frames.bad + self._old
 
     def check_frames(self) -> None:
         """Say when no frames come; the camera's own health says why."""
         if time.monotonic() - self._last_s > NO_FRAMES_S:
             self._health.problem("camera", "no frames from the camera")
+            self._health.alive()
+            self._health.ready()
 
 
 def detector_of(settings: DetectorSettings) -> Detector:
@@ -138,7 +141,6 @@ def run(config: Config, loop: Loop) -> None:
     loop.watch(frames.socket, service.on_frame)
     loop.every(PERIOD_S, service.check_frames)
     try:
-        health.ready()
         loop.run()
     finally:
         frames.close()
