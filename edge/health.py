@@ -41,6 +41,9 @@ class Health:
         """What came and could not be taken, since the start."""
         self.about = ""
         """What is in use; said while nothing is wrong."""
+        self.soc_c: float | None = None
+        """The temperature of the board's chip, where this service measures it."""
+        self.throttled: bool | None = None
         loop.every(PERIOD_S, self.publish)
         loop.at_stop(self._systemd.stopping)
 
@@ -89,6 +92,8 @@ class Health:
                 rss_mb=self._rss_mb(),
                 uptime_s=round(now_s - self._started_s, 1),
                 version=__version__,
+                soc_c=self.soc_c,
+                throttled=self.throttled,
             ),
         )
         self._systemd.status(f"{state}: {detail}" if detail else state)
