@@ -144,6 +144,7 @@ class Display:
             return
         self._retry_s = RETRY_S
         self._health.fine("screen")
+        self._health.alive()
         self.look_for_keys()
         if self._frame is not None and self._is_new:
             self._is_new = False
@@ -182,6 +183,7 @@ class Display:
         """Tell health what is shown, where, and how late."""
         self._health.dropped = self._waiting.passed_over + self._missed
         if self._frames is None:
+            self._health.alive()  # no screen, and the next look for one is planned
             return
         self._health.dropped += self._frames.missed
         width, height = self._screen.size
