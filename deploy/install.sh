@@ -104,8 +104,9 @@ name_release() {
 
 # ------------------------------------------------------- Debian packages
 
+# Debian 13 and Ubuntu 24.04 renamed some for 64-bit time.
 is_installed() {
-  dpkg-query -W -f='${Status}\n' "$1" "${1}t64" 2>/dev/null | grep -q 'ok installed'
+  [ -n "$(dpkg-query -W -f='${db:Status-Status}\n' "$1" "${1}t64" 2>/dev/null | grep -x installed || true)" ]
 }
 
 candidate() { LC_ALL=C apt-cache policy "$1" 2>/dev/null | awk '$1 == "Candidate:" && $2 != "(none)" { print $2 }'; }
