@@ -167,7 +167,10 @@ build_release() {
 pip_install() {
   local sources=()
   [ -z "$wheelhouse" ] || sources=(--no-index --find-links "$wheelhouse")
-  "$1/bin/python" -m pip install -q --disable-pip-version-check --no-cache-dir "${sources[@]}" "$2[device]"
+  "$1/bin/python" -m pip install -q --disable-pip-version-check --no-cache-dir --no-compile \
+    "${sources[@]}" "$2[device]"
+  # The service may not write here, so it is compiled now: on all cores, and without the libraries' tests.
+  "$1/bin/python" -m compileall -q -j 0 -x '/tests?/' "$1/lib" >/dev/null || true
 }
 
 # YuNet's weights: from the wheelhouse, this checkout, or their publisher. Without them it is Haar.

@@ -1,0 +1,335 @@
+"""What a person would try at a new board, one function a check. Limits are generous: the board's
+instructions are translated, and only what happens counts, not how fast."""
+
+import json
+import random
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from edge.messages import SERVICES, Audio, Face, Recording
+from tests.pi.ear import Ear
+from tests.pi.machine import Pi
+from tests.pi.product import SETTINGS, TOOLS, Product, unit
+
+SOON_S = 120.0
+"""For what takes a second or two on a board."""
+WATCHDOG_S = 300.0
+"""30 s of silence, an abort, and a start."""
+GAP_S = 30.0
+"""Longest silence of a service that nothing happens to; it speaks once a second."""
+FACE = f"{TOOLS}/face.jpg"
+SPEECH = f"{TOOLS}/speech.wav"
+
+
+@dataclass
+class Bench:
+    """The board, what runs on it, and where results go."""
+
+    pi: Pi
+    folder: Path
+    """For keys and pictures."""
+    screenshot: Path
+    idle_s: float
+    product: Product = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.product = Product(self.pi)
+
+    @contextmanager
+    def ear(self) -> Iterator[Ear]:
+        """Another host that listens, from the moment on when it hears all services."""
+        ear = Ear(self.pi.door_port, self.product.key_of("host", self.folder / "host.key"))
+        try:
+            ear.await_("all are heard", lambda: all(map(ear.last_health, SERVICES)), SOON_S)
+            yield ear
+        finally:
+            ear.close()
+
+
+def power_on(bench: Bench) -> str:
+    """From power-on every unit is active without a login; the doctor is content."""
+    pi, product = bench.pi, bench.product
+    pi.power_off()
+    started_s = time.monotonic()
+    pi.power_on()
+    product.wait_until_active()
+    took_s = time.monotonic() - started_s
+    assert not pi.says("loginctl list-sessions --no-legend | grep -v root || true")
+    missing = product.doctor()
+    failed = pi.says("systemctl --failed --no-legend")
+    assert not failed, failed
+    lacks = f"; without a picture in the camera it lacks: {'; '.join(missing)}" if missing else ""
+    return f"six units active {took_s:.0f} s after power-on; doctor ends with 0{lacks}"
+
+
+def face(bench: Bench) -> str:
+    """A real face before the camera comes to another host as one face; and no other."""
+    product = bench.product
+    with bench.ear() as ear:
+        before_s = time.monotonic()
+        time.sleep(5)
+        early = ear.heard(Face, before_s)
+        assert not early, f"{len(early)} faces messages without a picture"
+        product.feed(FACE, 600)
+        fed_s = time.monotonic()
+        ear.await_("a face", lambda: any(f.faces for f in ear.heard(Face, fed_s)), SOON_S)
+        settled_s = time.monotonic()
+        ear.await_("ten more", lambda: len(ear.heard(Face, settled_s)) >= 10, SOON_S)
+        counts = [len(f.faces) for f in ear.heard(Face, settled_s)[:10]]
+        assert counts == [1] * 10, f"faces in ten messages: {counts}"
+        emotion = ear.heard(Face, settled_s)[-1].faces[0].emotion
+        product.feed("empty", 600)
+        empty_s = time.monotonic()
+        ear.await_("an empty list", lambda: ends_empty(ear.heard(Face, empty_s)), SOON_S)
+        product.stop_feeding()
+    return f"nothing before; 1 face ({emotion}) in each of ten messages; an empty list after"
+
+
+def ends_empty(messages: list[Face]) -> bool:
+    return len(messages) >= 5 and not any(message.faces for message in messages[-5:])
+
+
+def button(bench: Bench) -> str:
+    """100 ms at GPIO17, with bounce: one recording, one result, and the LED meanwhile."""
+    pi, product = bench.pi, bench.product
+    product.play(SPEECH)
+    with bench.ear() as ear:
+        ear.await_state("audio", "ok", SOON_S)
+        since_s = time.monotonic()
+        pressed = json.loads(pi.ssh(f"python3 {TOOLS}/press.py 60").stdout)
+        ear.await_("audio", lambda: bool(ear.heard(Audio, since_s)), SOON_S)
+        time.sleep(10)
+        heard = [a for a in ear.heard(Audio, since_s) if a.t_ns > pressed["pressed_ns"]]
+        recording = ear.heard(Recording, since_s)
+    product.stop_playing()
+    assert len(heard) == 1, f"{len(heard)} audio messages"
+    assert heard[0].trigger == "button", heard[0]
+    assert heard[0].duration_s == 2.0, heard[0]
+    assert heard[0].speech, heard[0]
+    phases = changes([message.phase for message in recording])
+    assert phases.count("recording") == 1, phases
+    on_s = check_led(pressed["led"], recording)
+    return (
+        f"one recording ({' '.join(phases)}), one audio of {heard[0].duration_s} s "
+        f"({heard[0].emotion}, {heard[0].level_dbfs} dBFS); LED high for {on_s:.1f} s of it, once"
+    )
+
+
+def changes(items: list[str]) -> list[str]:
+    """Without repetitions."""
+    return [b for a, b in zip([None, *items], items, strict=False) if a != b]
+
+
+def check_led(led: list[list[int]], recording: list[Recording]) -> float:
+    """It goes high once, after the microphone opened, and low before the analysis. Seconds."""
+    assert [level for _, level in led] == [0, 1, 0], f"LED: {led}"
+    high_ns, low_ns = led[1][0], led[2][0]
+    said = [message.t_ns for message in recording if message.phase == "recording"]
+    assert said, "no recording message came"
+    assert high_ns - 2e9 < min(said), "the LED came late"
+    assert max(said) - 2e9 < low_ns, "the LED went early"
+    return (low_ns - high_ns) / 1e9
+
+
+def screen(bench: Bench) -> str:
+    """The HDMI screen shows picture, box, label and voice line."""
+    pi, product = bench.pi, bench.product
+    product.play(SPEECH)
+    product.feed(FACE, 600)
+    with bench.ear() as ear:
+        since_s = time.monotonic()
+        ear.await_("faces", lambda: any(f.faces for f in ear.heard(Face, since_s)), SOON_S)
+        pi.ssh(f"python3 {TOOLS}/press.py 1")
+        ear.await_("audio", lambda: bool(ear.heard(Audio, since_s)), SOON_S)
+        time.sleep(10)
+        pi.screendump(bench.screenshot)
+    product.stop_feeding()
+    product.stop_playing()
+    shown = cv2.imread(str(bench.screenshot))
+    likeness = best_match(shown, cv2.imread(str(bench.folder / "share/inside/face.jpg")))
+    assert likeness > 0.6, f"the picture is not on the screen: likeness {likeness:.2f}"
+    return f"the picture is on the screen (likeness {likeness:.2f}); docs/pi-screen.png to look at"
+
+
+def best_match(shown: np.ndarray, face: np.ndarray) -> float:
+    """How well the middle of `face`, at the best scale, is found in `shown`: 0 to 1."""
+    height, width = face.shape[:2]
+    middle = face[height // 8 : height // 2, width // 4 : 3 * width // 4]
+    best = 0.0
+    for side in range(100, 500, 20):
+        part = cv2.resize(middle, (side, round(side * middle.shape[0] / middle.shape[1])))
+        if part.shape[0] < shown.shape[0] and part.shape[1] < shown.shape[1]:
+            best = max(best, float(cv2.matchTemplate(shown, part, cv2.TM_CCOEFF_NORMED).max()))
+    return best
+
+
+def death(bench: Bench) -> str:
+    """Each unit killed, and stopped: it comes back, and the others do not notice."""
+    took = []
+    with bench.ear() as ear:
+        for service in SERVICES:
+            killed_s = die(bench, ear, service, "KILL", SOON_S * 2)
+            stopped_s = die(bench, ear, service, "STOP", WATCHDOG_S)
+            took.append(f"{service} {killed_s:.0f}/{stopped_s:.0f}")
+    return f"back after kill/stop, s: {', '.join(took)}; the others: same process, no silence"
+
+
+def die(bench: Bench, ear: Ear, service: str, signal: str, limit_s: float) -> float:
+    """Send the signal; seconds until the service works again, as another host hears it."""
+    product = bench.product
+    pids = product.pids()
+    since_s = time.monotonic()
+    bench.pi.ssh(f"kill -{signal} {pids[service]}")
+    ear.await_(f"another {service}", lambda: product.pids()[service] not in (0, pids[service]), limit_s)
+    product.wait_until_active()
+    back_s = time.monotonic()
+    ear.await_(f"{service} heard", lambda: ear.last_health(service, back_s) is not None, SOON_S)
+    took_s = time.monotonic() - since_s
+    for other in set(SERVICES) - {service}:
+        assert product.pids()[other] == pids[other], f"{other} was started again, too"
+        # Nobody hears anything while the hub is away.
+        gap_s = 0.0 if service == "hub" else ear.longest_gap_s(other, since_s)
+        assert gap_s < GAP_S, f"{other} said nothing for {gap_s:.0f} s"
+    return took_s
+
+
+def hotplug(bench: Bench) -> str:
+    """Camera and sound card unplugged and plugged in: degraded, then ok, and no new process."""
+    pi, product = bench.pi, bench.product
+    product.feed(FACE, 3600)
+    with bench.ear() as ear:
+        ear.await_state("camera", "ok", SOON_S)
+        pids = product.pids()
+        product.stop_feeding()
+        unload(bench, "v4l2loopback", "/dev/video0")
+        lost = ear.await_state("camera", "degraded", SOON_S).detail
+        pi.ssh("modprobe v4l2loopback video_nr=0 card_label='vpi camera' exclusive_caps=1 max_buffers=4")
+        product.feed(FACE, 3600)
+        ear.await_state("camera", "ok", SOON_S)
+        ear.await_state("face", "ok", SOON_S)
+        product.stop_feeding()
+        ear.await_state("audio", "ok", SOON_S)
+        unload(bench, "snd_aloop", "/dev/snd/controlC0")
+        pi.ssh(f"python3 {TOOLS}/press.py 1")
+        deaf = ear.await_state("audio", "degraded", SOON_S).detail
+        pi.ssh("modprobe snd-aloop index=0 id=Loopback pcm_substreams=2")
+        time.sleep(2)
+        pi.ssh(f"python3 {TOOLS}/press.py 1")
+        ear.await_state("audio", "ok", SOON_S)
+        assert product.pids() == pids, "a process was started again"
+    return f"camera: {lost!r}, then ok; sound: {deaf!r}, then ok; all processes the same"
+
+
+def unload(bench: Bench, module: str, device: str) -> None:
+    """Pull a device out: as with a plug, whoever has it open has to let go of it first."""
+    give_up_s = time.monotonic() + SOON_S
+    while bench.pi.ssh(f"rmmod {module}", check=False).returncode:
+        assert time.monotonic() < give_up_s, bench.pi.says(f"fuser -v {device} 2>&1 || true")
+        time.sleep(1)
+
+
+def wrong_settings(bench: Bench) -> str:
+    """A wrong setting: one start, exit code 78, one clear line, no second start."""
+    pi, product = bench.pi, bench.product
+    pi.ssh(f"cp -p {SETTINGS} /root/kept.toml; printf '[fuson]\\nthreshold = 1\\n' >> {SETTINGS}")
+    since = product.now()
+    try:
+        pi.ssh(f"systemctl restart {unit('fusion')}", check=False)
+        time.sleep(15)
+        lines = product.journal("fusion", since)
+        result = (product.property("fusion", "ExecMainStatus"), product.restarts()["fusion"])
+        assert product.property("fusion", "ActiveState") == "failed"
+    finally:
+        pi.ssh(f"cp -p /root/kept.toml {SETTINGS}; systemctl reset-failed; sync")
+        pi.ssh(f"systemctl start --no-block {unit('fusion')}")
+    assert result == ("78", 0), f"exit code and restarts: {result}"
+    complaints = [line for line in lines if "fuson" in line]
+    assert len(complaints) == 1, lines
+    product.wait_until_active()
+    return f"exit code 78, 0 restarts, one line: {complaints[0]!r}"
+
+
+def power_cuts(bench: Bench) -> str:
+    """Five times the plug is pulled at some moment: it boots, runs, and nothing is damaged."""
+    pi, product = bench.pi, bench.product
+    settings = pi.says(f"sha256sum {SETTINGS}")
+    moments = []
+    for _ in range(5):
+        moments.append(random.uniform(0, 60))
+        time.sleep(moments[-1])
+        pi.cut_power()
+        pi.power_on()
+        product.wait_until_active()
+        assert pi.says(f"sha256sum {SETTINGS}") == settings, "the settings changed"
+        product.doctor()
+        errors = pi.says("journalctl -q -k -b -p err -o cat --grep 'EXT4-fs error' || true")
+        assert not errors, errors
+    pi.power_off()
+    pi.power_on()
+    product.wait_until_active()
+    seconds = ", ".join(f"{moment:.0f}" for moment in moments)
+    return f"cut {seconds} s after it ran; each time six units active, settings and doctor as before"
+
+
+def upgrade(bench: Bench) -> str:
+    """A next version takes over; one that does not work is taken back; settings stay."""
+    pi, product = bench.pi, bench.product
+    settings = pi.says(f"sha256sum {SETTINGS}; ls {Path(SETTINGS).parent}/keys")
+    first = pi.says("readlink /opt/emotion-edge/current")
+    install = "deploy/install.sh --wheelhouse /mnt/host/wheelhouse"
+    pi.ssh(f"cd /mnt/host/next && {install}", timeout_s=3600)
+    second = pi.says("readlink /opt/emotion-edge/current")
+    assert second != first and "9.0.0" in second, second
+    product.wait_until_active()
+    broken = pi.ssh(f"cd /mnt/host/broken && {install}", check=False, timeout_s=3600)
+    assert broken.returncode == 1, broken.stdout + broken.stderr
+    assert pi.says("readlink /opt/emotion-edge/current") == second, broken.stdout
+    product.wait_until_active()
+    assert pi.says(f"sha256sum {SETTINGS}; ls {Path(SETTINGS).parent}/keys") == settings
+    said = broken.stderr.strip().splitlines()[-1]
+    return f"{first} -> {second}; then 9.0.1, which does not work: {said!r}"
+
+
+def idle(bench: Bench) -> str:
+    """Idle, the service writes nothing to the disk."""
+    pi, product = bench.pi, bench.product
+    product.wait_until_active()
+    time.sleep(30)
+    since = product.now()
+    before = written(bench)
+    time.sleep(bench.idle_s)
+    after = written(bench)
+    lines = [line for name in SERVICES for line in product.journal(name, since)]
+    assert before == after, f"bytes written before and after: {before} {after}"
+    assert not lines, lines
+    disk = pi.says("awk '$3 == \"vda\" { print $10 * 512 }' /proc/diskstats")
+    return f"{bench.idle_s / 60:.0f} minutes: 0 bytes by all six, no line in the journal ({disk} bytes by all the system since its boot)"
+
+
+def written(bench: Bench) -> dict[str, str]:
+    """Bytes that each process has caused to be written to a disk. proc_pid_io(5)"""
+    pids = bench.product.pids()
+    return {
+        f"{name} {pid}": bench.pi.says(f"awk '$1 == \"write_bytes:\" {{ print $2 }}' /proc/{pid}/io")
+        for name, pid in pids.items()
+    }
+
+
+CHECKS = {
+    1: power_on,
+    2: face,
+    3: button,
+    4: screen,
+    5: death,
+    6: hotplug,
+    7: wrong_settings,
+    8: power_cuts,
+    9: upgrade,
+    10: idle,
+}
