@@ -29,7 +29,8 @@ TOPICS = ("face", "audio", "recording", "emotion", "health.")
 TICK_S = 0.05
 """Keys are looked for this often, and the picture is drawn anew when nothing came meanwhile."""
 STILL_S = 0.1
-RETRY_S, RETRY_MAX_S = 1.0, 60.0
+RETRY_S, RETRY_MAX_S = 1.0, 10.0
+"""A screen that is switched on later shows a picture within this."""
 SCREENS = ("auto", "window", "framebuffer", "none")
 
 
