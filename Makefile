@@ -2,7 +2,7 @@
 BIN := .venv/bin
 ARGS ?=
 
-.PHONY: run test check format bench setup setup-dev clean
+.PHONY: run test test-pi check format bench setup setup-dev clean
 
 run: setup ## everything, in this terminal; ARGS="--camera 0 --screen window"
 	@[ -e .venv/.detector-tried ] || deploy/fetch-detector.sh; touch .venv/.detector-tried
@@ -11,11 +11,15 @@ run: setup ## everything, in this terminal; ARGS="--camera 0 --screen window"
 test: setup-dev ## all tests that this machine can run
 	$(BIN)/python -m pytest $(ARGS)
 
-check: setup-dev ## style, types, and who may import whom
+test-pi: setup-dev ## everything again on a virtual Raspberry Pi; needs root and Debian 12, takes hours
+	$(BIN)/python -m tests.pi $(ARGS)
+
+check: setup-dev ## style, types, who may import whom, and what the units may do
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	@systemd/check.sh
 
 format: setup-dev
 	$(BIN)/ruff check --fix .

@@ -154,7 +154,7 @@ build_release() {
   trap 'rm -rf "$to"' EXIT
   cp -R "${parts[@]}" "$to/source"
   cp -R systemd deploy "$to"
-  /usr/bin/python3 -m venv --system-site-packages "$to/venv"
+  /usr/bin/python3 -m venv --without-pip --system-site-packages "$to/venv"
   pip_install "$to/venv" "$to/source"
   add_detector "$to/venv"
   rm -rf "$to/source"
@@ -164,12 +164,14 @@ build_release() {
   trap - EXIT
 }
 
+# The pip that python3-venv brings, straight from its wheel: a release needs none of its own. The
+# service may not write here, so what it needs is compiled now, on all cores.
 pip_install() {
-  local sources=()
+  local pip sources=()
   [ -z "$wheelhouse" ] || sources=(--no-index --find-links "$wheelhouse")
-  "$1/bin/python" -m pip install -q --disable-pip-version-check --no-cache-dir --no-compile \
-    "${sources[@]}" "$2[device]"
-  # The service may not write here, so it is compiled now: on all cores, and without the libraries' tests.
+  pip=$(find /usr/share/python-wheels -name 'pip-*.whl' | sort -V | tail -1)
+  PIP_NO_COMPILE=1 PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore \
+    "$1/bin/python" "$pip/pip" install -q "${sources[@]}" "$2[device]"
   "$1/bin/python" -m compileall -q -j 0 -x '/tests?/' "$1/lib" >/dev/null || true
 }
 

@@ -186,7 +186,9 @@ def die(bench: Bench, ear: Ear, service: str, signal: str, limit_s: float) -> fl
     pids = product.pids()
     since_s = time.monotonic()
     bench.pi.ssh(f"kill -{signal} {pids[service]}")
-    ear.await_(f"another {service}", lambda: product.pids()[service] not in (0, pids[service]), limit_s)
+    ear.await_(
+        f"another {service}", lambda: product.pids()[service] not in (0, pids[service]), limit_s
+    )
     product.wait_until_active()
     back_s = time.monotonic()
     ear.await_(f"{service} heard", lambda: ear.last_health(service, back_s) is not None, SOON_S)
@@ -209,7 +211,8 @@ def hotplug(bench: Bench) -> str:
         product.stop_feeding()
         unload(bench, "v4l2loopback", "/dev/video0")
         lost = ear.await_state("camera", "degraded", SOON_S).detail
-        pi.ssh("modprobe v4l2loopback video_nr=0 card_label='vpi camera' exclusive_caps=1 max_buffers=4")
+        options = "video_nr=0 card_label='vpi camera' exclusive_caps=1 max_buffers=4"
+        pi.ssh(f"modprobe v4l2loopback {options}")
         product.feed(FACE, 3600)
         ear.await_state("camera", "ok", SOON_S)
         ear.await_state("face", "ok", SOON_S)
@@ -274,7 +277,9 @@ def power_cuts(bench: Bench) -> str:
     pi.power_on()
     product.wait_until_active()
     seconds = ", ".join(f"{moment:.0f}" for moment in moments)
-    return f"cut {seconds} s after it ran; each time six units active, settings and doctor as before"
+    return (
+        f"cut {seconds} s after it ran; each time six units active, settings and doctor as before"
+    )
 
 
 def upgrade(bench: Bench) -> str:
@@ -309,14 +314,19 @@ def idle(bench: Bench) -> str:
     assert before == after, f"bytes written before and after: {before} {after}"
     assert not lines, lines
     disk = pi.says("awk '$3 == \"vda\" { print $10 * 512 }' /proc/diskstats")
-    return f"{bench.idle_s / 60:.0f} minutes: 0 bytes by all six, no line in the journal ({disk} bytes by all the system since its boot)"
+    return (
+        f"{bench.idle_s / 60:.0f} minutes: 0 bytes by all six processes, no line in the journal "
+        f"(all the system, since its boot: {disk} bytes)"
+    )
 
 
 def written(bench: Bench) -> dict[str, str]:
     """Bytes that each process has caused to be written to a disk. proc_pid_io(5)"""
     pids = bench.product.pids()
     return {
-        f"{name} {pid}": bench.pi.says(f"awk '$1 == \"write_bytes:\" {{ print $2 }}' /proc/{pid}/io")
+        f"{name} {pid}": bench.pi.says(
+            f"awk '$1 == \"write_bytes:\" {{ print $2 }}' /proc/{pid}/io"
+        )
         for name, pid in pids.items()
     }
 

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -79,7 +80,7 @@ class Ear:
         """The longest time without a sign of life of `service`, until now."""
         at = [w.at_s for w in list(self._words) if w.topic == f"health.{service}"]
         at = [since_s, *(moment for moment in at if moment >= since_s), time.monotonic()]
-        return max(b - a for a, b in zip(at, at[1:], strict=False))
+        return max(b - a for a, b in pairwise(at))
 
     def close(self) -> None:
         self._over = True

@@ -4,7 +4,7 @@ import time
 from pathlib import Path
 
 from edge.messages import SERVICES
-from tests.pi.machine import Pi, PiError
+from tests.pi.machine import Pi
 
 ACTIVE_S = 600.0
 """Six Pythons start at once, and every instruction is translated."""
@@ -84,5 +84,3 @@ class Product:
 
     def stop_playing(self) -> None:
         self.pi.ssh("systemctl stop vpi-play 2>/dev/null", check=False)
-
-

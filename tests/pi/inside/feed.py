@@ -1,7 +1,7 @@
 """Inside the virtual Pi: feed /dev/video0 as a webcam would, with MJPG pictures of 640x480.
 
-usage: feed.py PICTURE|empty RATE_HZ SECONDS. The picture moves a little, as a person does; `empty` is
-a wall. All pictures are made beforehand: translated instructions are slow.
+usage: feed.py PICTURE|empty RATE_HZ SECONDS. The picture moves a little, as a person does; `empty`
+is a wall. All pictures are made beforehand: translated instructions are slow.
 """
 
 import fcntl

@@ -1,8 +1,8 @@
-"""Inside the virtual Pi: press the button at GPIO17 for 100 ms, with contacts that bounce, and watch
-the LED at GPIO27 meanwhile.
+"""Inside the virtual Pi: press the button at GPIO17 for 100 ms, with contacts that bounce, and
+watch the LED at GPIO27 meanwhile.
 
-usage: press.py SECONDS. Prints JSON: CLOCK_MONOTONIC in ns of the press, and every change of the LED
-as [ns, level].
+usage: press.py SECONDS. Prints JSON: CLOCK_MONOTONIC in ns of the press, and every change of the
+LED as [ns, level].
 """
 
 import json

@@ -1,0 +1,64 @@
+"""install.sh and uninstall.sh as far as they can be tried on a machine that is to stay as it is."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).resolve().parents[2]
+SCRIPTS = [
+    "deploy/install.sh",
+    "deploy/uninstall.sh",
+    "systemd/check.sh",
+    "tests/pi/build-image.sh",
+]
+PLACES = [Path("/opt/emotion-edge"), Path("/etc/emotion-edge"), Path("/usr/local/bin/emotion-edge")]
+needs_debian = pytest.mark.skipif(
+    not (shutil.which("apt-get") and shutil.which("systemctl")), reason="no apt or systemd here"
+)
+
+
+def install(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [PROJECT / "deploy/install.sh", *arguments], capture_output=True, text=True
+    )
+
+
+@needs_debian
+def test_a_dry_run_says_what_it_would_do_and_does_nothing():
+    before = [path.exists() for path in PLACES]
+    done = install("--dry-run")
+    assert done.returncode == 0, done.stderr
+    assert [path.exists() for path in PLACES] == before
+    if not any(before):
+        for what in ("build release 0.1.0-", "enable emotion-edge@hub.service", "config.toml"):
+            assert what in done.stdout
+
+
+@needs_debian
+def test_a_dry_run_names_the_same_release_every_time():
+    assert install("--dry-run").stdout == install("--dry-run").stdout
+
+
+def test_an_unknown_argument_is_refused():
+    done = install("--quickly")
+    assert done.returncode == 2
+    assert "--quickly" in done.stderr
+
+
+def test_a_wheelhouse_must_be_there():
+    done = install("--dry-run", "--wheelhouse", "/nowhere")
+    assert done.returncode == 1
+    assert "/nowhere" in done.stderr
+
+
+def test_the_scripts_can_be_executed():
+    assert all(os.access(PROJECT / script, os.X_OK) for script in SCRIPTS)
+
+
+@pytest.mark.skipif(not shutil.which("shellcheck"), reason="no shellcheck here")
+def test_shellcheck_is_content():
+    done = subprocess.run(["shellcheck", *SCRIPTS], cwd=PROJECT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout

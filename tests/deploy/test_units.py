@@ -1,0 +1,68 @@
+"""The systemd units, without a running systemd: no fault in them, and little that they may do."""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from edge.messages import SERVICES
+
+UNITS = Path(__file__).resolve().parents[2] / "systemd"
+needs_systemd = pytest.mark.skipif(
+    not shutil.which("systemd-analyze"), reason="no systemd-analyze here"
+)
+
+
+def check(units: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([units / "check.sh"], capture_output=True, text=True)
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(UNITS, tmp_path / "systemd"))
+
+
+def text_of(service: str) -> str:
+    """What holds for a service: the template and its drop-ins."""
+    drop_ins = sorted(UNITS.glob(f"emotion-edge@{service}.service.d/*.conf"))
+    return "\n".join(p.read_text() for p in [UNITS / "emotion-edge@.service", *drop_ins])
+
+
+@needs_systemd
+def test_the_units_are_without_fault_and_barely_exposed():
+    done = check(UNITS)
+    assert done.returncode == 0, done.stdout + done.stderr
+    exposed = re.findall(r"emotion-edge@(\w+)\.service: ([\d.]+)", done.stdout)
+    assert [name for name, _ in exposed] == list(SERVICES)
+    for name, level in exposed:
+        assert float(level) <= (2.0 if name == "hub" else 1.5)
+
+
+@needs_systemd
+def test_a_process_that_may_do_too_much_is_found(copy: Path):
+    unit = copy / "emotion-edge@.service"
+    unit.write_text(re.sub("(?m)^(Protect|Restrict|Private|System|Cap).*$", "", unit.read_text()))
+    assert check(copy).returncode != 0
+
+
+@needs_systemd
+def test_a_setting_that_systemd_does_not_know_is_found(copy: Path):
+    drop_in = copy / "emotion-edge@hub.service.d" / "10-network.conf"
+    drop_in.write_text(drop_in.read_text() + "LimitNoFiles=10\n")
+    done = check(copy)
+    assert done.returncode != 0
+    assert "LimitNoFiles" in done.stdout
+
+
+def test_only_the_hub_may_open_network_sockets():
+    for service in SERVICES:
+        assert ("AF_INET" in text_of(service)) == (service == "hub")
+
+
+def test_wrong_settings_are_not_tried_again_and_everything_else_is():
+    template = text_of("hub")
+    assert "RestartPreventExitStatus=78" in template
+    assert "Restart=always" in template
+    assert "WatchdogSec=" in template
