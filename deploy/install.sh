@@ -151,7 +151,7 @@ build_release() {
   local to=$opt/releases/$release
   rm -rf "$to"
   mkdir -p "$to/source"
-  trap 'rm -rf "$to"' EXIT
+  trap 'rm -rf "$opt/releases/$release"' EXIT
   cp -R "${parts[@]}" "$to/source"
   cp -R systemd deploy "$to"
   /usr/bin/python3 -m venv --without-pip --system-site-packages "$to/venv"
@@ -178,7 +178,7 @@ pip_install() {
 # YuNet's weights: from the wheelhouse, this checkout, or their publisher. Without them it is Haar.
 add_detector() {
   local to
-  to=$("$1/bin/python" -c 'import models_tflite; print(list(models_tflite.__path__)[0])')
+  to=$("$1/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/models_tflite
   if [ -z "$wheelhouse" ]; then
     deploy/fetch-detector.sh
   elif [ -e "$wheelhouse/$detector" ]; then
