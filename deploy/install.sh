@@ -282,7 +282,7 @@ switch() { link "releases/$1" $opt/current; }
 
 start() {
   systemctl daemon-reload
-  { udevadm control --reload && udevadm trigger --subsystem-match=gpio; } || true   # none in a container
+  { udevadm control --reload && udevadm trigger --subsystem-match=gpio; } 2>/dev/null || true   # no udev in a container
   systemctl reset-failed 'emotion-edge*' 2>/dev/null || true
   systemctl restart --no-block emotion-edge.target "$@"
 }
@@ -356,9 +356,10 @@ roll_back() {
   die "$before runs again; settings and keys are as they were"
 }
 
-# The one before stays, to go back to.
+# After an upgrade from release $1 that one stays, to go back to; older ones go.
 remove_old_releases() {
   local old
+  if [ -z "$1" ] || [ "$1" = "$release" ]; then return; fi
   for old in "$opt"/releases/*; do
     case ${old##*/} in
       "$release" | "$1" | '*') ;;
@@ -385,6 +386,6 @@ fi
 enable_units
 [ -n "$dry" ] || sync -f /etc
 switch_over
-remove_old_releases "${before:-$release}"
+remove_old_releases "$before"
 if [ -z "$changed" ]; then say "nothing to do: $release is installed and runs"; fi
 if [ -z "$dry" ]; then /usr/local/bin/emotion-edge doctor || true; fi
