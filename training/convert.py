@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 
 from training.cards import FLOAT, write_model
+from training.face_task import FaceTask
 from training.to_tflite import float16, int8, rebuild
 from training.train import build_task
 
@@ -22,6 +23,12 @@ def parse() -> argparse.Namespace:
     parser.add_argument("task", choices=["face", "voice"])
     parser.add_argument("--run", type=Path, required=True, help="the folder of training.train")
     parser.add_argument("--out", type=Path, help="default models_tflite/TASK_emotion.tflite")
+    parser.add_argument(
+        "--view",
+        choices=["labels", "raters"],
+        default="labels",
+        help="face: answer as FER2013's labels do, or as most of ten people would",
+    )
     parser.add_argument("--name", required=True, help="the model's name on its card")
     parser.add_argument("--version", required=True)
     return parser.parse_args()
@@ -35,7 +42,9 @@ def main() -> None:
     state = torch.load(wanted.run / "last.pt", map_location="cpu", weights_only=True)
     network.load_state_dict(state["average"])
     calibration = task.calibration(CALIBRATION_INPUTS)
-    rebuilt = rebuild(task.released(network), calibration[:8])
+    if isinstance(task, FaceTask):
+        network = task.released(network, wanted.view)
+    rebuilt = rebuild(network, calibration[:8])
     content = int8(rebuilt, calibration)
     out = wanted.out or Path("models_tflite") / f"{wanted.task}_emotion.tflite"
     names = {"name": wanted.name, "version": wanted.version}
