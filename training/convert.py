@@ -1,6 +1,7 @@
 """A training run to a full-int8 model and its card: `python -m training.convert face --run RUN`.
 
-The card gets no figures here; `python -m training.evaluate` measures this very file.
+The card gets no figures here; `python -m training.evaluate` measures this very file. The same
+network before int8 goes to training/float/, so that the loss can be measured.
 """
 
 import argparse
@@ -9,8 +10,9 @@ from pathlib import Path
 
 import torch
 
-from training.cards import write_model
-from training.to_tflite import convert
+from training.cards import FLOAT, write_model
+from training.face_task import FaceTask
+from training.to_tflite import float16, int8, rebuild
 from training.train import build_task
 
 CALIBRATION_INPUTS = 500
@@ -21,6 +23,12 @@ def parse() -> argparse.Namespace:
     parser.add_argument("task", choices=["face", "voice"])
     parser.add_argument("--run", type=Path, required=True, help="the folder of training.train")
     parser.add_argument("--out", type=Path, help="default models_tflite/TASK_emotion.tflite")
+    parser.add_argument(
+        "--view",
+        choices=["labels", "raters"],
+        default="labels",
+        help="face: answer as FER2013's labels do, or as most of ten people would",
+    )
     parser.add_argument("--name", required=True, help="the model's name on its card")
     parser.add_argument("--version", required=True)
     return parser.parse_args()
@@ -33,10 +41,16 @@ def main() -> None:
     network = task.network()
     state = torch.load(wanted.run / "last.pt", map_location="cpu", weights_only=True)
     network.load_state_dict(state["average"])
-    content = convert(task.released(network), task.calibration(CALIBRATION_INPUTS))
+    calibration = task.calibration(CALIBRATION_INPUTS)
+    if isinstance(task, FaceTask):
+        network = task.released(network, wanted.view)
+    rebuilt = rebuild(network, calibration[:8])
+    content = int8(rebuilt, calibration)
     out = wanted.out or Path("models_tflite") / f"{wanted.task}_emotion.tflite"
     names = {"name": wanted.name, "version": wanted.version}
     write_model(out, content, {**task.card_fields(), **names})
+    FLOAT.mkdir(exist_ok=True)
+    (FLOAT / out.name).write_bytes(float16(rebuilt))
     print(f"{out}: {len(content) / 1e6:.2f} MB after {state['epoch']} epochs")
 
 

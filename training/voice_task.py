@@ -113,9 +113,6 @@ class VoiceTask:
         """Actors 17-20, loudest windows: inputs and labels (n,)."""
         return self.plain_held_out, self.held_out_labels
 
-    def released(self, network: nn.Module) -> nn.Module:
-        return network
-
     def calibration(self, count: int) -> Tensor:
         """`count` Training inputs as they are, for the ranges of int8."""
         rows = torch.randperm(len(self.training), generator=torch.Generator().manual_seed(0))

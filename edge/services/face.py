@@ -13,8 +13,9 @@ from edge.devices.soc import Soc
 from edge.frames import FrameSubscriber
 from edge.health import PERIOD_S, Health
 from edge.heat import Cooling
-from edge.inference.face_detection import Box, Detector, Image, make_detector
-from edge.inference.face_detection import Face as Found
+from edge.inference.face_box import Box, Image
+from edge.inference.face_box import Face as Found
+from edge.inference.face_detection import Detector, make_detector
 from edge.inference.face_emotion import FaceEmotion
 from edge.loop import Loop
 from edge.messages import MOST_FACES, TOPICS, Face, FaceResult
@@ -131,7 +132,9 @@ class FaceService:
             return True
         if t_ns < self._due_ns:
             return False
-        self._due_ns = max(t_ns, self._due_ns + round(1e9 / rate_hz))
+        period_ns = round(1e9 / rate_hz)
+        late_ns = t_ns - self._due_ns
+        self._due_ns = t_ns + period_ns - (late_ns if late_ns < period_ns else 0)
         return True
 
     def check_heat(self) -> None:
