@@ -249,16 +249,35 @@ missing_groups() {
 
 make_settings() {
   if [ ! -e $settings/config.toml ]; then
-    act "write $settings/config.toml, with the defaults" put $settings/config.toml 644 <deploy/config.example.toml
+    act "write $settings/config.toml, with the defaults" put $settings/config.toml 644 < <(first_settings)
   fi
   if [ "$(stat -c '%a %U' $settings/keys 2>/dev/null)" != "700 emotion-edge" ]; then
     act "make $settings/keys, for the service alone" make_keys_folder
   fi
 }
 
+first_settings() {
+  if has_desktop; then
+    sed 's/^fullscreen = false/fullscreen = true/' deploy/config.example.toml
+  else
+    cat deploy/config.example.toml
+  fi
+}
+
 make_keys_folder() {
   install -d -m 700 $settings/keys
   chown -R emotion-edge:emotion-edge $settings/keys
+}
+
+# On a desktop the picture is a window of who logs in: of the one who installs it.
+make_window() {
+  local user=${SUDO_USER:-}
+  has_desktop || return 0
+  place "$1/deploy/desktop/emotion-edge-display.desktop" /etc/xdg/autostart/emotion-edge-display.desktop
+  if [ -n "$user" ] && ! id -nG "$user" | grep -qw emotion-edge; then
+    act "let $user use the local bus (group emotion-edge); log in again for the picture" \
+      usermod -aG emotion-edge "$user"
+  fi
 }
 
 # --------------------------------------------------------------- systemd
@@ -380,6 +399,7 @@ if [ -n "$dry" ]; then from=$PWD; fi
 place_files "$from"
 make_user
 make_settings
+make_window "$from"
 if [ "$(readlink /usr/local/bin/emotion-edge)" != $opt/current/venv/bin/emotion-edge ]; then
   act "link /usr/local/bin/emotion-edge" link $opt/current/venv/bin/emotion-edge /usr/local/bin/emotion-edge
 fi

@@ -37,7 +37,8 @@ remove_services() {
   done
   systemctl -q disable --now emotion-edge.target 2>/dev/null || true
   remove $shared/systemd/system/emotion-edge* $shared/tmpfiles.d/emotion-edge.conf \
-    $shared/sysusers.d/emotion-edge.conf /etc/udev/rules.d/60-emotion-edge.rules
+    $shared/sysusers.d/emotion-edge.conf /etc/udev/rules.d/60-emotion-edge.rules \
+    /etc/xdg/autostart/emotion-edge-display.desktop
   rmdir --ignore-fail-on-non-empty $shared/systemd/system $shared/systemd $shared/tmpfiles.d $shared/sysusers.d \
     2>/dev/null || true
   if [ -d /run/systemd/system ]; then

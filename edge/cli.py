@@ -17,7 +17,7 @@ import msgspec
 
 from edge import __version__
 from edge.bus import BusError, make_directory
-from edge.config import Config, load, with_overrides
+from edge.config import SYSTEM_DIRECTORY, Config, load, user_directory, with_overrides
 from edge.errors import UserError
 from edge.memory import TRIM_S, give_memory_back
 from edge.messages import SERVICES
@@ -161,9 +161,17 @@ def obey_service(options: argparse.Namespace) -> int:
     loop.stop_on_signals()
     loop.every(TRIM_S, give_memory_back)
     make_directory(config.directory)
-    with only_one(config.directory, options.command):
+    with only_one(folder_of_locks(config.directory), options.command):
         importlib.import_module(f"edge.services.{options.command}").run(config, loop)
     return OK
+
+
+def folder_of_locks(directory: Path) -> Path:
+    """The runtime folder, or the user's own where the service lets us in without writing."""
+    if directory != SYSTEM_DIRECTORY or os.access(directory, os.W_OK):
+        return directory
+    make_directory(user_directory())
+    return user_directory()
 
 
 def name_process(name: str) -> None:

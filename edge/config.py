@@ -177,9 +177,12 @@ class Config(Section, frozen=True):
 
 
 def default_directory() -> Path:
-    """/run/emotion-edge where the service made it, else a folder of this user's own."""
-    if os.access(SYSTEM_DIRECTORY, os.W_OK):
-        return SYSTEM_DIRECTORY
+    """/run/emotion-edge where the service lets us in, else a folder of this user's own."""
+    return SYSTEM_DIRECTORY if os.access(SYSTEM_DIRECTORY, os.X_OK) else user_directory()
+
+
+def user_directory() -> Path:
+    """The runtime folder of this user."""
     runtime = os.environ.get("XDG_RUNTIME_DIR")
     if runtime:
         return Path(runtime) / "emotion-edge"

@@ -11,6 +11,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 SCRIPTS = [
     "deploy/install.sh",
     "deploy/uninstall.sh",
+    "deploy/desktop/display.sh",
     "systemd/check.sh",
     "tests/pi/build-image.sh",
 ]

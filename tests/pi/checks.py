@@ -17,11 +17,11 @@ from tests.pi.ear import Ear
 from tests.pi.machine import Pi
 from tests.pi.product import SETTINGS, TOOLS, Product, unit
 
-SOON_S = 120.0
+SOON_S = 900.0
 """For what takes a second or two on a board."""
-WATCHDOG_S = 300.0
+WATCHDOG_S = 1800.0
 """30 s of silence, an abort, and a start."""
-GAP_S = 30.0
+GAP_S = 120.0
 """Longest silence of a service that nothing happens to; it speaks once a second."""
 FACE = f"{TOOLS}/face.jpg"
 SPEECH = f"{TOOLS}/speech.wav"

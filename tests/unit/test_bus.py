@@ -39,6 +39,20 @@ def test_a_folder_of_another_user_is_refused(tmp_path: Path) -> None:
         bus.make_directory(folder)
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to give a folder to another user")
+def test_the_folder_of_the_service_is_good_for_who_is_let_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "run"
+    folder.mkdir(mode=0o750)
+    os.chown(folder, 65534, 65534)
+    monkeypatch.setattr(bus, "SYSTEM_DIRECTORY", folder)
+    bus.make_directory(folder)
+    folder.chmod(0o770)
+    with pytest.raises(BusError, match="another user"):
+        bus.make_directory(folder)
+
+
 def test_a_link_to_a_folder_is_refused(tmp_path: Path) -> None:
     link = tmp_path / "link"
     link.symlink_to(tmp_path)
