@@ -403,6 +403,9 @@ make_window "$from"
 if [ "$(readlink /usr/local/bin/emotion-edge)" != $opt/current/venv/bin/emotion-edge ]; then
   act "link /usr/local/bin/emotion-edge" link $opt/current/venv/bin/emotion-edge /usr/local/bin/emotion-edge
 fi
+if [ ! -e $settings/keys/device.key ]; then
+  act "make the device's key" "$opt/releases/$release/venv/bin/emotion-edge" keys make
+fi
 enable_units
 [ -n "$dry" ] || sync -f /etc
 switch_over

@@ -149,6 +149,8 @@ def write_secret(path: Path, content: bytes) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         file.write(content)
+        file.flush()
+        os.fsync(descriptor)  # a power cut leaves all of it, or nothing
 
 
 def _refused(path: Path, error: OSError) -> KeysError:
