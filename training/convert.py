@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from training.cards import write_model
+from training.cards import MODELS, write_model
 from training.to_tflite import convert
 from training.train import build_task
 
@@ -18,9 +18,9 @@ CALIBRATION_INPUTS = 500
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("task", choices=["face", "voice"])
+    parser.add_argument("task", choices=list(MODELS))
     parser.add_argument("--run", type=Path, required=True, help="the folder of training.train")
-    parser.add_argument("--out", type=Path, help="default models_tflite/TASK_emotion.tflite")
+    parser.add_argument("--out", type=Path, help="default: the one that ships")
     parser.add_argument("--name", required=True, help="the model's name on its card")
     parser.add_argument("--version", required=True)
     return parser.parse_args()
@@ -34,7 +34,7 @@ def main() -> None:
     state = torch.load(wanted.run / "last.pt", map_location="cpu", weights_only=True)
     network.load_state_dict(state["average"])
     content = convert(task.released(network), task.calibration(CALIBRATION_INPUTS))
-    out = wanted.out or Path("models_tflite") / f"{wanted.task}_emotion.tflite"
+    out = wanted.out or MODELS[wanted.task]
     names = {"name": wanted.name, "version": wanted.version}
     write_model(out, content, {**task.card_fields(), **names})
     print(f"{out}: {len(content) / 1e6:.2f} MB after {state['epoch']} epochs")

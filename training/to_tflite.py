@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from torch import Tensor, fx, nn
 from torch.fx.experimental.optimization import fuse
 
+from training.networks import planes, pool_time
+
 # PyTorch's axes (n, channels, h, w) in TensorFlow's order (n, h, w, channels).
 AXES = {1: 3, 2: 1, 3: 2}
 
@@ -57,6 +59,18 @@ def concatenate(parts: list[Any], axis: int) -> Any:
     return tf.concat(parts, axis)
 
 
+def planes_nhwc(x: Any) -> Any:
+    """`networks.planes`: (n, 1, frames, 2 * height) -> (n, height, frames, 2)."""
+    _, _, frames, values = x.shape
+    return tf.transpose(tf.reshape(x, [1, frames, 2, values // 2]), [0, 3, 1, 2])
+
+
+def pool_time_nhwc(x: Any) -> Any:
+    """`networks.pool_time`: (n, height, frames, channels) -> (n, height * 2 * channels)."""
+    pooled = tf.concat([tf.reduce_mean(x, 2), tf.reduce_max(x, 2)], 2)
+    return tf.reshape(pooled, [1, pooled.shape[1] * pooled.shape[2]])
+
+
 def same(_: nn.Module, x: Any) -> Any:
     return x
 
@@ -71,6 +85,8 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {
     torch.relu: tf.nn.relu,
     torch.cat: concatenate,
     operator.add: tf.add,
+    planes: planes_nhwc,
+    pool_time: pool_time_nhwc,
     "mean": mean,
     "amax": maximum,
 }

@@ -11,7 +11,18 @@ from numpy.typing import NDArray
 
 LABELS = ("neutral", "calm", "happy", "sad", "angry", "fearful", "disgust", "surprised")
 TRAINING_ACTORS, VALIDATION_ACTORS, TEST_ACTORS = range(1, 17), range(17, 21), range(21, 25)
+ACTORS = range(1, 25)
+FOLDS = 5
 RATE_HZ = 16_000
+
+
+@dataclass(frozen=True)
+class Index:
+    """What the folder holds, clip by clip: paths, labels (n,) and actors (n,)."""
+
+    paths: list[Path]
+    labels: NDArray[np.int64]
+    actors: NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -26,14 +37,31 @@ class VoiceSet:
         return len(self.clips)
 
 
-def load(folder: Path, actors: Collection[int]) -> VoiceSet:
-    """The clips of `actors` in the folder that `training.prepare voice` writes."""
+def read_index(folder: Path) -> Index:
+    """The folder that `training.prepare voice` writes, without its sound."""
     with (folder / "index.csv").open(newline="") as file:
-        rows = [(r, int(r["actor"].removeprefix("Actor_"))) for r in csv.DictReader(file)]
-    rows = [(row, actor) for row, actor in rows if actor in actors]
-    clips = [
-        soundfile.read(folder / row["actor"] / f"{row['name']}.flac", dtype="float32")[0]
-        for row, _ in rows
-    ]
-    labels = np.array([LABELS.index(row["emotion"]) for row, _ in rows])
-    return VoiceSet(clips, labels, np.array([actor for _, actor in rows]))
+        rows = list(csv.DictReader(file))
+    return Index(
+        [folder / row["actor"] / f"{row['name']}.flac" for row in rows],
+        np.array([LABELS.index(row["emotion"]) for row in rows]),
+        np.array([int(row["actor"].removeprefix("Actor_")) for row in rows]),
+    )
+
+
+def load(folder: Path, actors: Collection[int] = ACTORS) -> VoiceSet:
+    """The clips of `actors`, in the order of the index."""
+    index = read_index(folder)
+    rows = np.flatnonzero(np.isin(index.actors, list(actors)))
+    clips = [soundfile.read(index.paths[row], dtype="float32")[0] for row in rows]
+    return VoiceSet(clips, index.labels[rows], index.actors[rows])
+
+
+def split(fold: int | None) -> tuple[list[int], list[int]]:
+    """Actors to train on and actors held out: the release's, or a fifth of all held out.
+
+    Odd actors are men and even ones women, so every fold holds both.
+    """
+    if fold is None:
+        return list(TRAINING_ACTORS), list(VALIDATION_ACTORS)
+    held_out = [actor for actor in ACTORS if (actor - 1) % FOLDS == fold]
+    return [actor for actor in ACTORS if actor not in held_out], held_out
