@@ -1,8 +1,9 @@
 # Each target does its own set-up: Debian packages, .venv, the package. See README.md.
 BIN := .venv/bin
 ARGS ?=
+DATA ?= ../shared/data
 
-.PHONY: run test check format bench setup setup-dev clean
+.PHONY: run test check format bench evaluate evaluate-face evaluate-voice setup setup-dev clean
 
 run: setup ## everything, in this terminal; ARGS="--camera 0 --screen window"
 	@[ -e .venv/.detector-tried ] || deploy/fetch-detector.sh; touch .venv/.detector-tried
@@ -24,6 +25,12 @@ format: setup-dev
 bench: setup-dev ## speed and memory, as a table and as JSON
 	@deploy/fetch-detector.sh
 	$(BIN)/python -m benchmarks $(ARGS)
+
+evaluate: evaluate-face evaluate-voice ## every figure of the models' cards, measured again
+
+evaluate-face evaluate-voice: evaluate-%: setup-dev ## DATA=FOLDER with fer2013.npz and ravdess_16k
+	@deploy/fetch-detector.sh
+	$(BIN)/python -m training.evaluate $* --check --data $(DATA) $(ARGS)
 
 setup:
 	@deploy/setup.sh

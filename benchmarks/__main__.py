@@ -12,7 +12,7 @@ from pathlib import Path
 from benchmarks import figures
 from benchmarks.figures import Figure
 from benchmarks.measure import machine
-from edge.inference.face_detection import YUNET_PATH
+from edge.inference.yunet import YUNET_PATH
 
 
 def measure() -> list[Figure]:

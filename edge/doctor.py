@@ -76,7 +76,7 @@ def the_models(config: Config) -> Iterator[Finding]:
 
 
 def the_detector(config: Config) -> Iterator[Finding]:
-    from edge.inference.face_detection import YUNET_PATH, YUNET_SHA256
+    from edge.inference.yunet import YUNET_PATH, YUNET_SHA256
     from edge.services.face import detector_of
 
     try:

@@ -14,11 +14,21 @@ MODELS = {
     "activity": Path("models_tflite/speech_activity.tflite"),
 }
 """The files that ship, by their task."""
+# The released networks before int8, by the same file names.
+FLOAT = Path(__file__).parent / "float"
 
 NOT_FOR = (
     "inferring emotions at work or in education (prohibited in the EU: AI Act, article 5(1)(f))",
     "decisions about people: hiring, credit, insurance, policing, border control, health",
     "telling what somebody feels: it tells what an expression looks or sounds like to raters",
+)
+FACE_FAILURES = (
+    "Faces that look down, aside or away: FER2013 holds few of them, and detectors miss them.",
+    "Fear and surprise, sadness and neutrality are taken for each other, as people do: FER2013's "
+    "labels and ten FER+ raters agree on 63 % of the images.",
+    "Children, old people, glasses, beards, make-up and dark skin were not measured apart: "
+    "FER2013 does not name them.",
+    "Posed and strong expressions, as photographs show them; small ones look neutral to it.",
 )
 FACE_LICENCE = (
     "Weights trained on FER2013 (Goodfellow et al. 2013: no licence was published with it; "

@@ -1,6 +1,7 @@
 """A training run to a full-int8 model and its card: `python -m training.convert face --run RUN`.
 
-The card gets no figures here; `python -m training.evaluate` measures this very file.
+The card gets no figures here; `python -m training.evaluate` measures this very file. The same
+network before int8 goes to training/float/, so that the loss can be measured.
 """
 
 import argparse
@@ -9,8 +10,8 @@ from pathlib import Path
 
 import torch
 
-from training.cards import MODELS, write_model
-from training.to_tflite import convert
+from training.cards import FLOAT, MODELS, write_model
+from training.to_tflite import float16, int8, rebuild
 from training.train import build_task
 
 CALIBRATION_INPUTS = 500
@@ -33,10 +34,14 @@ def main() -> None:
     network = task.network()
     state = torch.load(wanted.run / "last.pt", map_location="cpu", weights_only=True)
     network.load_state_dict(state["average"])
-    content = convert(task.released(network), task.calibration(CALIBRATION_INPUTS))
+    calibration = task.calibration(CALIBRATION_INPUTS)
+    rebuilt = rebuild(task.released(network), calibration[:8])
+    content = int8(rebuilt, calibration)
     out = wanted.out or MODELS[wanted.task]
     names = {"name": wanted.name, "version": wanted.version}
     write_model(out, content, {**task.card_fields(), **names})
+    FLOAT.mkdir(exist_ok=True)
+    (FLOAT / out.name).write_bytes(float16(rebuilt))
     print(f"{out}: {len(content) / 1e6:.2f} MB after {state['epoch']} epochs")
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from training import face_augment, face_data, face_heads
-from training.cards import FACE_CROP, FACE_LICENCE
+from training.cards import FACE_CROP, FACE_FAILURES, FACE_LICENCE
 from training.networks import FACE_NETWORKS
 
 # The mean and deviation of FER2013's Training pixels in 0..255; the card tells the device.
@@ -103,5 +103,6 @@ class FaceTask:
             "input": {"shape": (48, 48, 1), "dtype": "int8", "mean": (MEAN,), "std": (STD,)},
             "crop": FACE_CROP,
             "licence": FACE_LICENCE,
+            "known_failures": FACE_FAILURES,
             "protocol": PROTOCOL,
         }

@@ -47,6 +47,19 @@ def f1(counts: NDArray[np.int64]) -> NDArray[np.float64]:
     return 2 * counts.diagonal() / np.maximum(counts.sum(0) + counts.sum(1), 1)
 
 
+def calibration(scores: Scores, labels: Labels) -> dict[str, dict[str, float]]:
+    """The reliability diagram: per bin of the chosen label's score its share of all, and how
+    often it is right; the bins are named by their middle.
+    """
+    confidence, right = scores.max(1), scores.argmax(1) == labels
+    bins = np.minimum((confidence * BINS).astype(int), BINS - 1)
+    chosen = {f"{(b + 0.5) / BINS:.3f}": bins == b for b in np.unique(bins)}
+    return {
+        "calibration_share": {name: round(float(b.mean()), 4) for name, b in chosen.items()},
+        "calibration_right": {name: round(float(right[b].mean()), 4) for name, b in chosen.items()},
+    }
+
+
 def calibration_error(scores: Scores, labels: Labels) -> float:
     """Expected calibration error of the chosen label over 15 equal bins of its score."""
     confidence, right = scores.max(1), scores.argmax(1) == labels
@@ -67,6 +80,7 @@ def figures(scores: Scores, labels: Labels, names: tuple[str, ...]) -> dict[str,
         "accuracy": round(accuracy(scores, labels), 4),
         "balanced_accuracy": round(float(recall.mean()), 4),
         "calibration_error": round(calibration_error(scores, labels), 4),
+        **calibration(scores, labels),
         "recall": {name: round(float(r), 4) for name, r in zip(names, recall, strict=True)},
         "confusion": counts.tolist(),
     }

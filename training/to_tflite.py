@@ -125,9 +125,8 @@ def rebuild(network: nn.Module, sample: Tensor) -> Any:
     return function
 
 
-def convert(network: nn.Module, calibration: Tensor) -> bytes:
-    """The network as full-int8 TFLite; ranges are those that `calibration` (n, c, h, w) shows."""
-    rebuilt = rebuild(network, calibration[:8])
+def int8(rebuilt: Any, calibration: Tensor) -> bytes:
+    """Full-int8 TFLite; ranges are those that `calibration` (n, c, h, w) shows."""
     converter = tf.lite.TFLiteConverter.from_concrete_functions([rebuilt], tf.Module())
 
     def examples() -> Iterator[list[NDArray[np.float32]]]:
@@ -139,4 +138,12 @@ def convert(network: nn.Module, calibration: Tensor) -> bytes:
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
     converter.inference_input_type = tf.int8
     converter.inference_output_type = tf.int8
+    return converter.convert()
+
+
+def float16(rebuilt: Any) -> bytes:
+    """TFLite with weights in half precision: what int8 is compared with."""
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([rebuilt], tf.Module())
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.target_spec.supported_types = [tf.float16]
     return converter.convert()

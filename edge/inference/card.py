@@ -79,6 +79,7 @@ class Card(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     figures: dict[str, Figures]
     licence: str
     not_for: tuple[str, ...]
+    known_failures: tuple[str, ...] = ()
     features: SpeechFeatures | None = None
     crop: Crop | None = None
 

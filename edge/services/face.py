@@ -11,8 +11,9 @@ from edge.config import Face as Settings
 from edge.decision import decide, rounded
 from edge.frames import FrameSubscriber
 from edge.health import PERIOD_S, Health
-from edge.inference.face_detection import Box, Detector, Image, make_detector
-from edge.inference.face_detection import Face as Found
+from edge.inference.face_box import Box, Image
+from edge.inference.face_box import Face as Found
+from edge.inference.face_detection import Detector, make_detector
 from edge.inference.face_emotion import FaceEmotion
 from edge.loop import Loop
 from edge.messages import MOST_FACES, TOPICS, Face, FaceResult

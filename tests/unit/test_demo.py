@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from edge.devices.demo import PERIOD_S, DemoCamera, position
-from edge.inference.face_detection import Haar
+from edge.inference.haar import Haar
 
 SIZE = (640, 480)
 MOMENTS_S = np.arange(0, PERIOD_S, 0.5)

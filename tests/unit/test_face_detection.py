@@ -8,17 +8,10 @@ import pytest
 
 from edge.devices.demo import DemoCamera
 from edge.inference.card import ModelError
-from edge.inference.face_detection import (
-    YUNET_NAME,
-    YUNET_PATH,
-    Cascade,
-    Detector,
-    Haar,
-    Image,
-    YuNet,
-    make_detector,
-    overlap,
-)
+from edge.inference.face_box import Face, Image, overlap
+from edge.inference.face_detection import Detector, make_detector
+from edge.inference.haar import Cascade, Haar
+from edge.inference.yunet import YUNET_NAME, YUNET_PATH, YuNet
 from tests.helpers import DATA, ROOT, needs_data
 
 WEIGHTS = next(
@@ -173,6 +166,87 @@ def test_haar_searches_the_whole_picture_only_now_and_then(group: Image, photo: 
     assert len(haar.detect(group)) == 1
 
 
+@pytest.fixture
+def small(photo: Image) -> Image:
+    """One face of 15 px in 640x480: too small for a coarse look."""
+    image = np.full((480, 640, 3), 190, np.uint8)
+    part = cv2.resize(photo, None, fx=0.15, fy=0.15, interpolation=cv2.INTER_AREA)
+    image[100 : 100 + part.shape[0], 200 : 200 + part.shape[1]] = part
+    return image
+
+
+def yunet(clock: Clock, min_face: int = MIN_FACE) -> YuNet:
+    assert WEIGHTS is not None
+    return YuNet(WEIGHTS, min_face, clock)
+
+
+@needs_yunet
+def test_yunet_finds_a_new_face_at_once_where_there_was_none(photo: Image) -> None:
+    clock = Clock()
+    finder = yunet(clock)
+    assert finder.detect(np.full_like(photo, 190)) == []
+    clock.now_s += 0.01
+    assert len(finder.detect(photo)) == 1
+
+
+@needs_yunet
+def test_yunet_finds_a_second_person_within_a_fifth_of_a_second(group: Image, photo: Image) -> None:
+    clock = Clock()
+    finder = yunet(clock)
+    alone = np.full_like(group, 190)
+    alone[:280, :300] = photo
+    assert len(finder.detect(alone)) == 1
+    clock.now_s += 0.1
+    assert len(finder.detect(group)) == 1
+    clock.now_s += 0.11
+    assert len(finder.detect(group)) == 4
+    clock.now_s += 0.01
+    assert len(finder.detect(group)) == 4, "four are too many to follow one by one"
+
+
+@needs_yunet
+def test_yunet_does_not_report_a_face_that_is_gone(photo: Image) -> None:
+    clock = Clock()
+    finder = yunet(clock)
+    assert len(finder.detect(photo)) == 1
+    clock.now_s += 0.01
+    assert finder.detect(np.full_like(photo, 128)) == []
+
+
+@needs_yunet
+def test_a_face_too_small_for_coarse_looks_is_followed_all_the_same(small: Image) -> None:
+    clock = Clock()
+    finder = yunet(clock, min_face=8)
+    assert finder.detect(np.full_like(small, 190)) == []
+    clock.now_s += 0.01
+    assert finder.detect(small) == [], "a coarse look"
+    clock.now_s += 1
+    assert len(finder.detect(small)) == 1
+    for _ in range(10):
+        clock.now_s += 0.03
+        small = np.roll(small, 4, axis=1)
+        assert len(finder.detect(small)) == 1
+
+
+@needs_yunet
+def test_a_slow_processor_looks_finely_less_often(photo: Image) -> None:
+    clock = Clock()
+    fine: list[float] = []
+
+    class Slow(YuNet):
+        def detect_all(self, image: Image) -> list[Face]:
+            fine.append(clock.now_s)
+            clock.now_s += 0.5
+            return super().detect_all(image)
+
+    assert WEIGHTS is not None
+    finder = Slow(WEIGHTS, MIN_FACE, clock)
+    while clock.now_s < 112:
+        finder.detect(photo)
+        clock.now_s += 0.1
+    assert np.diff(fine).min() >= 5
+
+
 def test_overlap_of_boxes() -> None:
     assert overlap((0, 0, 2, 2), (0, 0, 2, 2)) == 1
     assert overlap((0, 0, 2, 2), (1, 0, 2, 2)) == pytest.approx(1 / 3)
@@ -210,7 +284,7 @@ def test_without_weights_it_is_haar_and_says_why(
 def test_with_weights_it_is_yunet() -> None:
     finder = make_detector("auto", str(WEIGHTS), "alt2", MIN_FACE)
     assert isinstance(finder, YuNet)
-    assert finder.about == "YuNet at 320 px"
+    assert finder.about == "YuNet at 320 px, every 1 s at 640"
 
 
 def test_haar_is_haar_although_the_weights_are_there() -> None:

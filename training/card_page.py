@@ -1,0 +1,155 @@
+"""A model's card as a page with pictures: `python -m training.card_page face`, into docs/models."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+
+mpl.use("Agg")
+from matplotlib import pyplot as plt
+
+from edge.inference.card import Card, load_card
+
+INK, BLUE, GREY = "#222222", "#2f6fb3", "#9a9a9a"
+PAGES = Path("docs/models")
+# Each kind's one set of people never seen, whose confusion and reliability are drawn.
+DRAWN = {"face": "PrivateTest", "voice": "actors 21-24, pressed window"}
+
+
+def confusion(values: dict[str, Any], labels: tuple[str, ...], path: Path) -> None:
+    """Rows are the true labels; each row's shares in percent."""
+    counts = np.array(values["confusion"])
+    shares = 100 * counts / counts.sum(1, keepdims=True)
+    figure, axes = plt.subplots(figsize=(6.4, 5.6), layout="constrained")
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=100)
+    for (row, column), share in np.ndenumerate(shares):
+        colour = "white" if share > 55 else INK
+        axes.text(column, row, f"{share:.0f}", ha="center", va="center", color=colour)
+    axes.set_xticks(range(len(labels)), labels, rotation=35, ha="right")
+    samples = [f"{n} ({c})" for n, c in zip(labels, counts.sum(1), strict=True)]
+    axes.set_yticks(range(len(labels)), samples)
+    axes.set_xlabel("answered, % of the row")
+    axes.set_ylabel("true (samples)")
+    save(figure, path)
+
+
+def reliability(values: dict[str, Any], path: Path) -> None:
+    """How often the chosen label is right, by its score; the bars below say how many there are."""
+    middles = [float(name) for name in values["calibration_right"]]
+    width = 0.8 / 15
+    figure, (upper, lower) = plt.subplots(
+        2, 1, sharex=True, figsize=(5.6, 5.6), height_ratios=(4, 1), layout="constrained"
+    )
+    upper.plot([0, 1], [0, 1], color=GREY, linestyle="--", label="perfect")
+    right = list(values["calibration_right"].values())
+    upper.plot(middles, right, color=BLUE, marker="o", label="measured")
+    upper.set_ylabel("share that is right")
+    upper.set_ylim(0, 1)
+    upper.legend(frameon=False)
+    lower.bar(middles, list(values["calibration_share"].values()), width, color=BLUE)
+    lower.set_ylabel("of all")
+    lower.set_xlabel("score of the chosen label")
+    lower.set_xlim(0, 1)
+    save(figure, path)
+
+
+def save(figure: Any, path: Path) -> None:
+    for axes in figure.axes:
+        axes.spines[["top", "right"]].set_visible(False)
+    figure.savefig(path, dpi=110, metadata={"Software": None})
+    plt.close(figure)
+
+
+def cell(name: str, value: Any) -> str:
+    if isinstance(value, int):
+        return f"{value:,}"
+    return f"{value:.3f}" if name.endswith("error") else f"{100 * value:.1f} %"
+
+
+def table(card: Card) -> str:
+    """A line for each set that was measured, a column for each figure that any of them has."""
+    sets = {
+        name: {key: value for key, value in values.items() if isinstance(value, int | float)}
+        for name, values in card.figures.items()
+        if "samples" in values
+    }
+    columns = list(dict.fromkeys(key for values in sets.values() for key in values))
+    lines = [["measured on", *(key.replace("_", " ") for key in columns)]]
+    lines.append(["---"] * len(lines[0]))
+    for name, values in sets.items():
+        lines.append([name, *(cell(c, values[c]) if c in values else "" for c in columns)])
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def bullets(lines: tuple[str, ...]) -> str:
+    return "\n".join(f"- {line}" for line in lines)
+
+
+PAGE = """# {card.name} {card.version}
+
+Answers with one of: {labels}. {cost}
+
+Made by `python -m training.card_page {task}` from [the card](../../models_tflite/{card_name}) that
+lies beside the model. `make evaluate-{task}` measures every figure again, from the shipped file
+through the device's own code, and fails where one is not as it stands here.
+
+## Protocol
+
+{card.protocol}
+
+## Figures
+
+{table}
+
+"says little": so the desktop script counted, with the data that it was trained on.
+
+| {drawn}: what was answered | how far the scores can be trusted |
+|---|---|
+| ![Confusion matrix]({task}-confusion.png) | ![Reliability diagram]({task}-reliability.png) |
+
+## Known failures
+
+{known_failures}
+
+## Not to be used for
+
+{not_for}
+
+## Licence
+
+{card.licence}
+"""
+
+
+def page(task: str, card: Card) -> str:
+    cost = card.figures["cost"]
+    megabytes, millions = cost["bytes"] / 1e6, cost["multiply_adds"] / 1e6
+    return PAGE.format(
+        task=task,
+        card=card,
+        card_name=Path(card.file).with_suffix(".json"),
+        labels=", ".join(card.labels),
+        cost=f"{megabytes:.2f} MB, {millions:.0f} million multiply-adds.",
+        table=table(card),
+        drawn=DRAWN[task],
+        known_failures=bullets(card.known_failures),
+        not_for=bullets(card.not_for),
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("task", choices=list(DRAWN))
+    task = parser.parse_args().task
+    card = load_card(Path(f"models_tflite/{task}_emotion.tflite"))
+    PAGES.mkdir(parents=True, exist_ok=True)
+    drawn = card.figures[DRAWN[task]]
+    confusion(drawn, card.labels, PAGES / f"{task}-confusion.png")
+    reliability(drawn, PAGES / f"{task}-reliability.png")
+    (PAGES / f"{task}.md").write_text(page(task, card))
+
+
+if __name__ == "__main__":
+    main()

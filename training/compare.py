@@ -1,0 +1,43 @@
+"""Whether two cards tell the same figures: what differs by more than a tolerance."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from edge.inference.card import Card
+
+
+def flat(values: Any, name: str = "") -> Iterator[tuple[str, float]]:
+    """Every number of nested mappings and sequences, with its path."""
+    if isinstance(values, Mapping):
+        for key, value in values.items():
+            yield from flat(value, f"{name}, {key}" if name else str(key))
+    elif isinstance(values, list | tuple):
+        for index, value in enumerate(values):
+            yield from flat(value, f"{name}[{index}]")
+    else:
+        yield name, float(values)
+
+
+def figures_of(card: Card) -> dict[str, float]:
+    """All that evaluation writes into a card; a confusion's counts as shares of its samples."""
+    shares = {
+        group: {
+            key: [[n / values["samples"] for n in row] for row in value]
+            if isinstance(value, list)
+            else value
+            for key, value in values.items()
+        }
+        for group, values in card.figures.items()
+    }
+    fitted = {"temperature": card.temperature, "reliability": card.reliability}
+    return dict(flat({**fitted, **shares}))
+
+
+def differences(told: Card, found: Card, tolerance: float) -> list[str]:
+    """A line for each figure of `told` that `found` lacks or has otherwise, and the other way."""
+    left, right = figures_of(told), figures_of(found)
+    lines = [f"{name}: only on one of the two" for name in sorted(left.keys() ^ right.keys())]
+    for name in left.keys() & right.keys():
+        if abs(left[name] - right[name]) > tolerance:
+            lines.append(f"{name}: the card says {left[name]:g}, measured {right[name]:g}")
+    return lines
