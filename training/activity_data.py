@@ -60,12 +60,25 @@ class Windows:
     speech: bool
 
 
-def read(path: Path) -> Signal:
-    """A sound file of any rate as 16 kHz mono."""
-    signal, rate_hz = soundfile.read(path, dtype="float32", always_2d=True)
+def at_16_khz(signal: NDArray[np.float32], rate_hz: int) -> Signal:
+    """(n, channels) at any rate as 16 kHz mono."""
     shared = np.gcd(rate_hz, RATE_HZ)
     mono = resample_poly(signal.mean(1), RATE_HZ // shared, rate_hz // shared)
     return np.asarray(mono, np.float32)
+
+
+def read(path: Path) -> Signal:
+    """A sound file of any rate as 16 kHz mono."""
+    return at_16_khz(*soundfile.read(path, dtype="float32", always_2d=True))
+
+
+def read_somewhere(path: Path, random: np.random.Generator) -> Signal:
+    """Two seconds from anywhere in a sound file; silence follows a shorter one."""
+    with soundfile.SoundFile(path) as file:
+        samples = 2 * file.samplerate
+        file.seek(int(random.integers(max(1, file.frames - samples))))
+        signal = file.read(samples, dtype="float32", always_2d=True)
+        return padded(at_16_khz(signal, file.samplerate))
 
 
 def sound_files(folder: Path) -> list[Path]:
@@ -96,12 +109,8 @@ def played_windows(folder: Path, most: int, random: np.random.Generator) -> list
     files = sound_files(folder)
     found: list[Signal] = []
     for path in files:
-        signal = read(path)
-        for _ in range(-(-most // len(files))):
-            start = int(random.integers(max(1, len(signal) - SAMPLES)))
-            window = padded(signal[start:])
-            if rms(window) > QUIETEST_RMS:
-                found.append(window)
+        parts = [read_somewhere(path, random) for _ in range(-(-most // len(files)))]
+        found += [part for part in parts if rms(part) > QUIETEST_RMS]
     return [found[i] for i in random.permutation(len(found))[:most]]
 
 

@@ -11,20 +11,25 @@ from pathlib import Path
 import msgspec
 
 from edge.inference.card import Card
-from training.cards import write_card
+from training.activity_figures import ActivityFigures
+from training.cards import MODELS, write_card
 from training.compare import differences
 from training.face_figures import FaceFigures
 from training.voice_figures import VoiceFigures
 
-TASKS = {"face": (FaceFigures, "fer2013.npz"), "voice": (VoiceFigures, "ravdess_16k")}
+TASKS: dict[str, tuple[type[FaceFigures | VoiceFigures | ActivityFigures], str]] = {
+    "face": (FaceFigures, "fer2013.npz"),
+    "voice": (VoiceFigures, "ravdess_16k"),
+    "activity": (ActivityFigures, "ravdess_16k"),
+}
 # Shares of 1: how far a figure may lie from the card's.
-TOLERANCE = {"face": 0.003, "voice": 0.005}
+TOLERANCE = {"face": 0.003, "voice": 0.005, "activity": 0.005}
 
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("task", choices=list(TASKS))
-    parser.add_argument("--model", type=Path, help="default models_tflite/TASK_emotion.tflite")
+    parser.add_argument("--model", type=Path, help="default: the one that ships")
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--validation-only", action="store_true")
@@ -49,7 +54,7 @@ def check(told: Card, found: Card, tolerance: float) -> None:
 def main() -> None:
     options = parse()
     measure, name = TASKS[options.task]
-    model = options.model or Path("models_tflite") / f"{options.task}_emotion.tflite"
+    model = options.model or MODELS[options.task]
     data = options.data / name
     if not data.exists():
         raise SystemExit(f"{data}: no such data; training/README.md says where it comes from")

@@ -147,7 +147,13 @@ def pool_time(x: Tensor) -> Tensor:
     return torch.cat([x.mean(3), x.amax(3)], 1).transpose(1, 2).flatten(1)
 
 
+def flat(x: Tensor) -> Tensor:
+    """(n, channels, height, 1) -> (n, height * channels)."""
+    return x[..., 0].transpose(1, 2).flatten(1)
+
+
 # Leaves of the traced graph: `training.to_tflite` has them for its own order of axes.
+fx.wrap("flat")
 fx.wrap("planes")
 fx.wrap("pool_time")
 
@@ -191,4 +197,29 @@ class VoiceImageNet(nn.Module):
         return self.classifier(self.dropout(pool_time(x)))
 
 
-VOICE_NETWORKS = {"time": VoiceNet, "image": VoiceImageNet}
+class VoiceMeanNet(nn.Module):
+    """The desktop script's kind of network: features averaged over time, then a small CNN.
+
+    (n, values, 1, frames) -> (n, labels) logits; it convolves along the coefficients.
+    """
+
+    def __init__(self, labels: int, values: int, width: int = 32, dropout: float = 0.3) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            convolution(2, width, (5, 1)),
+            nn.ReLU(),
+            convolution(width, 2 * width, (5, 1), (2, 1)),
+            nn.ReLU(),
+        )
+        self.dropout = nn.Dropout(dropout)
+        self.classifier = nn.Linear(2 * width * (values // 4), labels)
+
+    def begin(self, mean: Tensor, std: Tensor) -> None:
+        """Nothing here begins with what the features' statistics are."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.body(planes(x.mean((3,), keepdim=True)))
+        return self.classifier(self.dropout(flat(x)))
+
+
+VOICE_NETWORKS = {"time": VoiceNet, "image": VoiceImageNet, "mean": VoiceMeanNet}

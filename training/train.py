@@ -205,14 +205,14 @@ def parse() -> argparse.Namespace:
         data=Path("../shared/data/fer2013.npz"),
         epochs=80, width=32, batch=128, rate=0.1, ema=0.999,
     )  # fmt: skip
-    voice.add_argument("--architecture", choices=list(VOICE_NETWORKS), default="image")
+    voice.add_argument("--architecture", choices=list(VOICE_NETWORKS), default="time")
     voice.add_argument("--bank", type=Path, default=VOICE_BANK, help="of training.voice_bank")
     voice.add_argument(
         "--fold", type=int, choices=range(FOLDS), help="hold out this fifth of all actors"
     )
     voice.set_defaults(
         data=Path("../shared/data/ravdess_16k"),
-        epochs=60, width=32, batch=64, rate=2e-3, ema=0.99,
+        epochs=60, width=64, batch=32, rate=2e-3, ema=0.99,
     )  # fmt: skip
     activity.add_argument("--bank", type=Path, default=ACTIVITY_BANK)
     activity.set_defaults(epochs=20, width=16, batch=64, rate=2e-3, ema=0.99)

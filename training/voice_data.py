@@ -56,12 +56,14 @@ def load(folder: Path, actors: Collection[int] = ACTORS) -> VoiceSet:
     return VoiceSet(clips, index.labels[rows], index.actors[rows])
 
 
-def split(fold: int | None) -> tuple[list[int], list[int]]:
+def split(fold: int | None, actors: Collection[int] = ACTORS) -> tuple[list[int], list[int]]:
     """Actors to train on and actors held out: the release's, or a fifth of all held out.
 
-    Odd actors are men and even ones women, so every fold holds both.
+    RAVDESS's odd actors are men and its even ones women, so every fold holds both. Recordings of
+    other people than RAVDESS's have no release: their first fold stands for it.
     """
-    if fold is None:
+    present = sorted({int(actor) for actor in actors})
+    if fold is None and set(TRAINING_ACTORS) <= set(present):
         return list(TRAINING_ACTORS), list(VALIDATION_ACTORS)
-    held_out = [actor for actor in ACTORS if (actor - 1) % FOLDS == fold]
-    return [actor for actor in ACTORS if actor not in held_out], held_out
+    held_out = [actor for actor in present if (actor - 1) % FOLDS == (fold or 0)]
+    return [actor for actor in present if actor not in held_out], held_out

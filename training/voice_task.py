@@ -40,12 +40,12 @@ class VoiceTask:
         """`fold`: hold out this fifth of all actors instead of the actors 17-20."""
         self.architecture, self.width = VOICE_NETWORKS[architecture], width
         index = voice_data.read_index(data)
-        trained_on, held_out = voice_data.split(fold)
+        trained_on, held_out = voice_data.split(fold, index.actors)
         self.bank = voice_bank.read(bank, len(index.labels))
         self.training = np.flatnonzero(np.isin(index.actors, trained_on))
         self.held_out = np.flatnonzero(np.isin(index.actors, held_out))
         self.labels = torch.from_numpy(index.labels)
-        hard = functional.one_hot(self.labels).float()
+        hard = functional.one_hot(self.labels, self.classes).float()
         self.targets = hard * (1 - SMOOTHING) + SMOOTHING / self.classes
         plain = self.bank[self.training, 0].astype(np.float32)
         self.mean, self.std = plain.mean((0, 1)), plain.std((0, 1))

@@ -24,6 +24,8 @@ REFLECTION = (0.7, 0.85)
 ORDER = 18
 SOUND_M_S = 343.0
 STEP = 1 / 32768
+CELLS = np.array([c for c in product(range(-ORDER, ORDER + 1), repeat=3)
+                  if sum(map(abs, c)) <= ORDER])  # fmt: skip
 
 
 def image_places(room: Place, mouth: Place) -> tuple[Place, NDArray[np.int64]]:
@@ -31,10 +33,7 @@ def image_places(room: Place, mouth: Place) -> tuple[Place, NDArray[np.int64]]:
 
     Allen & Berkley 1979, up to ORDER reflections.
     """
-    steps = range(-ORDER, ORDER + 1)
-    cells = np.array([c for c in product(steps, repeat=3) if np.abs(c).sum() <= ORDER])
-    odd = cells % 2 == 1
-    return cells * room + np.where(odd, room - mouth, mouth), np.abs(cells).sum(1)
+    return CELLS * room + np.where(CELLS % 2 == 1, room - mouth, mouth), np.abs(CELLS).sum(1)
 
 
 def echoes(random: Random) -> NDArray[np.float64]:
