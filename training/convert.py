@@ -42,12 +42,13 @@ def main() -> None:
     state = torch.load(wanted.run / "last.pt", map_location="cpu", weights_only=True)
     network.load_state_dict(state["average"])
     calibration = task.calibration(CALIBRATION_INPUTS)
+    names = {"name": wanted.name, "version": wanted.version}
     if isinstance(task, FaceTask):
         network = task.released(network, wanted.view)
+        names["view"] = wanted.view
     rebuilt = rebuild(network, calibration[:8])
     content = int8(rebuilt, calibration)
     out = wanted.out or Path("models_tflite") / f"{wanted.task}_emotion.tflite"
-    names = {"name": wanted.name, "version": wanted.version}
     write_model(out, content, {**task.card_fields(), **names})
     FLOAT.mkdir(exist_ok=True)
     (FLOAT / out.name).write_bytes(float16(rebuilt))
