@@ -26,6 +26,7 @@ Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 Count = Annotated[int, msgspec.Meta(ge=1, le=64)]
 Pixels = Annotated[int, msgspec.Meta(ge=16, le=8192)]
 Pin = Annotated[int, msgspec.Meta(ge=0, le=27)]
+Offset = Annotated[int, msgspec.Meta(ge=0, le=1023)]
 
 
 class ConfigError(UserError):
@@ -85,11 +86,37 @@ class Face(Section, frozen=True):
 
 
 class Button(Section, frozen=True):
+    """At a pin of a Raspberry Pi; or, in its place, at a line of a GPIO chip; or a USB key."""
+
     pin: Pin = 17
     """BCM number; the other leg goes to ground."""
     bounce_s: NotNegative = 0.05
     led_pin: Pin | None = None
     """BCM number of an LED that is on while recording."""
+    chip: str = ""
+    """A GPIO chip, such as /dev/gpiochip0, on boards that are no Raspberry Pi."""
+    line: Offset | None = None
+    """The line of `chip` that the button pulls to ground."""
+    led_line: Offset | None = None
+    """The line of `chip` that an LED is at."""
+    input: str = ""
+    """A key or foot pedal, such as /dev/input/by-id/usb-...-event-kbd."""
+    key: Annotated[int, msgspec.Meta(ge=1, le=767)] | None = None
+    """The key's code (linux/input-event-codes.h); None = any key of `input`."""
+    power_off_s: NotNegative = 0.0
+    """Held for so long, the button switches the computer off; 0 = never."""
+
+    def __post_init__(self) -> None:
+        if bool(self.chip) != (self.line is not None):
+            raise ValueError("chip and line belong together")
+        if self.chip and self.input:
+            raise ValueError("set chip or input, not both")
+        if self.led_line is not None and not self.chip:
+            raise ValueError("led_line is a line of chip; set chip")
+        if self.led_pin is not None and (self.chip or self.input):
+            raise ValueError("led_pin goes with pin, not with chip or input")
+        if self.key is not None and not self.input:
+            raise ValueError("key is a key of input; set input")
 
 
 class Audio(Section, frozen=True):

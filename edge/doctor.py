@@ -1,5 +1,6 @@
 """`emotion-edge doctor`: what is found, what is missing, and how to mend it. Changes nothing."""
 
+import importlib.util
 import os
 import platform
 import time
@@ -34,9 +35,9 @@ def doctor(config: Config) -> int:
     for examine in EXAMINATIONS:
         for finding in examine(config):
             broken += finding.state == "broken"
-            print(f"{MARK[finding.state]}  {finding.what:<12}{finding.detail}", flush=True)
+            print(f"{MARK[finding.state]}  {finding.what:<13}{finding.detail}", flush=True)
             if finding.mend:
-                print(f"{'':21}-> {finding.mend}")
+                print(f"{'':22}-> {finding.mend}")
     print()
     print("ready: emotion-edge run" if not broken else f"{broken} to mend before it can run")
     return FAILED if broken else OK
@@ -53,6 +54,17 @@ def _board() -> str:
     """What the device tree calls this computer."""
     model = Path("/proc/device-tree/model")
     return model.read_text().rstrip("\0") if model.exists() else platform.system()
+
+
+def the_board(_: Config) -> Iterator[Finding]:
+    from edge.devices.soc import Soc
+
+    celsius, throttled = Soc().read()
+    if celsius is not None:
+        yield Finding("ok", "temperature", f"{celsius:.0f} °C")
+    if throttled:
+        mend = "cool the board, or use a stronger power supply"
+        yield Finding("missing", "speed", "the board slows itself down now", mend)
 
 
 def the_models(config: Config) -> Iterator[Finding]:
@@ -132,16 +144,50 @@ def the_microphone(config: Config) -> Iterator[Finding]:
 
 
 def the_button(config: Config) -> Iterator[Finding]:
+    wanted = config.audio.button
+    if wanted.input:
+        yield _the_key(Path(wanted.input))
+    elif wanted.chip:
+        yield _the_line(Path(wanted.chip), wanted.line)
+    else:
+        yield _the_pin(wanted.pin)
+    if wanted.power_off_s:
+        yield Finding("ok", "button", f"held for {wanted.power_off_s:g} s it switches off")
+
+
+def _the_key(path: Path) -> Finding:
+    from edge.devices.input_key import why_not
+
+    try:
+        os.close(os.open(path, os.O_RDONLY | os.O_NONBLOCK))
+    except OSError as error:
+        return Finding("missing", "button", why_not(path, error))
+    return Finding("ok", "button", f"key of {path}")
+
+
+def _the_line(chip: Path, line: int | None) -> Finding:
+    from edge.devices.button import ButtonError
+    from edge.devices.gpio_line import chip_number
+
+    try:
+        chip_number(chip)
+    except ButtonError as error:
+        return Finding("missing", "button", str(error))
+    if importlib.util.find_spec("lgpio") is None:
+        return Finding("missing", "button", "no lgpio", "sudo apt install python3-lgpio")
+    return Finding("ok", "button", f"line {line} of {chip} to ground")
+
+
+def _the_pin(pin: int) -> Finding:
     from edge.devices.button import board_chips, closed_chip
 
     closed = closed_chip()
     if closed is not None:
         mend = "sudo usermod -aG gpio $USER, then log in again"
-        yield Finding("missing", "button", f"no permission on {closed}", mend)
-    elif board_chips():
-        yield Finding("ok", "button", f"GPIO{config.audio.button.pin} (BCM) to ground")
-    else:
-        yield Finding("missing", "button", "no GPIO here; `a` in the window records, too")
+        return Finding("missing", "button", f"no permission on {closed}", mend)
+    if board_chips():
+        return Finding("ok", "button", f"GPIO{pin} (BCM) to ground")
+    return Finding("missing", "button", "no GPIO here; `a` in the window records, too")
 
 
 def the_screen(config: Config) -> Iterator[Finding]:
@@ -189,6 +235,7 @@ def _listen(config: Config) -> dict[str, Health]:
 
 EXAMINATIONS: tuple[Callable[[Config], Iterator[Finding]], ...] = (
     the_program,
+    the_board,
     the_models,
     the_detector,
     the_camera,

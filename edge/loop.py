@@ -42,6 +42,7 @@ class Loop:
         self._timers: list[tuple[float, int, Timer]] = []
         self._count = itertools.count()
         self._calls: deque[Handler] = deque()
+        self._farewells: list[Handler] = []
         self._running = True
         self._wake_in, self._wake_out = socket.socketpair()
         self._wake_in.setblocking(False)
@@ -79,6 +80,10 @@ class Loop:
         with contextlib.suppress(OSError):  # full: it wakes up anyway; closed: nobody is left
             self._wake_in.send(b"\0")
 
+    def at_stop(self, handler: Handler) -> None:
+        """Call `handler` when the loop was stopped, before anything is closed."""
+        self._farewells.append(handler)
+
     def stop(self) -> None:
         """Let `run` return after what it is at."""
         self._running = False
@@ -97,6 +102,8 @@ class Loop:
                 if handler is not None and self._running:
                     handler()
             self._call_due_timers()
+        for handler in self._farewells:
+            handler()
 
     def _wait_ms(self) -> int | None:
         if not self._timers:

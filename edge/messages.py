@@ -27,6 +27,7 @@ Nanoseconds = Annotated[int, msgspec.Meta(ge=0, le=MOST_NS)]
 Line = Annotated[str, msgspec.Meta(max_length=MOST_CHARACTERS)]
 Pixel = Annotated[float, msgspec.Meta(ge=-1e5, le=1e5)]
 Side = Annotated[int, msgspec.Meta(ge=1, le=65_535)]
+Celsius = Annotated[float, msgspec.Meta(ge=-100, le=300)]
 Level = Annotated[float, msgspec.Meta(ge=-200, le=20)]
 Scores = Annotated[dict[Line, Probability], msgspec.Meta(max_length=32)]
 Box = tuple[Pixel, Pixel, Pixel, Pixel]
@@ -104,6 +105,10 @@ class Health(Message, frozen=True, kw_only=True, tag="health"):
     rss_mb: NotNegative
     uptime_s: NotNegative
     version: Line
+    soc_c: Celsius | None = None
+    """°C of the board's chip; None = not measured here, as `throttled`. In `health.face`."""
+    throttled: bool | None = None
+    """The board slows itself down now, from heat or a weak power supply."""
 
 
 class Press(Message, frozen=True, kw_only=True, tag="press"):

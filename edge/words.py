@@ -64,5 +64,6 @@ def _emotion(message: Emotion) -> str:
 
 
 def _health(message: Health) -> str:
+    heat = "" if message.soc_c is None else f", {message.soc_c:.0f} °C"
     detail = f": {message.detail}" if message.detail else ""
-    return f"{message.state}, {message.rate_hz:.1f}/s, {message.rss_mb:.0f} MB{detail}"
+    return f"{message.state}, {message.rate_hz:.1f}/s, {message.rss_mb:.0f} MB{heat}{detail}"

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import torch
 
+from training.activity_task import ActivityTask
 from training.cards import FLOAT, MODELS, write_model
+from training.face_task import FaceTask
 from training.to_tflite import float16, int8, rebuild
 from training.train import build_task
 
@@ -22,6 +24,12 @@ def parse() -> argparse.Namespace:
     parser.add_argument("task", choices=list(MODELS))
     parser.add_argument("--run", type=Path, required=True, help="the folder of training.train")
     parser.add_argument("--out", type=Path, help="default: the one that ships")
+    parser.add_argument(
+        "--view",
+        choices=["labels", "raters"],
+        default="labels",
+        help="face: answer as FER2013's labels do, or as most of ten people would",
+    )
     parser.add_argument("--name", required=True, help="the model's name on its card")
     parser.add_argument("--version", required=True)
     return parser.parse_args()
@@ -35,10 +43,15 @@ def main() -> None:
     state = torch.load(wanted.run / "last.pt", map_location="cpu", weights_only=True)
     network.load_state_dict(state["average"])
     calibration = task.calibration(CALIBRATION_INPUTS)
-    rebuilt = rebuild(task.released(network), calibration[:8])
+    names = {"name": wanted.name, "version": wanted.version}
+    if isinstance(task, FaceTask):
+        network = task.released(network, wanted.view)
+        names["view"] = wanted.view
+    elif isinstance(task, ActivityTask):
+        network = task.released(network)
+    rebuilt = rebuild(network, calibration[:8])
     content = int8(rebuilt, calibration)
     out = wanted.out or MODELS[wanted.task]
-    names = {"name": wanted.name, "version": wanted.version}
     write_model(out, content, {**task.card_fields(), **names})
     FLOAT.mkdir(exist_ok=True)
     (FLOAT / out.name).write_bytes(float16(rebuilt))

@@ -97,9 +97,6 @@ class VoiceTask:
         each, which = np.tile(clips, len(variants)), np.repeat(variants, len(clips))
         return self.heard(each, which), self.labels[torch.from_numpy(each)]
 
-    def released(self, network: nn.Module) -> nn.Module:
-        return network
-
     def calibration(self, count: int) -> Tensor:
         """`count` Training windows, clean and not, for the ranges of int8."""
         random = np.random.default_rng(0)

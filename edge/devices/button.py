@@ -1,4 +1,4 @@
-"""The button and the LED at the GPIO header. Knows no messages and nothing of recordings."""
+"""Button and LED at a Raspberry Pi's header. Knows no messages and nothing of recordings."""
 
 import os
 import warnings
@@ -24,34 +24,35 @@ class Button:
         bounce_s: float,
         led_pin: int | None,
         on_press: Callable[[], None],
+        on_release: Callable[[], None],
         directory: Path,
     ) -> None:
         """`pin`, `led_pin`: BCM numbers; the pin is pulled up, so a press is its falling edge.
 
-        `on_press` is called in a thread of gpiozero's. `directory`: lgpio keeps its pipe there
-        instead of in the working directory. Raises NoButtonError, ButtonError.
+        `on_press` and `on_release` are called in a thread of gpiozero's. `directory`: lgpio keeps
+        its pipe there instead of in the working directory. Raises NoButtonError, ButtonError.
         """
         self._things: list[Any] = []
         os.environ.setdefault("LG_WD", str(directory))
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                self._open(pin, bounce_s, led_pin, on_press)
+                button = self._open(pin, bounce_s, led_pin)
+                button.when_pressed, button.when_released = on_press, on_release
         except Exception as error:  # those of gpiozero's pin libraries have no base in common
             self.close()
             raise _explained(error, f"the button at GPIO{pin}") from error
         self.about = f"button at GPIO{pin}" + ("" if led_pin is None else f", LED at GPIO{led_pin}")
 
-    def _open(
-        self, pin: int, bounce_s: float, led_pin: int | None, on_press: Callable[[], None]
-    ) -> None:
+    def _open(self, pin: int, bounce_s: float, led_pin: int | None) -> Any:
+        """gpiozero's button; it and the LED are kept."""
         import gpiozero
 
         button = gpiozero.Button(pin, pull_up=True, bounce_time=bounce_s or None)
         self._things.append(button)
         if led_pin is not None:
             self._things.append(gpiozero.LED(led_pin))
-        button.when_pressed = on_press
+        return button
 
     def light(self, on: bool) -> None:
         """Switch the LED, where there is one."""

@@ -92,16 +92,17 @@ def parse_geometry(variable: bytes, fixed: bytes) -> Geometry:
 
 
 class Framebuffer:
-    """The memory of a screen. Closing gives the console back."""
+    """The memory of a screen."""
 
-    def __init__(self, path: Path, geometry: Geometry | None = None) -> None:
-        """`geometry`: for memory that no driver can be asked about. Raises OSError."""
-        descriptor = os.open(path, os.O_RDWR)
+    def __init__(self, path: Path) -> None:
+        """Raises OSError."""
+        self._descriptor = os.open(path, os.O_RDWR)
         try:
-            self._geometry = geometry or read_geometry(descriptor)
-            self._memory = mmap.mmap(descriptor, _length(self._geometry))
-        finally:
-            os.close(descriptor)
+            self._geometry = read_geometry(self._descriptor)
+            self._memory = mmap.mmap(self._descriptor, _length(self._geometry))
+        except BaseException:
+            os.close(self._descriptor)
+            raise
 
     @property
     def size(self) -> tuple[int, int]:
@@ -112,8 +113,17 @@ class Framebuffer:
         """`image`: (height, width, 3) BGR of exactly this size."""
         draw(image, self._geometry, self._memory)
 
+    def is_as_it_was(self) -> bool:
+        """Whether the driver is still there, and the resolution the same."""
+        try:
+            return read_geometry(self._descriptor) == self._geometry
+        except OSError:  # another driver took over, or the screen was unplugged
+            return False
+
     def close(self) -> None:
-        self._memory.close()
+        if not self._memory.closed:
+            self._memory.close()
+            os.close(self._descriptor)
 
 
 def _length(geometry: Geometry) -> int:

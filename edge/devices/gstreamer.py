@@ -7,7 +7,6 @@ import os
 import select
 import shlex
 import subprocess
-import tempfile
 import time
 
 import numpy as np
@@ -30,7 +29,7 @@ class GStreamerCamera:
         self._shape = height, width, 3
         self._stride = (width * 3 + 3) // 4 * 4  # GStreamer's rows start at multiples of 4 bytes
         self._timeout_s = START_TIMEOUT_S
-        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed by close
+        self._errors = os.fdopen(os.memfd_create("gst-errors"), "r+b")  # nothing for a disk
         self._process = subprocess.Popen(
             ["gst-launch-1.0", "-q", *_elements(pipeline), *_tail(width, height)],
             stdin=subprocess.DEVNULL,

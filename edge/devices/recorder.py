@@ -83,6 +83,7 @@ class Recorder:
         self._hand_over = hand_over
         self._work: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._at: Take | None = None
+        self._step_s: float | None = None
         self._thread = threading.Thread(target=self._serve, name="microphone", daemon=True)
         self._thread.start()
 
@@ -105,6 +106,11 @@ class Recorder:
         """Is the thread still at `take`, although that is over?"""
         return take.over and self._at is take
 
+    def stands_s(self) -> float:
+        """For how long the thread has waited for the microphone; 0 = it has nothing to do."""
+        step_s = self._step_s
+        return 0.0 if step_s is None else time.monotonic() - step_s
+
     def close(self) -> None:
         """End the thread, after the takes that it has."""
         self._work.put(None)
@@ -112,7 +118,9 @@ class Recorder:
 
     def _serve(self) -> None:
         while (job := self._work.get()) is not None:
+            self._step_s = time.monotonic()
             job()
+            self._step_s = None
 
     def _check(self, done: Callable[[str], None]) -> None:
         try:
@@ -128,6 +136,7 @@ class Recorder:
         self._at = take
         try:
             for sound in self._sounds(take):
+                self._step_s = time.monotonic()
                 self._hand_over(partial(heard, take, sound))
         except MicrophoneError as error:
             self._hand_over(partial(failed, take, str(error)))

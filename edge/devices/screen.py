@@ -130,23 +130,35 @@ class Window(Screen):
 
 
 class FramebufferScreen(Screen):
-    """The whole screen of a machine without a desktop."""
+    """The whole screen of a machine without a desktop; its resolution may change."""
 
     def __init__(self, path: Path) -> None:
         """`path`: e.g. /dev/fb0. Raises ScreenError."""
         super().__init__("framebuffer")
-        try:
-            self._framebuffer = Framebuffer(path)
-        except (OSError, ValueError) as error:
-            raise ScreenError(_why_no_framebuffer(path, error)) from error
+        self._path = path
+        self._check_at_s = 0.0
+        self._open()
         self._console = Console()
+
+    def _open(self) -> None:
+        try:
+            self._framebuffer = Framebuffer(self._path)
+        except (OSError, ValueError) as error:
+            raise ScreenError(_why_no_framebuffer(self._path, error)) from error
 
     @property
     def size(self) -> tuple[int, int]:
         return self._framebuffer.size
 
     def show(self, image: Image) -> None:
-        self._framebuffer.show(image)
+        """A picture of a size that is no longer the screen's is passed over."""
+        if time.monotonic() >= self._check_at_s:
+            self._check_at_s = time.monotonic() + MEASURE_PERIOD_S
+            if not self._framebuffer.is_as_it_was():
+                self._framebuffer.close()
+                self._open()
+        if self._framebuffer.size == (image.shape[1], image.shape[0]):
+            self._framebuffer.show(image)
 
     def close(self) -> None:
         self._framebuffer.close()

@@ -80,6 +80,8 @@ class Card(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     licence: str
     not_for: tuple[str, ...]
     known_failures: tuple[str, ...] = ()
+    view: Literal["labels", "raters"] | None = None
+    """Faces: whose answer is given, that of FER2013's labels or of most of the FER+ raters."""
     features: SpeechFeatures | None = None
     crop: Crop | None = None
 

@@ -9,7 +9,6 @@ and what the network is, other rooms know.
 import logging
 import time
 from collections import deque
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -21,7 +20,6 @@ from edge.bus import Publisher, Subscriber
 from edge.config import Audio as Settings
 from edge.config import Config
 from edge.decision import decide, rounded
-from edge.devices.button import Button, ButtonError, NoButtonError
 from edge.devices.microphone import Microphone, make_microphone
 from edge.devices.recorder import Recorder, Sound, Take
 from edge.devices.sound import Signal, resample
@@ -31,6 +29,7 @@ from edge.inference.speech_emotion import SpeechEmotion
 from edge.inference.speech_features import level_dbfs
 from edge.loop import Loop, Timer
 from edge.messages import Audio, Press, Recording, Scores, Trigger
+from edge.presses import Presses
 
 log = logging.getLogger(__name__)
 
@@ -70,16 +69,14 @@ class AudioService:
     def __init__(
         self,
         settings: Settings,
+        directory: Path,
         loop: Loop,
         publisher: Publisher,
         health: Health,
         recorder: Recorder,
         activity: SpeechActivity,
         classifier: SpeechEmotion,
-        light: Callable[[bool], None],
-        about: str,
     ) -> None:
-        """`light` switches the LED. `about`: the button, in words."""
         self._settings = settings
         self._loop = loop
         self._publisher = publisher
@@ -87,8 +84,7 @@ class AudioService:
         self._recorder = recorder
         self._activity = activity
         self._classifier = classifier
-        self._light = light
-        self._about = about
+        self._button = Presses(settings.button, directory, loop, health, self.press)
         self._voice = VoiceScores(settings.window, settings.window_s)
         self._take: Take | None = None
         self._trigger: Trigger = "command"
@@ -96,7 +92,8 @@ class AudioService:
         loop.every(IDLE_S, self._say_idle)
 
     def start(self) -> None:
-        """Find out whether there is a microphone; be ready either way."""
+        """Find out whether there are a button and a microphone; be ready either way."""
+        self._button.open()
         # The first ones are slow.
         self._activity.score(np.zeros(SPEECH_RATE_HZ, np.float32))
         self._classifier.classify(np.zeros(SPEECH_RATE_HZ, np.float32))
@@ -116,7 +113,7 @@ class AudioService:
         self._health.ready()
 
     def _say_what_is_used(self) -> None:
-        self._health.about = f"{self._recorder.about}; {self._about}"
+        self._health.about = f"{self._recorder.about}; {self._button.about}"
 
     def receive(self, presses: Subscriber) -> None:
         """Presses from the bus."""
@@ -151,7 +148,7 @@ class AudioService:
         if take.complete:
             self._finish(take)
             return
-        self._light(True)
+        self._button.light(True)
         self._say_recording(take, sound)
 
     def _say_recording(self, take: Take, sound: Sound) -> None:
@@ -160,7 +157,7 @@ class AudioService:
 
     def _finish(self, take: Take) -> None:
         self._wait_no_more()
-        self._light(False)
+        self._button.light(False)
         self._health.fine("microphone")
         self._say_what_is_used()
         self._say("analysing", take.end_ns, take.elapsed_s)
@@ -174,7 +171,7 @@ class AudioService:
             return
         take.over = True
         self._wait_no_more()
-        self._light(False)
+        self._button.light(False)
         log.info("no recording: %s", why)
         self._health.problem("microphone", why)
         self._rest()
@@ -193,14 +190,17 @@ class AudioService:
         self._say_idle()
 
     def _say_idle(self) -> None:
+        if self._recorder.stands_s() <= OPEN_S:
+            self._health.alive()
         if self._take is None:
+            self._say_what_is_used()
             self._say("idle", time.monotonic_ns())
 
     def close(self) -> None:
-        """Leave off recording."""
+        """Leave off recording; the LED goes out."""
         if self._take is not None:
             self._take.over = True
-            self._light(False)
+        self._button.close()
         self._recorder.close()
 
     def _analyse(self, take: Take) -> Audio:
@@ -245,22 +245,6 @@ def unix_time(t_ns: int) -> float:
     return time.time() - (time.monotonic_ns() - t_ns) / 1e9
 
 
-def open_button(config: Config, health: Health, on_press: Callable[[], None]) -> Button | None:
-    """The button; or None, and `health` says why if that can be mended."""
-    wanted = config.audio.button
-    try:
-        return Button(wanted.pin, wanted.bounce_s, wanted.led_pin, on_press, config.directory)
-    except NoButtonError as error:
-        log.info("%s", error)
-    except ButtonError as error:
-        health.problem("button", str(error))
-    return None
-
-
-def no_light(on: bool) -> None:
-    """The LED of a machine without a button."""
-
-
 def run(config: Config, loop: Loop) -> None:
     """Serve until the loop stops. Raises ModelError, SoundError."""
     microphone = make_microphone(config.audio.source)
@@ -281,19 +265,15 @@ def serve(
     presses = Subscriber(config.endpoint("out"), ["press"])
     health = Health(publisher, "audio", loop)
     recorder = Recorder(microphone, loop.call_from_thread)
-    button = open_button(
-        config, health, lambda: loop.call_from_thread(partial(service.press, "button"))
-    )
     service = AudioService(
         config.audio,
+        config.directory,
         loop,
         publisher,
         health,
         recorder,
         activity,
         classifier,
-        button.light if button else no_light,
-        button.about if button else "no button",
     )
     loop.watch(presses.socket, lambda: service.receive(presses))
     try:
@@ -301,7 +281,5 @@ def serve(
         loop.run()
     finally:
         service.close()
-        if button:
-            button.close()
         presses.close()
         publisher.close()

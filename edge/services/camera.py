@@ -33,6 +33,8 @@ SILENCE_S = 1.5
 """After this long without a frame the camera counts as lost, although it says nothing."""
 SLOW_FRAMES = 3
 """Of a camera slower than that, so many are waited for."""
+OPEN_S = 15.0
+"""Opening a stream or a pipeline may take this long; every source gives up sooner by itself."""
 RETRY_S, LONGEST_RETRY_S = 0.5, 5.0
 CLOSE_TIMEOUT_S = 1.0
 
@@ -128,6 +130,7 @@ class CameraService:
     def open(self) -> None:
         """Start reading in a thread of its own."""
         self._last_s = time.monotonic()
+        self._patience_s = max(OPEN_S, self._silence_s)
         self._reader = Reader(
             self._open_source, self._loop, self.on_open, self.on_shot, self.on_end
         )
@@ -146,6 +149,7 @@ class CameraService:
         self._previewer.show(frame)
         self._seq += 1
         self._last_s = time.monotonic()
+        self._patience_s = self._silence_s
         self._retry_s = RETRY_S
         self._health.dropped = self._dropped + self._reader.dropped
         self._health.worked()
@@ -167,10 +171,17 @@ class CameraService:
         self._retry_s = min(2 * self._retry_s, LONGEST_RETRY_S)
 
     def check(self) -> None:
-        """Notice a camera that neither delivers nor fails."""
-        if time.monotonic() - self._last_s > self._silence_s and self._reader.is_alive():
+        """Notice a camera that neither delivers nor fails.
+
+        Waiting for the next try is alive. Hanging in a driver is not: only a new process helps.
+        """
+        silent_s = time.monotonic() - self._last_s
+        reading = self._reader.is_alive()
+        if reading and silent_s > self._silence_s:
             self._health.problem(PROBLEM, f"no picture for {self._silence_s:g} s")
             self._health.ready()
+        if not reading or silent_s <= self._patience_s:
+            self._health.alive()
 
     def close(self) -> None:
         self._reader.stop()

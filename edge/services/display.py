@@ -29,7 +29,8 @@ TOPICS = ("face", "audio", "recording", "emotion", "health.")
 TICK_S = 0.05
 """Keys are looked for this often, and the picture is drawn anew when nothing came meanwhile."""
 STILL_S = 0.1
-RETRY_S, RETRY_MAX_S = 1.0, 60.0
+RETRY_S, RETRY_MAX_S = 1.0, 10.0
+"""A screen that is switched on later shows a picture within this."""
 SCREENS = ("auto", "window", "framebuffer", "none")
 
 
@@ -144,6 +145,7 @@ class Display:
             return
         self._retry_s = RETRY_S
         self._health.fine("screen")
+        self._health.alive()
         self.look_for_keys()
         if self._frame is not None and self._is_new:
             self._is_new = False
@@ -182,6 +184,7 @@ class Display:
         """Tell health what is shown, where, and how late."""
         self._health.dropped = self._waiting.passed_over + self._missed
         if self._frames is None:
+            self._health.alive()  # no screen, and the next look for one is planned
             return
         self._health.dropped += self._frames.missed
         width, height = self._screen.size

@@ -9,8 +9,10 @@ from edge.config import Config
 from edge.config import Detector as DetectorSettings
 from edge.config import Face as Settings
 from edge.decision import decide, rounded
+from edge.devices.soc import Soc
 from edge.frames import FrameSubscriber
 from edge.health import PERIOD_S, Health
+from edge.heat import Cooling
 from edge.inference.face_box import Box, Image
 from edge.inference.face_box import Face as Found
 from edge.inference.face_detection import Detector, make_detector
@@ -82,22 +84,27 @@ class FaceService:
         detector: Detector,
         reader: FaceReader,
         health: Health,
+        soc: Soc,
     ) -> None:
         self._frames = frames
         self._publisher = publisher
         self._detector = detector
         self._reader = reader
         self._health = health
+        self._soc = soc
+        self._cooling = Cooling(soc.limit_c)
         self._last_s = time.monotonic()
-        self._old = 0
+        self._due_ns = 0
+        self._passed_over = 0
 
     def on_frame(self) -> None:
         """Take the newest frame; older ones are gone and counted as dropped."""
         frame = self._frames.receive()
         if frame is None:
             return
-        if frame.age_ms() > MAX_AGE_MS:
-            self._old += 1  # it waited while this process stood still
+        # An old one waited while this process stood still.
+        if frame.age_ms() > MAX_AGE_MS or not self._is_due(frame.t_ns):
+            self._passed_over += 1
             return
         started_s = self._last_s = time.monotonic()
         found = self._detector.detect(frame.image)
@@ -115,12 +122,38 @@ class FaceService:
         )
         self._health.fine("camera")
         self._health.worked()
-        self._health.dropped = self._frames.missed + self._frames.bad + self._old
+        self._health.ready()
+        self._health.dropped = self._frames.missed + self._frames.bad + self._passed_over
+
+    def _is_due(self, t_ns: int) -> bool:
+        """Whether a frame of this time is taken, by the rate that the heat allows."""
+        rate_hz = self._cooling.rate_hz
+        if rate_hz is None:
+            return True
+        if t_ns < self._due_ns:
+            return False
+        period_ns = round(1e9 / rate_hz)
+        late_ns = t_ns - self._due_ns
+        self._due_ns = t_ns + period_ns - (late_ns if late_ns < period_ns else 0)
+        return True
+
+    def check_heat(self) -> None:
+        """Slow down before the board does, and say so."""
+        celsius, throttled = self._soc.read()
+        self._health.soc_c, self._health.throttled = celsius, throttled
+        self._cooling.update(time.monotonic(), celsius, throttled)
+        words = self._cooling.words(throttled)
+        if words:
+            self._health.problem("heat", words)
+        else:
+            self._health.fine("heat")
 
     def check_frames(self) -> None:
         """Say when no frames come; the camera's own health says why."""
         if time.monotonic() - self._last_s > NO_FRAMES_S:
             self._health.problem("camera", "no frames from the camera")
+            self._health.alive()
+            self._health.ready()
 
 
 def detector_of(settings: DetectorSettings) -> Detector:
@@ -129,17 +162,22 @@ def detector_of(settings: DetectorSettings) -> Detector:
 
 
 def run(config: Config, loop: Loop) -> None:
+    serve(config, loop, Soc())
+
+
+def serve(config: Config, loop: Loop, soc: Soc) -> None:
+    """Put the service together and let it work until the loop stops. Raises ModelError."""
     reader = FaceReader(config.face, config.threads)
     detector = detector_of(config.face.detector)
     publisher = Publisher(config.endpoint("in"), config.device_name)
     frames = FrameSubscriber(config.endpoint("frames"))
     health = Health(publisher, "face", loop)
     health.about = detector.about
-    service = FaceService(frames, publisher, detector, reader, health)
+    service = FaceService(frames, publisher, detector, reader, health, soc)
     loop.watch(frames.socket, service.on_frame)
     loop.every(PERIOD_S, service.check_frames)
+    loop.every(PERIOD_S, service.check_heat)
     try:
-        health.ready()
         loop.run()
     finally:
         frames.close()

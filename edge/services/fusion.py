@@ -86,6 +86,7 @@ class FusionService:
         )
         self._health.worked()
         self._health.dropped = self._subscriber.bad
+        self._health.ready()
 
 
 def age_s(message: Message, now_ns: int) -> float:
@@ -138,7 +139,6 @@ def run(config: Config, loop: Loop) -> None:
     loop.watch(subscriber.socket, service.on_message)
     loop.every(REFRESH_S, service.refresh)
     try:
-        health.ready()
         loop.run()
     finally:
         subscriber.close()

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import time
 from collections import deque
+from pathlib import Path
 
 import cv2
 import msgspec
@@ -14,6 +15,8 @@ import pytest
 from edge.bus import Publisher, Subscriber
 from edge.config import ConfigError
 from edge.config import Display as DisplaySettings
+from edge.devices import framebuffer
+from edge.devices.framebuffer import Geometry
 from edge.devices.screen import Screen, ScreenError
 from edge.frames import Frame, FramePublisher, FrameSubscriber
 from edge.health import Health
@@ -267,6 +270,31 @@ def test_the_service_writes_a_png_that_suits_the_picture(with_hub, camera, tmp_p
             lambda: camera.publish(frame(1, height=360)),
         )
     assert cv2.imread(str(path)).shape == (699, 960, 3)
+
+
+@pytest.mark.parametrize("bits", [16, 32])
+def test_a_framebuffer_that_comes_later_is_drawn_on_and_its_console_given_back(
+    with_hub, tmp_path, monkeypatch, bits
+):
+    geometry = Geometry(640, 480, 640 * bits // 8, bits)
+    terminal, end = os.openpty()
+    monkeypatch.setattr(framebuffer, "read_geometry", lambda _: geometry)
+    monkeypatch.setattr(framebuffer, "_active", lambda: Path(os.ttyname(end)))
+    monkeypatch.setattr(display, "RETRY_S", 0.05)
+    device = tmp_path / "fb0"
+    settings = DisplaySettings(screen="framebuffer", framebuffer=str(device))
+    config = msgspec.structs.replace(with_hub, display=settings)
+    with listening(config.endpoint("out"), "health.display") as listener:
+        with running(display.run, config):
+            said = listener.until(lambda _, health: health.state == "degraded")
+            assert said.detail == f"there is no {device}"
+            device.write_bytes(bytes(geometry.stride * geometry.height))
+            listener.until(lambda _, health: "framebuffer 640x480" in health.detail)
+            until(lambda: any(device.read_bytes()))
+        said = [os.read(terminal, len(framebuffer.HIDE_CURSOR)) for _ in range(2)]
+        assert said == [framebuffer.HIDE_CURSOR, framebuffer.SHOW_CURSOR]
+    os.close(terminal)
+    os.close(end)
 
 
 def test_a_screen_that_does_not_exist_is_refused(config):

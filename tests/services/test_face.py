@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 
 from edge.config import Config, Detector
+from edge.devices.soc import Soc
 from edge.errors import UserError
 from edge.frames import Frame, FramePublisher
 from edge.messages import FACE_LABELS, Face, Health
 from edge.services import face
 from tests.helpers import ROOT, Listener, listening, running
+from tests.sysfs import add_zone
 
 PORTRAIT = ROOT / "edge" / "assets" / "astronaut.jpg"
 
@@ -178,3 +180,35 @@ def test_a_crop_must_hold_something_of_the_picture(
     box: tuple[float, float, float, float], there: bool
 ) -> None:
     assert face.touches(box, picture()) is there
+
+
+def test_a_hot_board_gets_fewer_faces_says_so_and_comes_back(
+    haar: Config,
+    camera: Camera,
+    listener: Listener,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("edge.heat.CALM_S", 0.0)
+    add_zone(tmp_path, 0, "cpu-thermal", 79.0)
+
+    def says(**wanted: object) -> Health:
+        """Show pictures, 30 a second, until health says so."""
+        deadline_s = time.monotonic() + 30
+        while time.monotonic() < deadline_s:
+            camera.show(blank)
+            listener.subscriber.socket.poll(33)
+            for _, message in listener.subscriber.receive():
+                if isinstance(message, Health) and all(
+                    getattr(message, name) == value for name, value in wanted.items()
+                ):
+                    return message
+        pytest.fail(f"never {wanted}")
+
+    blank = np.full((120, 160, 3), 90, np.uint8)
+    with running(lambda config, loop: face.serve(config, loop, Soc(tmp_path)), haar):
+        hot = says(state="degraded", soc_c=79.0, throttled=None)
+        assert hot.detail == "the board is hot: faces at most 3 times a second"
+        assert says(state="degraded").rate_hz < 4
+        add_zone(tmp_path, 0, "cpu-thermal", 50.0)
+        says(state="ok", soc_c=50.0)

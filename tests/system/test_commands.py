@@ -12,6 +12,8 @@ import pytest
 import soundfile
 from PIL import Image
 
+from edge import doctor
+from edge.config import Config
 from edge.messages import FACE_LABELS, SERVICES
 from tests.helpers import DATA, ROOT, emotion_edge, needs_data
 from tests.system.product import Product
@@ -137,3 +139,17 @@ def test_doctor_reports_a_running_product(running: Product) -> None:
     assert code == 0
     for name in SERVICES:
         assert any(line.split()[1] == name for line in out.splitlines() if line.split()), name
+
+
+@pytest.mark.parametrize(
+    ("button", "said"),
+    [
+        ({"chip": "/dev/gpiochip99", "line": 4}, "there is no /dev/gpiochip99"),
+        ({"input": "/dev/input/no-such-key"}, "no /dev/input/no-such-key: plug the key in"),
+    ],
+)
+def test_doctor_knows_the_other_kinds_of_button(button: dict[str, object], said: str) -> None:
+    config = msgspec.convert({"audio": {"button": button}}, Config)
+    (finding,) = doctor.the_button(config)
+    assert finding.state == "missing"
+    assert said in finding.detail

@@ -29,10 +29,17 @@ def pins() -> Iterator[MockFactory]:
 
 
 def make_button(directory: Path, presses: list[str], led_pin: int | None = LED_PIN) -> Button:
-    return Button(PIN, 0.05, led_pin, lambda: presses.append("press"), directory)
+    return Button(
+        PIN,
+        0.05,
+        led_pin,
+        lambda: presses.append("press"),
+        lambda: presses.append("release"),
+        directory,
+    )
 
 
-def test_pulling_the_pin_low_is_a_press_and_letting_go_is_none(
+def test_pulling_the_pin_low_is_a_press_and_letting_go_a_release(
     pins: MockFactory, directory: Path
 ) -> None:
     presses: list[str] = []
@@ -40,7 +47,7 @@ def test_pulling_the_pin_low_is_a_press_and_letting_go_is_none(
     pins.pin(PIN).drive_low()
     assert presses == ["press"]
     pins.pin(PIN).drive_high()
-    assert presses == ["press"]
+    assert presses == ["press", "release"]
     button.close()
 
 
@@ -94,7 +101,7 @@ def test_a_machine_without_gpio_has_no_button_and_is_told_so_in_silence(director
         "from pathlib import Path\n"
         "from edge.devices.button import Button, NoButtonError\n"
         "try:\n"
-        f"    Button({PIN}, 0.05, None, print, Path({str(directory)!r}))\n"
+        f"    Button({PIN}, 0.05, None, print, print, Path({str(directory)!r}))\n"
         "except NoButtonError as error:\n"
         "    print(error)\n"
     )
@@ -133,7 +140,9 @@ def test_presses_come_in_the_thread_of_whoever_moves_the_pin(
     pins: MockFactory, directory: Path
 ) -> None:
     heard: list[int] = []
-    button = Button(PIN, 0.05, None, lambda: heard.append(threading.get_ident()), directory)
+    button = Button(
+        PIN, 0.05, None, lambda: heard.append(threading.get_ident()), lambda: None, directory
+    )
     mover = threading.Thread(target=pins.pin(PIN).drive_low)
     mover.start()
     mover.join()

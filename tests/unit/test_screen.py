@@ -1,15 +1,21 @@
 """Screens: bytes in the memory of a framebuffer, the console, PNG files, and having none."""
 
 import errno
+import fcntl
 import os
 import struct
+from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
 import pytest
 
+from edge.devices import framebuffer as framebuffer_module
 from edge.devices.framebuffer import (
     FIXED,
+    KD_GRAPHICS,
+    KD_TEXT,
     VARIABLE,
     Console,
     Framebuffer,
@@ -17,7 +23,15 @@ from edge.devices.framebuffer import (
     draw,
     parse_geometry,
 )
-from edge.devices.screen import FIRST_SIZE, PngFile, Screen, ScreenError, fitted, open_screen
+from edge.devices.screen import (
+    FIRST_SIZE,
+    FramebufferScreen,
+    PngFile,
+    Screen,
+    ScreenError,
+    fitted,
+    open_screen,
+)
 
 RED = (0, 0, 255)
 GREEN = (0, 255, 0)
@@ -103,16 +117,84 @@ def test_pixels_of_another_kind_are_refused_in_words():
         parse_geometry(*driver_says(16, (10, 5), (5, 5), (0, 5), 1600))
 
 
-def test_a_framebuffer_shows_in_the_memory_of_its_device(tmp_path):
-    device = tmp_path / "fb0"
-    device.write_bytes(bytes(3328 * 480))
-    framebuffer = Framebuffer(device, Geometry(800, 480, 3328, 32))
+@pytest.fixture
+def driver(monkeypatch, tmp_path):
+    """Answers for a file that stands for a screen; a test changes the answer."""
+
+    def answer(_):
+        if driver.geometry is None:
+            raise OSError(errno.ENODEV, "No such device")
+        return driver.geometry
+
+    driver = SimpleNamespace(geometry=Geometry(800, 480, 3328, 32), device=tmp_path / "fb0")
+    driver.device.write_bytes(bytes(3328 * 480))
+    monkeypatch.setattr(framebuffer_module, "read_geometry", answer)
+    (tmp_path / "active").write_text("no-such-tty")
+    monkeypatch.setattr(framebuffer_module, "ACTIVE_CONSOLE", tmp_path / "active")
+    return driver
+
+
+def test_a_framebuffer_shows_in_the_memory_of_its_device(driver):
+    device = driver.device
+    framebuffer = Framebuffer(device)
     assert framebuffer.size == (800, 480)
     framebuffer.show(np.full((480, 800, 3), SALMON, np.uint8))
     framebuffer.close()
     lines = np.frombuffer(device.read_bytes(), np.uint8).reshape(480, 3328)
     assert (lines[:, :3200].reshape(480, 800, 4)[..., :3] == SALMON).all()
     assert not lines[:, 3200:].any()
+
+
+def white(size):
+    return np.full((size[1], size[0], 3), 255, np.uint8)
+
+
+def test_a_screen_that_changes_its_resolution_goes_on_in_the_new_one(driver, monkeypatch):
+    monkeypatch.setattr("edge.devices.screen.MEASURE_PERIOD_S", 0.0)
+    screen = FramebufferScreen(driver.device)
+    assert screen.size == (800, 480)
+    driver.geometry = Geometry(320, 240, 640, 16)
+    screen.show(white((800, 480)))
+    assert not any(driver.device.read_bytes()), "a picture of the old size is passed over"
+    assert screen.size == (320, 240)
+    screen.show(white(screen.size))
+    assert all(driver.device.read_bytes()[: 640 * 240])
+    screen.close()
+
+
+def test_a_screen_whose_driver_is_gone_is_a_screen_error_and_closes_all_the_same(
+    driver, monkeypatch
+):
+    monkeypatch.setattr("edge.devices.screen.MEASURE_PERIOD_S", 0.0)
+    screen = FramebufferScreen(driver.device)
+    driver.geometry = None
+    with pytest.raises(ScreenError, match="No such device"):
+        screen.show(white((800, 480)))
+    screen.close()
+
+
+VT = Path("/dev/tty63")
+KDGETMODE = 0x4B3B
+
+
+@pytest.mark.skipif(not os.access(VT, os.W_OK), reason=f"needs {VT}, as root")
+def test_a_real_console_is_in_graphics_mode_until_it_is_given_back():
+    def mode():
+        answer = bytearray(4)
+        fcntl.ioctl(terminal, KDGETMODE, answer)
+        return int.from_bytes(answer, "little")
+
+    terminal = os.open(VT, os.O_RDWR | os.O_NOCTTY)
+    try:
+        console = Console(VT)
+        assert mode() == KD_GRAPHICS
+        console.close()
+        assert mode() == KD_TEXT
+        Console(VT)  # and is killed: the next one gives the text back all the same
+        Console(VT).close()
+        assert mode() == KD_TEXT
+    finally:
+        os.close(terminal)
 
 
 @pytest.fixture
