@@ -53,8 +53,8 @@ def result_of(files: Files, path: Path) -> str | None:
     return result.emotion
 
 
-def ready(_: str, message: Message) -> bool:
-    return isinstance(message, Health) and message.service == "audio" and message.state == "ok"
+def ready(topic: str, message: Message) -> bool:
+    return topic == "health.audio" and isinstance(message, Health) and message.state == "ok"
 
 
 def started(_: str, message: Message) -> bool:
@@ -96,7 +96,7 @@ def compare(bench: Bench, config: Config, windows: list[Signal], folder: Path) -
         heard = bench.answer(as_file(late, folder / "late.wav"))
         agreed += read == heard
         if read != heard:
-            print(f"clip {number}: the file is {read}, the stream {heard}")
+            print(f"clip {number}: the file is {read}, the stream {heard}", flush=True)
     return agreed
 
 
