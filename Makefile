@@ -3,7 +3,8 @@ BIN := .venv/bin
 ARGS ?=
 DATA ?= ../shared/data
 
-.PHONY: run test test-pi check format bench evaluate evaluate-face evaluate-voice setup setup-dev clean
+.PHONY: run test test-pi check format bench evaluate evaluate-face evaluate-voice evaluate-activity \
+	evaluate-fusion setup setup-dev clean
 
 run: setup ## everything, in this terminal; ARGS="--camera 0 --screen window"
 	@[ -e .venv/.detector-tried ] || deploy/fetch-detector.sh; touch .venv/.detector-tried
@@ -30,11 +31,20 @@ bench: setup-dev ## speed and memory, as a table and as JSON
 	@deploy/fetch-detector.sh
 	$(BIN)/python -m benchmarks $(ARGS)
 
-evaluate: evaluate-face evaluate-voice ## every figure of the models' cards, measured again
+evaluate: evaluate-face evaluate-voice evaluate-fusion ## every figure of the models' cards, measured again
 
 evaluate-face evaluate-voice: evaluate-%: setup-dev ## DATA=FOLDER with fer2013.npz and ravdess_16k
 	@deploy/fetch-detector.sh
 	$(BIN)/python -m training.evaluate $* --check --data $(DATA) $(ARGS)
+
+evaluate-voice: evaluate-activity ## the network and the gate before it
+
+evaluate-activity: setup-dev ## speech and music of Debian packages are fetched, not installed
+	@training/fetch_sounds.sh
+	$(BIN)/python -m training.evaluate activity --check --data $(DATA)
+
+evaluate-fusion: setup-dev
+	$(BIN)/python -m training.evaluate_fusion --check --data $(DATA) $(ARGS)
 
 setup:
 	@deploy/setup.sh

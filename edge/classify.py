@@ -20,7 +20,7 @@ from edge.devices.still import read_still
 from edge.errors import UserError
 from edge.inference.card import ModelError
 from edge.inference.face_detection import Detector
-from edge.inference.speech_activity import is_speech
+from edge.inference.speech_activity import SpeechActivity
 from edge.inference.speech_emotion import SpeechEmotion
 from edge.messages import FaceResult, Scores
 from edge.services.audio import SPEECH_RATE_HZ
@@ -78,6 +78,10 @@ class Files:
     def _speech(self) -> SpeechEmotion:
         return SpeechEmotion(Path(self._config.audio.model), self._config.threads)
 
+    @cached_property
+    def _activity(self) -> SpeechActivity:
+        return SpeechActivity(Path(self._config.audio.activity_model), self._config.threads)
+
     def read(self, path: Path) -> ImageResult | SoundResult:
         """Raises UserError for a file that is missing, unreadable, or neither of the two."""
         if not is_file(path):
@@ -100,7 +104,7 @@ class Files:
         spoken: list[NDArray[np.float32]] = []
         windows: list[Window] = []
         for start_s, part in cut(signal, self._config.audio.duration_s):
-            speech = is_speech(part, SPEECH_RATE_HZ)
+            speech = self._activity.is_speech(part)
             if speech:
                 spoken.append(self._speech.classify(part))
             windows.append(Window(start_s, speech, *self._decide(spoken[-1:] if speech else [])))

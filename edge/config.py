@@ -123,6 +123,8 @@ class Audio(Section, frozen=True):
     source: str = "auto"
     """auto, a device name or index, or a sound file."""
     model: str = str(MODELS / "voice_emotion.tflite")
+    activity_model: str = str(MODELS / "speech_activity.tflite")
+    """Says whether anybody spoke."""
     duration_s: Annotated[float, msgspec.Meta(ge=0.5, le=10)] = 2.0
     threshold: Share = 0.3
     window: Count = 3

@@ -78,6 +78,7 @@ def the_models(config: Config) -> Iterator[Finding]:
     for what, kind, path in (
         ("face model", "face-emotion", config.face.model),
         ("voice model", "speech-emotion", config.audio.model),
+        ("speech gate", "speech-activity", config.audio.activity_model),
     ):
         try:
             card, _ = open_model(Path(path), kind, config.threads)

@@ -1,8 +1,8 @@
 """Face and voice to one emotion. Pure: what is known and how old it is comes in.
 
 Late fusion by log-linear pooling. With p_m the calibrated scores of a modality m over n labels,
-r_m(c) its reliability for the label c (0..1, from the model's card, measured on validation data)
-and w_m its weight,
+r_m(c) its reliability for the label c (0..1, fitted to the two networks together on validation
+data by `training.fusion_fit`) and w_m its weight,
 
     e_m(c) = r_m(c) * log(n * p_m(c))          evidence against the uniform prior
     p(c)  ~ exp( w_face * e_face(c) + w_voice * e_voice(c) )
@@ -11,7 +11,7 @@ The face's weight is 1 and the voice's 0.5 ** (age / half-life): what was said a
 less. A modality that is missing adds nothing; one that is alone is passed on unchanged. The face
 knows no `calm`: calm and neutral are pooled as one label and parted afterwards as the voice parts
 them. Source of the rule: Heskes, "Selecting weighting factors in logarithmic opinion pools",
-NIPS 1997.
+NIPS 1997. docs/fusion.md has what it was measured to give.
 """
 
 import math

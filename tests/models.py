@@ -12,6 +12,8 @@ from tests.helpers import DATA, ROOT
 
 FACE = ROOT / "models_tflite" / "face_emotion.tflite"
 VOICE = ROOT / "models_tflite" / "voice_emotion.tflite"
+GATE = ROOT / "models_tflite" / "speech_activity.tflite"
+BASELINE = ROOT / "training" / "baseline" / "voice_baseline.tflite"
 
 
 def research_data(name: str) -> Path:

@@ -1,4 +1,4 @@
-"""A model's card as a page with pictures: `python -m training.card_page face`, into docs/models."""
+"""The models' cards as pages with pictures: `python -m training.card_page`, into docs/models."""
 
 import argparse
 from pathlib import Path
@@ -15,7 +15,8 @@ from edge.inference.card import Card, load_card
 INK, BLUE, GREY = "#222222", "#2f6fb3", "#9a9a9a"
 PAGES = Path("docs/models")
 # Each kind's one set of people never seen, whose confusion and reliability are drawn.
-DRAWN = {"face": "PrivateTest", "voice": "actors 21-24, pressed window"}
+DRAWN = {"face-emotion": "PrivateTest", "speech-emotion": "actors 21-24, pressed window"}
+TASKS = {"face-emotion": "face", "speech-emotion": "voice"}
 
 
 def confusion(values: dict[str, Any], labels: tuple[str, ...], path: Path) -> None:
@@ -91,8 +92,8 @@ PAGE = """# {card.name} {card.version}
 
 Answers with one of: {labels}. {cost}
 
-Made by `python -m training.card_page {task}` from [the card](../../models_tflite/{card_name}) that
-lies beside the model. `make evaluate-{task}` measures every figure again, from the shipped file
+Made by `python -m training.card_page` from [the card](../../models_tflite/{stem}.json) that lies
+beside the model. `make evaluate-{task}` measures every figure again, from the shipped file
 through the device's own code, and fails where one is not as it stands here.
 
 ## Protocol
@@ -107,7 +108,7 @@ through the device's own code, and fails where one is not as it stands here.
 
 | {drawn}: what was answered | how far the scores can be trusted |
 |---|---|
-| ![Confusion matrix]({task}-confusion.png) | ![Reliability diagram]({task}-reliability.png) |
+| ![Confusion matrix]({stem}-confusion.png) | ![Reliability diagram]({stem}-reliability.png) |
 
 ## Known failures
 
@@ -123,32 +124,38 @@ through the device's own code, and fails where one is not as it stands here.
 """
 
 
-def page(task: str, card: Card) -> str:
+def page(stem: str, card: Card) -> str:
     cost = card.figures["cost"]
     megabytes, millions = cost["bytes"] / 1e6, cost["multiply_adds"] / 1e6
     return PAGE.format(
-        task=task,
+        stem=stem,
+        task=TASKS[card.kind],
         card=card,
-        card_name=Path(card.file).with_suffix(".json"),
         labels=", ".join(card.labels),
         cost=f"{megabytes:.2f} MB, {millions:.0f} million multiply-adds.",
         table=table(card),
-        drawn=DRAWN[task],
+        drawn=DRAWN[card.kind],
         known_failures=bullets(card.known_failures),
         not_for=bullets(card.not_for),
     )
 
 
+def write_page(model: Path) -> None:
+    """The page and its two pictures."""
+    card = load_card(model)
+    drawn = card.figures[DRAWN[card.kind]]
+    confusion(drawn, card.labels, PAGES / f"{model.stem}-confusion.png")
+    reliability(drawn, PAGES / f"{model.stem}-reliability.png")
+    (PAGES / f"{model.stem}.md").write_text(page(model.stem, card))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("task", choices=list(DRAWN))
-    task = parser.parse_args().task
-    card = load_card(Path(f"models_tflite/{task}_emotion.tflite"))
+    parser.add_argument("models", type=Path, nargs="*", help="default: all in models_tflite/")
+    models = parser.parse_args().models or sorted(Path("models_tflite").glob("*.tflite"))
     PAGES.mkdir(parents=True, exist_ok=True)
-    drawn = card.figures[DRAWN[task]]
-    confusion(drawn, card.labels, PAGES / f"{task}-confusion.png")
-    reliability(drawn, PAGES / f"{task}-reliability.png")
-    (PAGES / f"{task}.md").write_text(page(task, card))
+    for model in models:
+        write_page(model)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,12 @@ import msgspec
 
 from edge.inference.card import Card, card_path
 
+MODELS = {
+    "face": Path("models_tflite/face_emotion.tflite"),
+    "voice": Path("models_tflite/voice_emotion.tflite"),
+    "activity": Path("models_tflite/speech_activity.tflite"),
+}
+"""The files that ship, by their task."""
 # The released networks before int8, by the same file names.
 FLOAT = Path(__file__).parent / "float"
 
@@ -31,6 +37,10 @@ FACE_LICENCE = (
 VOICE_LICENCE = (
     "Weights trained on RAVDESS (Livingstone & Russo 2018, doi 10.1371/journal.pone.0196391, "
     "CC BY-NC-SA 4.0): non-commercial use only, under the same terms."
+)
+ACTIVITY_LICENCE = (
+    f"{VOICE_LICENCE} Also on speech and music of Debian packages (the Asterisk prompts, "
+    "KTuberling, Wesnoth, LinCity-NG and hold music: each under its package's terms)."
 )
 # Measured on FER2013's images: shares of the side of the 48x48 square.
 FACE_CROP = {"eyes_apart": 0.374, "eyes_height": 0.380, "mouth_height": 0.759}

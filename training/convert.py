@@ -10,7 +10,8 @@ from pathlib import Path
 
 import torch
 
-from training.cards import FLOAT, write_model
+from training.activity_task import ActivityTask
+from training.cards import FLOAT, MODELS, write_model
 from training.face_task import FaceTask
 from training.to_tflite import float16, int8, rebuild
 from training.train import build_task
@@ -20,9 +21,9 @@ CALIBRATION_INPUTS = 500
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("task", choices=["face", "voice"])
+    parser.add_argument("task", choices=list(MODELS))
     parser.add_argument("--run", type=Path, required=True, help="the folder of training.train")
-    parser.add_argument("--out", type=Path, help="default models_tflite/TASK_emotion.tflite")
+    parser.add_argument("--out", type=Path, help="default: the one that ships")
     parser.add_argument(
         "--view",
         choices=["labels", "raters"],
@@ -42,12 +43,15 @@ def main() -> None:
     state = torch.load(wanted.run / "last.pt", map_location="cpu", weights_only=True)
     network.load_state_dict(state["average"])
     calibration = task.calibration(CALIBRATION_INPUTS)
+    names = {"name": wanted.name, "version": wanted.version}
     if isinstance(task, FaceTask):
         network = task.released(network, wanted.view)
+        names["view"] = wanted.view
+    elif isinstance(task, ActivityTask):
+        network = task.released(network)
     rebuilt = rebuild(network, calibration[:8])
     content = int8(rebuilt, calibration)
-    out = wanted.out or Path("models_tflite") / f"{wanted.task}_emotion.tflite"
-    names = {"name": wanted.name, "version": wanted.version}
+    out = wanted.out or MODELS[wanted.task]
     write_model(out, content, {**task.card_fields(), **names})
     FLOAT.mkdir(exist_ok=True)
     (FLOAT / out.name).write_bytes(float16(rebuilt))

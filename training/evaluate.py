@@ -11,20 +11,25 @@ from pathlib import Path
 import msgspec
 
 from edge.inference.card import Card
-from training.cards import write_card
+from training.activity_figures import ActivityFigures
+from training.cards import MODELS, write_card
 from training.compare import differences
 from training.face_figures import FaceFigures
 from training.voice_figures import VoiceFigures
 
-TASKS = {"face": (FaceFigures, "fer2013.npz"), "voice": (VoiceFigures, "ravdess_16k")}
+TASKS: dict[str, tuple[type[FaceFigures | VoiceFigures | ActivityFigures], str]] = {
+    "face": (FaceFigures, "fer2013.npz"),
+    "voice": (VoiceFigures, "ravdess_16k"),
+    "activity": (ActivityFigures, "ravdess_16k"),
+}
 # Shares of 1: how far a figure may lie from the card's.
-TOLERANCE = {"face": 0.003, "voice": 0.005}
+TOLERANCE = {"face": 0.003, "voice": 0.005, "activity": 0.005}
 
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("task", choices=list(TASKS))
-    parser.add_argument("--model", type=Path, help="default models_tflite/TASK_emotion.tflite")
+    parser.add_argument("--model", type=Path, nargs="+", help="default: all that ship")
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--validation-only", action="store_true")
@@ -46,14 +51,9 @@ def check(told: Card, found: Card, tolerance: float) -> None:
     print(f"every figure of {told.name} {told.version} is as its card says (+-{tolerance:.1%})")
 
 
-def main() -> None:
-    options = parse()
-    measure, name = TASKS[options.task]
-    model = options.model or Path("models_tflite") / f"{options.task}_emotion.tflite"
-    data = options.data / name
-    if not data.exists():
-        raise SystemExit(f"{data}: no such data; training/README.md says where it comes from")
-    run = measure(model, data)
+def evaluate(model: Path, options: argparse.Namespace, data: Path) -> None:
+    """Measure one file, and write or check its card."""
+    run = TASKS[options.task][0](model, data)
     told = run.card
     run.calibrate()
     figures = run.validation() | ({} if options.validation_only else run.test())
@@ -63,6 +63,20 @@ def main() -> None:
         check(told, found, TOLERANCE[options.task])
     else:
         write_card(model, found)
+
+
+def shipped(model: Path) -> list[Path]:
+    """All files of a kind: face_emotion.tflite, face_emotion_raters.tflite ..."""
+    return sorted(model.parent.glob(f"{model.stem}*.tflite"))
+
+
+def main() -> None:
+    options = parse()
+    data = options.data / TASKS[options.task][1]
+    if not data.exists():
+        raise SystemExit(f"{data}: no such data; training/README.md says where it comes from")
+    for model in options.model or shipped(MODELS[options.task]):
+        evaluate(model, options, data)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from edge.inference.face_box import SAME_FACE_IOU, overlap
 from edge.inference.face_detection import Kind
 from edge.inference.face_emotion import FaceEmotion
 from edge.services.face import detector_of
-from training import face_data, face_scenes
+from training import face_data, face_scenes, metrics
 from training.calibration import Logits, calibrated, cost, measured
 from training.cards import FLOAT
 from training.tflite_file import FloatModel
@@ -30,10 +30,15 @@ class FaceFigures:
     def calibrate(self) -> None:
         self.public = face_data.load(self.data, face_data.PUBLIC)
         self.public_logits = self.logits(self.public)
-        self.card = calibrated(self.card, self.public_logits, self.public.labels)
+        truth = self.public.labels
+        if self.card.view == "raters":
+            truth = face_data.majority(self.public.votes)
+        known = truth >= 0
+        self.card = calibrated(self.card, self.public_logits[known], truth[known])
 
     def figures_of(self, faces: face_data.FaceSet, logits: Logits) -> dict[str, Any]:
         """Against the labels, without the leaked images, and against the raters' majority."""
+        scores = metrics.softmax(logits, self.card.temperature)
         answers, crowd = logits.argmax(1), face_data.majority(faces.votes)
         right, known = answers == faces.labels, crowd >= 0
         return {
@@ -42,6 +47,9 @@ class FaceFigures:
             "leaked": int(faces.leaked.sum()),
             "ferplus_majority_agreement": round(float((answers == crowd)[known].mean()), 4),
             "ferplus_majority_images": int(known.sum()),
+            "ferplus_calibration_error": round(
+                metrics.calibration_error(scores[known], crowd[known]), 4
+            ),
         }
 
     def in_float(self, faces: face_data.FaceSet) -> dict[str, Any]:

@@ -1,7 +1,9 @@
 """The networks, in PyTorch: float in, logits out, made only of what converts to full int8."""
 
+import numpy as np
 import torch
-from torch import Tensor, nn
+from scipy.fft import idct
+from torch import Tensor, fx, nn
 
 Size = tuple[int, int]
 
@@ -99,7 +101,7 @@ FACE_NETWORKS = {"residual": FaceNet, "mobile": FaceMobileNet}
 
 
 class VoiceNet(nn.Module):
-    """A residual network along time, (n, values, 1, frames) -> (n, 8) logits.
+    """A residual network along time, (n, values, 1, frames) -> (n, labels) logits.
 
     The time axis is kept to the end, where each channel's mean and maximum over the window speak.
     """
@@ -115,7 +117,109 @@ class VoiceNet(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.classifier = nn.Linear(6 * width, labels)
 
+    def begin(self, mean: Tensor, std: Tensor) -> None:
+        """Nothing here begins with what the features' statistics are."""
+
     def forward(self, x: Tensor) -> Tensor:
         x = self.body(torch.relu(self.stem(x)))
         pooled = torch.cat([x.mean((2, 3)), x.amax((2, 3))], 1)
         return self.classifier(self.dropout(pooled))
+
+
+def planes(x: Tensor) -> Tensor:
+    """Two vectors a frame, one under the other, as two planes over pitch and time.
+
+    (n, 2 * height, 1, frames) -> (n, 2, height, frames)
+    """
+    return x.reshape(x.shape[0], 2, x.shape[1] // 2, x.shape[3])
+
+
+def masked_pitch(x: Tensor) -> Tensor:
+    """SpecAugment's other masks (Park et al. 2019): each sample loses up to 8 rows somewhere."""
+    height = torch.arange(x.shape[2], device=x.device)
+    first = torch.randint(x.shape[2], (len(x), 1), device=x.device)
+    lost = (height >= first) & (height < first + torch.randint_like(first, 9))
+    return x.masked_fill(lost[:, None, :, None], 0)
+
+
+def pool_time(x: Tensor) -> Tensor:
+    """Mean and maximum over time, (n, channels, height, frames) -> (n, height * 2 * channels)."""
+    return torch.cat([x.mean(3), x.amax(3)], 1).transpose(1, 2).flatten(1)
+
+
+def flat(x: Tensor) -> Tensor:
+    """(n, channels, height, 1) -> (n, height * channels)."""
+    return x[..., 0].transpose(1, 2).flatten(1)
+
+
+# Leaves of the traced graph: `training.to_tflite` has them for its own order of axes.
+fx.wrap("flat")
+fx.wrap("planes")
+fx.wrap("pool_time")
+
+
+class VoiceImageNet(nn.Module):
+    """A residual network over pitch and time, (n, values, 1, frames) -> (n, labels) logits.
+
+    A learned map per frame, which begins as the inverse of MFCC's cosine transform, makes log-mel
+    energies of the cepstra and of their deltas again: there a higher voice is the same picture a
+    little further up. The pitch axis is kept to the end; each of its rows has mean and maximum.
+    """
+
+    def __init__(self, labels: int, values: int, width: int = 32, dropout: float = 0.3) -> None:
+        super().__init__()
+        self.mel = nn.Conv2d(values, values, 1)
+        self.stem = convolution(2, width, (5, 5), (2, 2))
+        self.body = nn.Sequential(
+            ResidualBlock(width, width, (3, 3)),
+            ResidualBlock(width, 2 * width, (3, 3), (2, 2)),
+            ResidualBlock(2 * width, 4 * width, (3, 3), (2, 2)),
+        )
+        self.dropout = nn.Dropout(dropout)
+        rows = -(-values // 2 // 8)
+        self.classifier = nn.Linear(2 * 4 * width * rows, labels)
+
+    def begin(self, mean: Tensor, std: Tensor) -> None:
+        """Let `mel` undo the normalisation and the transform; (values,) each, as on the card."""
+        half = len(mean) // 2
+        transform = torch.from_numpy(idct(np.eye(half), norm="ortho", axis=0)).float()
+        both = torch.block_diag(transform, transform)
+        scale = (both @ torch.diag(std)).square().sum(1).sqrt()[:, None]
+        with torch.no_grad():
+            self.mel.weight.copy_((both * std / scale)[:, :, None, None])
+            self.mel.bias.zero_()
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = planes(self.mel(x))
+        if self.training:
+            x = masked_pitch(x)
+        x = self.body(torch.relu(self.stem(x)))
+        return self.classifier(self.dropout(pool_time(x)))
+
+
+class VoiceMeanNet(nn.Module):
+    """The desktop script's kind of network: features averaged over time, then a small CNN.
+
+    (n, values, 1, frames) -> (n, labels) logits; it convolves along the coefficients.
+    """
+
+    def __init__(self, labels: int, values: int, width: int = 32, dropout: float = 0.3) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            convolution(2, width, (5, 1)),
+            nn.ReLU(),
+            convolution(width, 2 * width, (5, 1), (2, 1)),
+            nn.ReLU(),
+        )
+        self.dropout = nn.Dropout(dropout)
+        self.classifier = nn.Linear(2 * width * (values // 4), labels)
+
+    def begin(self, mean: Tensor, std: Tensor) -> None:
+        """Nothing here begins with what the features' statistics are."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.body(planes(x.mean((3,), keepdim=True)))
+        return self.classifier(self.dropout(flat(x)))
+
+
+VOICE_NETWORKS = {"time": VoiceNet, "image": VoiceImageNet, "mean": VoiceMeanNet}

@@ -2,15 +2,18 @@
 
 face: Kaggle's FER2013 folders (train/<emotion>/*.jpg, test/<emotion>/*.jpg) to one .npz. FER+ votes
 cannot be told from the folders' names, so there are none and the labels stand alone.
-voice: RAVDESS speech (Actor_*/03-*.wav) to 16 kHz FLAC and an index.
+voice: RAVDESS speech (Actor_*/03-*.wav), or a folder of one's own recordings, named
+EMOTION_SPEAKER_ANYTHING.wav or EMOTION_ANYTHING.wav, to 16 kHz FLAC and an index.
 """
 
 import argparse
 import csv
 import hashlib
+import re
 from collections.abc import Iterator
 from math import gcd
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -20,11 +23,20 @@ from scipy.signal import resample_poly
 from tqdm import tqdm
 
 from training.face_data import LABELS, PRIVATE, PUBLIC, TRAINING
+from training.voice_data import FOLDS, RATE_HZ
 from training.voice_data import LABELS as VOICE_LABELS
-from training.voice_data import RATE_HZ
 
 USAGES = {"Training": TRAINING, "PublicTest": PUBLIC, "PrivateTest": PRIVATE}
 RATERS = 10
+NAME_PARTS = re.compile("[-_ ]+")
+
+
+class Recording(NamedTuple):
+    """A sound file, who speaks, and how."""
+
+    path: Path
+    speaker: str
+    emotion: str
 
 
 def face_files(folder: Path) -> Iterator[tuple[Path, int, int]]:
@@ -60,20 +72,50 @@ def prepare_face(folder: Path, out: Path) -> None:
     )
 
 
+def ravdess_files(folder: Path) -> list[Recording]:
+    """RAVDESS names its actors in folders and its emotions by the third number, from 1."""
+    return [
+        Recording(path, path.parent.name, VOICE_LABELS[int(path.stem.split("-")[2]) - 1])
+        for path in sorted(folder.glob("Actor_*/03-*.wav"))
+    ]
+
+
+def own_files(folder: Path) -> list[Recording]:
+    """One's own: EMOTION_SPEAKER_ANYTHING.wav, or EMOTION_ANYTHING.wav by one who is not named.
+
+    Raises SystemExit for a name that begins with none of the emotions.
+    """
+    named = [(path, NAME_PARTS.split(path.stem)) for path in sorted(folder.rglob("*.wav"))]
+    for path, parts in named:
+        if parts[0] not in VOICE_LABELS:
+            raise SystemExit(f"{path}: its name begins with none of {', '.join(VOICE_LABELS)}")
+    speakers = sorted({parts[1] for _, parts in named if len(parts) > 2})
+    return [
+        Recording(path, f"Actor_{actor_of(parts, speakers, number):02}", parts[0])
+        for number, (path, parts) in enumerate(named)
+    ]
+
+
+def actor_of(parts: list[str], speakers: list[str], number: int) -> int:
+    """A speaker's number from 1. Nameless recordings are dealt out to FOLDS speakers, in turn."""
+    if len(parts) > 2:
+        return speakers.index(parts[1]) + 1
+    return len(speakers) + number % FOLDS + 1
+
+
 def prepare_voice(folder: Path, out: Path) -> None:
-    files = sorted(folder.glob("Actor_*/03-*.wav"))
+    files = ravdess_files(folder) or own_files(folder)
     if not files:
-        raise SystemExit(f"{folder}: no Actor_*/03-*.wav in it")
+        raise SystemExit(f"{folder}: neither Actor_*/03-*.wav nor EMOTION_*.wav in it")
     rows = []
-    for path in tqdm(files):
+    for path, speaker, emotion in tqdm(files):
         signal, rate = soundfile.read(path, dtype="float32", always_2d=True)
         shared = gcd(rate, RATE_HZ)
         mono = resample_poly(signal.mean(1), RATE_HZ // shared, rate // shared)
-        actor = out / path.parent.name
+        actor = out / speaker
         actor.mkdir(parents=True, exist_ok=True)
         soundfile.write(actor / f"{path.stem}.flac", mono, RATE_HZ)
-        emotion = VOICE_LABELS[int(path.stem.split("-")[2]) - 1]
-        rows.append({"name": path.stem, "actor": actor.name, "emotion": emotion})
+        rows.append({"name": path.stem, "actor": speaker, "emotion": emotion})
     with (out / "index.csv").open("w", newline="") as file:
         writer = csv.DictWriter(file, rows[0])
         writer.writeheader()

@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from torch import Tensor, fx, nn
 from torch.fx.experimental.optimization import fuse
 
+from training.networks import flat, planes, pool_time
+
 # PyTorch's axes (n, channels, h, w) in TensorFlow's order (n, h, w, channels).
 AXES = {1: 3, 2: 1, 3: 2}
 
@@ -44,8 +46,8 @@ def linear(layer: nn.Linear, x: Any) -> Any:
     return tf.matmul(x, array(layer.weight.T)) + array(layer.bias)
 
 
-def mean(x: Any, axes: tuple[int, ...]) -> Any:
-    return tf.reduce_mean(x, [AXES[axis] for axis in axes])
+def mean(x: Any, axes: tuple[int, ...], keepdim: bool = False) -> Any:
+    return tf.reduce_mean(x, [AXES[axis] for axis in axes], keepdim)
 
 
 def maximum(x: Any, axes: tuple[int, ...]) -> Any:
@@ -57,6 +59,27 @@ def concatenate(parts: list[Any], axis: int) -> Any:
     return tf.concat(parts, axis)
 
 
+def planes_nhwc(x: Any) -> Any:
+    """`networks.planes`: (n, 1, frames, 2 * height) -> (n, height, frames, 2)."""
+    _, _, frames, values = x.shape
+    return tf.transpose(tf.reshape(x, [1, frames, 2, values // 2]), [0, 3, 1, 2])
+
+
+def flat_nhwc(x: Any) -> Any:
+    """`networks.flat`: (n, height, 1, channels) -> (n, height * channels)."""
+    return tf.reshape(x, [1, x.shape[1] * x.shape[3]])
+
+
+def pool_time_nhwc(x: Any) -> Any:
+    """`networks.pool_time`: (n, height, frames, channels) -> (n, height * 2 * channels)."""
+    pooled = tf.concat([tf.reduce_mean(x, 2), tf.reduce_max(x, 2)], 2)
+    return tf.reshape(pooled, [1, pooled.shape[1] * pooled.shape[2]])
+
+
+def rectify(_: nn.Module, x: Any) -> Any:
+    return tf.nn.relu(x)
+
+
 def same(_: nn.Module, x: Any) -> Any:
     return x
 
@@ -65,12 +88,16 @@ LAYERS: dict[type[nn.Module], Callable[..., Any]] = {
     nn.Conv2d: convolve,
     nn.Linear: linear,
     nn.Identity: same,
+    nn.ReLU: rectify,
     nn.Dropout: same,
 }
 FUNCTIONS: dict[Any, Callable[..., Any]] = {
     torch.relu: tf.nn.relu,
     torch.cat: concatenate,
     operator.add: tf.add,
+    flat: flat_nhwc,
+    planes: planes_nhwc,
+    pool_time: pool_time_nhwc,
     "mean": mean,
     "amax": maximum,
 }

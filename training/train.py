@@ -16,8 +16,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 from tqdm import tqdm
 
+from training.activity_bank import DEFAULT as ACTIVITY_BANK
+from training.activity_task import ActivityTask
 from training.face_task import FaceTask
-from training.networks import FACE_NETWORKS
+from training.networks import FACE_NETWORKS, VOICE_NETWORKS
+from training.voice_bank import DEFAULT as VOICE_BANK
+from training.voice_data import FOLDS
 from training.voice_task import VoiceTask
 
 WARM_UP_SHARE = 0.05
@@ -51,7 +55,7 @@ def logits_of(network: nn.Module, inputs: Tensor, device: torch.device) -> Tenso
     return torch.cat([network(part.to(device)).float().cpu() for part in inputs.split(512)])
 
 
-Task = FaceTask | VoiceTask
+Task = FaceTask | VoiceTask | ActivityTask
 
 
 class Trainer:
@@ -160,9 +164,12 @@ def averaged(run: Path) -> nn.Module:
 
 def build_task(options: argparse.Namespace) -> Task:
     """The task that the options describe, with its data loaded."""
+    if options.task == "activity":
+        return ActivityTask(Path(options.bank), options.width)
     data = Path(options.data)
     if options.task == "voice":
-        return VoiceTask(data, options.width)
+        bank, architecture = Path(options.bank), options.architecture
+        return VoiceTask(data, bank, architecture, options.width, options.fold)
     size = {"width": options.width, "depth": options.depth}
     return FaceTask(data, options.architecture, size)
 
@@ -189,8 +196,8 @@ def add_common(parser: argparse.ArgumentParser) -> None:
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     tasks = parser.add_subparsers(dest="task", required=True)
-    face, voice = tasks.add_parser("face"), tasks.add_parser("voice")
-    for task in (face, voice):
+    face, voice, activity = (tasks.add_parser(name) for name in ("face", "voice", "activity"))
+    for task in (face, voice, activity):
         add_common(task)
     face.add_argument("--architecture", choices=list(FACE_NETWORKS), default="residual")
     face.add_argument("--depth", type=int, default=2, help="blocks that keep the size, per stage")
@@ -198,10 +205,17 @@ def parse() -> argparse.Namespace:
         data=Path("../shared/data/fer2013.npz"),
         epochs=80, width=32, batch=128, rate=0.1, ema=0.999,
     )  # fmt: skip
+    voice.add_argument("--architecture", choices=list(VOICE_NETWORKS), default="time")
+    voice.add_argument("--bank", type=Path, default=VOICE_BANK, help="of training.voice_bank")
+    voice.add_argument(
+        "--fold", type=int, choices=range(FOLDS), help="hold out this fifth of all actors"
+    )
     voice.set_defaults(
         data=Path("../shared/data/ravdess_16k"),
-        epochs=60, width=64, batch=64, rate=2e-3, ema=0.99,
+        epochs=60, width=64, batch=32, rate=2e-3, ema=0.99,
     )  # fmt: skip
+    activity.add_argument("--bank", type=Path, default=ACTIVITY_BANK)
+    activity.set_defaults(epochs=20, width=16, batch=64, rate=2e-3, ema=0.99)
     return parser.parse_args()
 
 

@@ -12,7 +12,9 @@ Random = np.random.Generator
 
 SPEED = 0.15
 SHIFT_S = (-0.6, 0.4)
-SNR_DB = (8.0, 40.0)
+SNR_DB = (0.0, 30.0)
+# The reverberation's energy against the direct sound's, as amplitude: a microphone near and far.
+TAIL = (0.1, 1.0)
 
 
 def change_speed(signal: Signal, random: Random) -> Signal:
@@ -43,24 +45,35 @@ def reverberate(signal: Signal, random: Random) -> Signal:
     seconds = random.uniform(0.1, 0.5)
     times = np.arange(round(seconds * RATE_HZ)) / RATE_HZ
     tail = random.standard_normal(len(times)) * np.exp(-6.9 * times / seconds)
-    tail *= random.uniform(0.05, 0.4) / np.sqrt(np.square(tail).sum())
+    tail *= random.uniform(*TAIL) / np.sqrt(np.square(tail).sum())
     tail[0] += 1
     return fftconvolve(signal, tail)[: len(signal)].astype(np.float32)
 
 
-def add_noise(signal: Signal, random: Random) -> Signal:
-    """Steady noise between white and brown, 8 to 40 dB below the voice."""
+def noise_like(signal: Signal, tilt: float, random: Random) -> Signal:
+    """Steady noise as long as the signal: `tilt` 0 is white, 0.5 pink, 1 brown above 10 Hz."""
     spectrum = np.fft.rfft(random.standard_normal(len(signal)))
-    spectrum /= np.maximum(np.arange(len(spectrum)), 20) ** random.uniform(0, 1)
-    noise = np.fft.irfft(spectrum, len(signal)).astype(np.float32)
-    ratio = 10 ** (-random.uniform(*SNR_DB) / 20)
-    return signal + noise * np.float32(ratio * rms(signal) / rms(noise))
+    spectrum /= np.maximum(np.arange(len(spectrum)), 20) ** tilt
+    return np.fft.irfft(spectrum, len(signal)).astype(np.float32)
+
+
+def mixed(signal: Signal, noise: Signal, snr_db: float) -> Signal:
+    """The signal over noise that is `snr_db` dB below it."""
+    return signal + noise * np.float32(10 ** (-snr_db / 20) * rms(signal) / rms(noise))
+
+
+def add_noise(signal: Signal, random: Random) -> Signal:
+    """Steady noise between white and brown, 0 to 30 dB below the voice."""
+    return mixed(signal, noise_like(signal, random.uniform(0, 1), random), random.uniform(*SNR_DB))
+
+
+CHANGES = ((colour, 0.6), (reverberate, 0.5), (add_noise, 0.7))
 
 
 def augment(signal: Signal, samples: int, random: Random) -> Signal:
     """A window of `samples`, each change made to some of the clips only."""
     window = take_window(change_speed(signal, random), samples, random)
-    for change, share in ((colour, 0.6), (reverberate, 0.4), (add_noise, 0.6)):
+    for change, share in CHANGES:
         if random.random() < share:
             window = change(window, random)
     return window

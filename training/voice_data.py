@@ -11,7 +11,18 @@ from numpy.typing import NDArray
 
 LABELS = ("neutral", "calm", "happy", "sad", "angry", "fearful", "disgust", "surprised")
 TRAINING_ACTORS, VALIDATION_ACTORS, TEST_ACTORS = range(1, 17), range(17, 21), range(21, 25)
+ACTORS = range(1, 25)
+FOLDS = 5
 RATE_HZ = 16_000
+
+
+@dataclass(frozen=True)
+class Index:
+    """What the folder holds, clip by clip: paths, labels (n,) and actors (n,)."""
+
+    paths: list[Path]
+    labels: NDArray[np.int64]
+    actors: NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -26,14 +37,33 @@ class VoiceSet:
         return len(self.clips)
 
 
-def load(folder: Path, actors: Collection[int]) -> VoiceSet:
-    """The clips of `actors` in the folder that `training.prepare voice` writes."""
+def read_index(folder: Path) -> Index:
+    """The folder that `training.prepare voice` writes, without its sound."""
     with (folder / "index.csv").open(newline="") as file:
-        rows = [(r, int(r["actor"].removeprefix("Actor_"))) for r in csv.DictReader(file)]
-    rows = [(row, actor) for row, actor in rows if actor in actors]
-    clips = [
-        soundfile.read(folder / row["actor"] / f"{row['name']}.flac", dtype="float32")[0]
-        for row, _ in rows
-    ]
-    labels = np.array([LABELS.index(row["emotion"]) for row, _ in rows])
-    return VoiceSet(clips, labels, np.array([actor for _, actor in rows]))
+        rows = list(csv.DictReader(file))
+    return Index(
+        [folder / row["actor"] / f"{row['name']}.flac" for row in rows],
+        np.array([LABELS.index(row["emotion"]) for row in rows]),
+        np.array([int(row["actor"].removeprefix("Actor_")) for row in rows]),
+    )
+
+
+def load(folder: Path, actors: Collection[int] = ACTORS) -> VoiceSet:
+    """The clips of `actors`, in the order of the index."""
+    index = read_index(folder)
+    rows = np.flatnonzero(np.isin(index.actors, list(actors)))
+    clips = [soundfile.read(index.paths[row], dtype="float32")[0] for row in rows]
+    return VoiceSet(clips, index.labels[rows], index.actors[rows])
+
+
+def split(fold: int | None, actors: Collection[int] = ACTORS) -> tuple[list[int], list[int]]:
+    """Actors to train on and actors held out: the release's, or a fifth of all held out.
+
+    RAVDESS's odd actors are men and its even ones women, so every fold holds both. Recordings of
+    other people than RAVDESS's have no release: their first fold stands for it.
+    """
+    present = sorted({int(actor) for actor in actors})
+    if fold is None and set(TRAINING_ACTORS) <= set(present):
+        return list(TRAINING_ACTORS), list(VALIDATION_ACTORS)
+    held_out = [actor for actor in present if (actor - 1) % FOLDS == (fold or 0)]
+    return [actor for actor in present if actor not in held_out], held_out

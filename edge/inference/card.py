@@ -66,7 +66,7 @@ class SpeechFeatures(Struct, frozen=True, forbid_unknown_fields=True):
 class Card(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One model; `reliability` is the F1 of each label on validation data (0 to 1)."""
 
-    kind: Literal["face-emotion", "speech-emotion"]
+    kind: Literal["face-emotion", "speech-emotion", "speech-activity"]
     name: str
     version: str
     file: str
@@ -80,6 +80,8 @@ class Card(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     licence: str
     not_for: tuple[str, ...]
     known_failures: tuple[str, ...] = ()
+    view: Literal["labels", "raters"] | None = None
+    """Faces: whose answer is given, that of FER2013's labels or of most of the FER+ raters."""
     features: SpeechFeatures | None = None
     crop: Crop | None = None
 
@@ -122,7 +124,7 @@ def check_content(card: Card, path: Path) -> None:
         raise ModelError(f"{path}: mean and std need one value or {card.input.shape[-1]}")
     if set(card.reliability) != set(card.labels):
         raise ModelError(f"{path}: reliability must name each label once")
-    wanted = {"face-emotion": card.crop, "speech-emotion": card.features}[card.kind]
+    wanted = card.crop if card.kind == "face-emotion" else card.features
     if wanted is None:
         raise ModelError(f"{path}: a {card.kind} card needs `crop` or `features`, for its kind")
 

@@ -24,7 +24,7 @@ from edge.devices.microphone import Microphone, make_microphone
 from edge.devices.recorder import Recorder, Sound, Take
 from edge.devices.sound import Signal, resample
 from edge.health import Health
-from edge.inference.speech_activity import is_speech
+from edge.inference.speech_activity import SpeechActivity
 from edge.inference.speech_emotion import SpeechEmotion
 from edge.inference.speech_features import level_dbfs
 from edge.loop import Loop, Timer
@@ -74,6 +74,7 @@ class AudioService:
         publisher: Publisher,
         health: Health,
         recorder: Recorder,
+        activity: SpeechActivity,
         classifier: SpeechEmotion,
     ) -> None:
         self._settings = settings
@@ -81,6 +82,7 @@ class AudioService:
         self._publisher = publisher
         self._health = health
         self._recorder = recorder
+        self._activity = activity
         self._classifier = classifier
         self._button = Presses(settings.button, directory, loop, health, self.press)
         self._voice = VoiceScores(settings.window, settings.window_s)
@@ -92,7 +94,9 @@ class AudioService:
     def start(self) -> None:
         """Find out whether there are a button and a microphone; be ready either way."""
         self._button.open()
-        self._classifier.classify(np.zeros(SPEECH_RATE_HZ, np.float32))  # the first one is slow
+        # The first ones are slow.
+        self._activity.score(np.zeros(SPEECH_RATE_HZ, np.float32))
+        self._classifier.classify(np.zeros(SPEECH_RATE_HZ, np.float32))
         patience = self._loop.after(OPEN_S, partial(self._ready, NO_ANSWER))
         self._recorder.check(partial(self._checked, patience))
 
@@ -202,7 +206,7 @@ class AudioService:
     def _analyse(self, take: Take) -> Audio:
         started_ns = time.monotonic_ns()
         signal = resample(take.signal(), take.rate_hz, SPEECH_RATE_HZ)
-        speech = is_speech(signal, SPEECH_RATE_HZ)
+        speech = self._activity.is_speech(signal)
         scores = self._scores(signal, take.end_ns / 1e9) if speech else None
         decision = decide(scores, self._settings.threshold) if scores else None
         return Audio(
@@ -244,18 +248,32 @@ def unix_time(t_ns: int) -> float:
 def run(config: Config, loop: Loop) -> None:
     """Serve until the loop stops. Raises ModelError, SoundError."""
     microphone = make_microphone(config.audio.source)
+    activity = SpeechActivity(Path(config.audio.activity_model), config.threads)
     classifier = SpeechEmotion(Path(config.audio.model), config.threads)
-    serve(config, loop, microphone, classifier)
+    serve(config, loop, microphone, activity, classifier)
 
 
-def serve(config: Config, loop: Loop, microphone: Microphone, classifier: SpeechEmotion) -> None:
+def serve(
+    config: Config,
+    loop: Loop,
+    microphone: Microphone,
+    activity: SpeechActivity,
+    classifier: SpeechEmotion,
+) -> None:
     """Put the service together and let it work until the loop stops."""
     publisher = Publisher(config.endpoint("in"), config.device_name)
     presses = Subscriber(config.endpoint("out"), ["press"])
     health = Health(publisher, "audio", loop)
     recorder = Recorder(microphone, loop.call_from_thread)
     service = AudioService(
-        config.audio, config.directory, loop, publisher, health, recorder, classifier
+        config.audio,
+        config.directory,
+        loop,
+        publisher,
+        health,
+        recorder,
+        activity,
+        classifier,
     )
     loop.watch(presses.socket, lambda: service.receive(presses))
     try:

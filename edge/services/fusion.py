@@ -1,18 +1,22 @@
 """What face and voice say, weighed into one `emotion`; works with either one missing."""
 
+import logging
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
 
 from edge.bus import Publisher, Subscriber
-from edge.config import Config
+from edge.config import MODELS, Config
 from edge.decision import decide, rounded
 from edge.fusion import Opinion, Rules, fuse
 from edge.health import Health
-from edge.inference.card import load_card
+from edge.inference.card import Card, load_card
+from edge.inference.fusion_card import FusionCard, load_fusion_card
 from edge.loop import Loop
 from edge.messages import TOPICS, Audio, Emotion, Face, FaceResult, Message
+
+log = logging.getLogger(__name__)
 
 M = TypeVar("M", bound=Message)
 
@@ -109,11 +113,24 @@ def newest_capture(face: Face | None, voice: Audio | None, now_ns: int) -> tuple
     return max(captures, default=(now_ns, time.time()))
 
 
+def rules_for(face: Card, voice: Card, fitted: FusionCard, half_life_s: float) -> Rules:
+    """What was fitted to these two networks; for others, how well each does alone."""
+    if not fitted.fits(face, voice):
+        log.warning(
+            "fusion was fitted to other models; taking the reliabilities of %s and %s",
+            face.name, voice.name,
+        )  # fmt: skip
+        return Rules(face.reliability, voice.reliability, half_life_s)
+    return Rules(fitted.face_reliability, fitted.voice_reliability, half_life_s)
+
+
 def run(config: Config, loop: Loop) -> None:
-    rules = Rules(
-        face_reliability=load_card(Path(config.face.model)).reliability,
-        voice_reliability=load_card(Path(config.audio.model)).reliability,
-        voice_half_life_s=config.fusion.voice_half_life_s,
+    """Serve until the loop stops. Raises ModelError."""
+    rules = rules_for(
+        load_card(Path(config.face.model)),
+        load_card(Path(config.audio.model)),
+        load_fusion_card(MODELS / "fusion.json"),
+        config.fusion.voice_half_life_s,
     )
     publisher = Publisher(config.endpoint("in"), config.device_name)
     subscriber = Subscriber(config.endpoint("out"), ["face", "audio"])

@@ -18,6 +18,7 @@ from edge.bus import Publisher, unpack
 from edge.config import Button, Config
 from edge.devices.microphone import Microphone, MicrophoneError, Stream
 from edge.devices.sound import Signal
+from edge.inference.speech_activity import SpeechActivity
 from edge.inference.speech_emotion import SpeechEmotion
 from edge.loop import Loop
 from edge.messages import VOICE_LABELS, Audio, Health, Message, Press, Recording, Trigger
@@ -123,7 +124,8 @@ class OnlyMicrophone:
 
 
 def serving(microphone: Microphone, classifier: SpeechEmotion) -> Callable[[Config, Loop], None]:
-    return partial(audio.serve, microphone=microphone, classifier=classifier)
+    activity = SpeechActivity(Path(Config().audio.activity_model))
+    return partial(audio.serve, microphone=microphone, activity=activity, classifier=classifier)
 
 
 # What the scores of several recordings come to
@@ -358,7 +360,7 @@ def test_a_microphone_that_hangs_for_good_ends_the_process_to_have_it_started_ag
     def run(config: Config, loop: Loop) -> None:
         try:
             with pytest.raises(RuntimeError, match="does not answer"):
-                audio.serve(config, loop, OnlyMicrophone(read), classifier)
+                serving(OnlyMicrophone(read), classifier)(config, loop)
         finally:
             ended.set()
 

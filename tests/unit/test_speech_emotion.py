@@ -8,7 +8,7 @@ import soundfile
 
 from edge.inference.speech_emotion import SpeechEmotion
 from edge.inference.speech_features import loudest_start
-from tests.models import VOICE, research_data
+from tests.models import BASELINE, VOICE, research_data
 
 WINDOW = 32_000
 
@@ -53,3 +53,10 @@ def test_shipped_network_knows_voices_of_the_validation_actors(network: SpeechEm
         scores = network.classify(clip[start : start + WINDOW])
         right += network.labels[scores.argmax()] == row["emotion"]
     assert right / len(rows) > 0.5
+
+
+def test_the_desktop_scripts_kind_of_network_is_loaded_like_any_other() -> None:
+    network = SpeechEmotion(BASELINE)
+    scores = network.classify(np.random.default_rng(0).standard_normal(32_000).astype(np.float32))
+    assert network.labels == SpeechEmotion(VOICE).labels
+    assert scores.sum() == pytest.approx(1)

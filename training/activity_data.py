@@ -1,0 +1,133 @@
+"""Windows that are speech and windows that are not, for the speech gate: where they come from.
+
+Speech: RAVDESS by actor, and spoken words and sentences in many languages out of Debian packages.
+Not speech: made sounds, and music and noises out of Debian packages. A package, a language or an
+actor is in one part only: `fit`, `choose` or `test`.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+from scipy.signal import resample_poly
+
+from edge.inference.speech_features import loudest_start, rms
+from training import activity_sounds, voice_augment, voice_data
+from training.voice_data import RATE_HZ
+
+Signal = NDArray[np.float32]
+Part = Literal["fit", "choose", "test"]
+
+LABELS = ("other", "speech")
+SAMPLES = activity_sounds.SAMPLES
+ACTORS = {"fit": range(1, 17), "choose": range(17, 21), "test": range(21, 25)}
+SPEECH_FOLDERS: dict[Part, tuple[str, ...]] = {
+    "fit": (
+        "asterisk-core-sounds-en-wav",
+        *(f"ktuberling-data/usr/share/ktuberling/sounds/{language}" for language in
+          ("ca", "da", "de", "el", "en", "es", "fi", "fr", "ga", "gl", "it", "lt", "nds")),
+    ),
+    "choose": ("asterisk-core-sounds-fr-wav",),
+    "test": (
+        "asterisk-core-sounds-it-wav",
+        "asterisk-core-sounds-ru-wav",
+        *(f"ktuberling-data/usr/share/ktuberling/sounds/{language}" for language in
+          ("nl", "nn", "pt", "ro", "ru", "sl", "sv", "uk", "wa")),
+    ),
+}  # fmt: skip
+OTHER_FOLDERS: dict[Part, tuple[str, ...]] = {
+    "fit": ("wesnoth-1.16-music", "lincity-ng-data", "asterisk-moh-opsound-wav"),
+    "choose": ("frozen-bubble-data",),
+    "test": ("extremetuxracer-data", "singularity-music", "warzone2100-music"),
+}
+SUFFIXES = {".ogg", ".opus", ".wav", ".flac"}
+# A prompt of the telephone exchange is a file of its own even where it is only silence or a beep.
+NOT_SPOKEN = {"silence", "beep", "beeperr", "ascending-2tone", "descending-2tone"}
+SEEDS = {"fit": 1, "choose": 2, "test": 3}
+QUIETEST_RMS = 1e-3
+
+
+@dataclass(frozen=True)
+class Windows:
+    """2 s windows of one kind and where each is from."""
+
+    signals: list[Signal]
+    source: str
+    speech: bool
+
+
+def at_16_khz(signal: NDArray[np.float32], rate_hz: int) -> Signal:
+    """(n, channels) at any rate as 16 kHz mono."""
+    shared = np.gcd(rate_hz, RATE_HZ)
+    mono = resample_poly(signal.mean(1), RATE_HZ // shared, rate_hz // shared)
+    return np.asarray(mono, np.float32)
+
+
+def read(path: Path) -> Signal:
+    """A sound file of any rate as 16 kHz mono."""
+    return at_16_khz(*soundfile.read(path, dtype="float32", always_2d=True))
+
+
+def read_somewhere(path: Path, random: np.random.Generator) -> Signal:
+    """Two seconds from anywhere in a sound file; silence follows a shorter one."""
+    with soundfile.SoundFile(path) as file:
+        samples = 2 * file.samplerate
+        file.seek(int(random.integers(max(1, file.frames - samples))))
+        signal = file.read(samples, dtype="float32", always_2d=True)
+        return padded(at_16_khz(signal, file.samplerate))
+
+
+def sound_files(folder: Path) -> list[Path]:
+    return sorted(
+        path for path in folder.rglob("*")
+        if path.suffix in SUFFIXES and not NOT_SPOKEN & {path.stem, path.parent.name}
+    )  # fmt: skip
+
+
+def padded(signal: Signal) -> Signal:
+    return np.pad(signal[:SAMPLES], (0, max(0, SAMPLES - len(signal))))
+
+
+def spoken_windows(folder: Path, most: int, random: np.random.Generator) -> list[Signal]:
+    """The loudest 2 s of up to `most` files that hold at least half a second."""
+    files = sound_files(folder)
+    chosen = [files[i] for i in random.permutation(len(files))[:most]]
+    signals = [read(path) for path in chosen]
+    return [
+        padded(signal[loudest_start(signal, SAMPLES) :])
+        for signal in signals
+        if len(signal) > RATE_HZ // 2
+    ]
+
+
+def played_windows(folder: Path, most: int, random: np.random.Generator) -> list[Signal]:
+    """Up to `most` windows from anywhere in the files, as many of each, none of them silent."""
+    files = sound_files(folder)
+    found: list[Signal] = []
+    for path in files:
+        parts = [read_somewhere(path, random) for _ in range(-(-most // len(files)))]
+        found += [part for part in parts if rms(part) > QUIETEST_RMS]
+    return [found[i] for i in random.permutation(len(found))[:most]]
+
+
+def ravdess_windows(data: Path, part: Part, random: np.random.Generator) -> list[Signal]:
+    """A window a clip: where a press may put it, but with the loudest half second in it."""
+    clips = voice_data.load(data, ACTORS[part]).clips
+    return [voice_augment.take_window(clip, SAMPLES, random) for clip in clips]
+
+
+def windows(data: Path, sounds: Path, part: Part, most: int) -> Iterator[Windows]:
+    """All windows of a part, source by source; up to `most` of each source."""
+    random = np.random.default_rng(SEEDS[part])
+    yield Windows(ravdess_windows(data, part, random), "RAVDESS", True)
+    for folder in SPEECH_FOLDERS[part]:
+        few = most // 8 if folder.startswith("ktuberling") else most
+        yield Windows(spoken_windows(sounds / folder, few, random), folder, True)
+    for folder in OTHER_FOLDERS[part]:
+        yield Windows(played_windows(sounds / folder, most, random), folder, False)
+    for name, make in activity_sounds.MAKERS.items():
+        yield Windows([make(random) for _ in range(most)], f"made {name}", False)
