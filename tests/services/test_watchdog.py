@@ -18,6 +18,7 @@ from edge.devices.camera_source import CameraError
 from edge.devices.microphone import MicrophoneError, Stream
 from edge.frames import FramePublisher
 from edge.health import Health
+from edge.inference.speech_activity import SpeechActivity
 from edge.inference.speech_emotion import SpeechEmotion
 from edge.loop import Loop
 from edge.messages import SERVICES
@@ -170,7 +171,8 @@ def test_a_microphone_that_hangs_in_its_driver_starves_the_watchdog(
 
     def serve(config: Config, loop: Loop) -> None:
         try:
-            audio.serve(config, loop, hanging, classifier)
+            activity = SpeechActivity(Path(config.audio.activity_model))
+            audio.serve(config, loop, hanging, activity, classifier)
         finally:
             hanging.over.set()
 
