@@ -12,6 +12,7 @@ from matplotlib import pyplot as plt
 
 from edge.inference.card import Card, load_card
 
+COUNTS = ("samples", "leaked", "ferplus_majority_images", "other_boxes")
 INK, BLUE, GREY = "#222222", "#2f6fb3", "#9a9a9a"
 PAGES = Path("docs/models")
 # Each kind's one set of people never seen, whose confusion and reliability are drawn.
@@ -64,8 +65,8 @@ def save(figure: Any, path: Path) -> None:
 
 
 def cell(name: str, value: Any) -> str:
-    if isinstance(value, int):
-        return f"{value:,}"
+    if name in COUNTS:
+        return f"{value:,.0f}"
     return f"{value:.3f}" if name.endswith("error") else f"{100 * value:.1f} %"
 
 

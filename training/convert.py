@@ -1,14 +1,17 @@
 """A training run to a full-int8 model and its card: `python -m training.convert face --run RUN`.
 
 The card gets no figures here; `python -m training.evaluate` measures this very file. The same
-network before int8 goes to training/float/, so that the loss can be measured.
+network before int8 goes to training/float/, so that the loss can be measured, and TASK.pt there
+holds the weights for those who want to go on training.
 """
 
 import argparse
 import json
 from pathlib import Path
+from typing import Any
 
 import torch
+from torch import Tensor
 
 from training.activity_task import ActivityTask
 from training.cards import FLOAT, MODELS, write_model
@@ -35,6 +38,12 @@ def parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def half(state: dict[str, Any]) -> dict[str, dict[str, Tensor]]:
+    """The averaged weights alone, in half precision: what `train --start` begins with."""
+    weights = state["average"].items()
+    return {"average": {k: v.half() if v.is_floating_point() else v for k, v in weights}}
+
+
 def main() -> None:
     wanted = parse()
     options = argparse.Namespace(**json.loads((wanted.run / "options.json").read_text()))
@@ -55,6 +64,7 @@ def main() -> None:
     write_model(out, content, {**task.card_fields(), **names})
     FLOAT.mkdir(exist_ok=True)
     (FLOAT / out.name).write_bytes(float16(rebuilt))
+    torch.save(half(state), FLOAT / f"{wanted.task}.pt")
     print(f"{out}: {len(content) / 1e6:.2f} MB after {state['epoch']} epochs")
 
 

@@ -82,7 +82,7 @@ class FaceFigures:
             "found": round(float(np.mean(found)), 4),
             "accuracy": round(float(np.mean(cropped)), 4),
             "accuracy_given_crop": round(float(np.mean(given)), 4),
-            "other_boxes": others,
+            "other_boxes": int(others),
         }
 
     def validation(self) -> dict[str, Any]:
