@@ -19,7 +19,7 @@ from edge import __version__
 from edge.bus import BusError, make_directory
 from edge.config import SYSTEM_DIRECTORY, Config, load, user_directory, with_overrides
 from edge.errors import UserError
-from edge.memory import TRIM_S, give_memory_back
+from edge.memory import TRIM_S, give_memory_back, keep_large_apart
 from edge.messages import SERVICES
 
 OK, FAILED, USAGE, BAD_CONFIG = 0, 1, 2, 78
@@ -160,6 +160,7 @@ def obey_service(options: argparse.Namespace) -> int:
     loop = Loop()
     loop.stop_on_signals()
     loop.every(TRIM_S, give_memory_back)
+    keep_large_apart()
     make_directory(config.directory)
     with only_one(folder_of_locks(config.directory), options.command):
         importlib.import_module(f"edge.services.{options.command}").run(config, loop)
