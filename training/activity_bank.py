@@ -6,31 +6,18 @@ from functools import partial
 from multiprocessing import Pool
 from pathlib import Path
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from edge.inference.card import SpeechFeatures
 from edge.inference.speech_features import features
-from training import activity_data, voice_data
+from training import activity_data, voice_bank
 from training.activity_data import SAMPLES, Part, Signal
 from training.voice_augment import CHANGES
 
 # Half as many frames as the emotion network takes: yes or no needs less.
-SETTINGS = SpeechFeatures(
-    rate_hz=voice_data.RATE_HZ,
-    window_s=2.0,
-    frame_s=0.025,
-    hop_s=0.020,
-    fft_size=512,
-    filters=40,
-    coefficients=40,
-    low_hz=50,
-    high_hz=7600,
-    preemphasis=0.97,
-    lifter=0,
-    delta_reach=2,
-)
+SETTINGS = msgspec.structs.replace(voice_bank.SETTINGS, hop_s=0.020)
 VARIANTS: dict[Part, int] = {"fit": 3, "choose": 1}
 """The window itself, and this many less one in other rooms."""
 MOST: dict[Part, int] = {"fit": 800, "choose": 300}
