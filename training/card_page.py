@@ -107,7 +107,7 @@ through the device's own code, and fails where one is not as it stands here.
 
 "says little": so the desktop script counted, with the data that it was trained on.
 
-| {drawn}: what was answered | how far the scores can be trusted |
+| {drawn}, against its labels: what was answered | how far scores can be trusted |
 |---|---|
 | ![Confusion matrix]({stem}-confusion.png) | ![Reliability diagram]({stem}-reliability.png) |
 
