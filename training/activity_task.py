@@ -15,9 +15,10 @@ from training.activity_bank import SETTINGS
 from training.activity_data import LABELS
 from training.cards import ACTIVITY_LICENCE
 from training.networks import VoiceNet
-from training.voice_task import masked, shifted
+from training.voice_task import masked
 
 SMOOTHING = 0.05
+SHIFT_FRAMES = 12
 # Of the chosen-on speech so much may be refused; the bar for people's speech is 2 %.
 REFUSED_SHARE = 0.005
 OTHER, SPEECH = range(2)
@@ -107,3 +108,9 @@ class ActivityTask:
             "licence": ACTIVITY_LICENCE,
             "protocol": PROTOCOL,
         }
+
+
+def shifted(inputs: Tensor, random: np.random.Generator) -> Tensor:
+    """Each row a little earlier or later; what moves out at one end comes in at the other."""
+    reach = random.integers(-SHIFT_FRAMES, SHIFT_FRAMES + 1, len(inputs))
+    return torch.stack([row.roll(int(by), -1) for row, by in zip(inputs, reach, strict=True)])

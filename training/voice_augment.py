@@ -14,7 +14,8 @@ SPEED = 0.15
 SHIFT_S = (-0.6, 0.4)
 SNR_DB = (0.0, 30.0)
 # The reverberation's energy against the direct sound's, as amplitude: a microphone near and far.
-TAIL = (0.1, 1.0)
+TAIL = (0.15, 2.5)
+TAIL_S = (0.1, 0.6)
 
 
 def change_speed(signal: Signal, random: Random) -> Signal:
@@ -41,11 +42,11 @@ def colour(signal: Signal, random: Random) -> Signal:
 
 
 def reverberate(signal: Signal, random: Random) -> Signal:
-    """A small room: an exponentially decaying noise tail of 0.1 to 0.5 s under the direct sound."""
-    seconds = random.uniform(0.1, 0.5)
+    """A small room: noise that dies away by 60 dB in TAIL_S under the direct sound."""
+    seconds = random.uniform(*TAIL_S)
     times = np.arange(round(seconds * RATE_HZ)) / RATE_HZ
     tail = random.standard_normal(len(times)) * np.exp(-6.9 * times / seconds)
-    tail *= random.uniform(*TAIL) / np.sqrt(np.square(tail).sum())
+    tail *= np.exp(random.uniform(*np.log(TAIL))) / np.sqrt(np.square(tail).sum())
     tail[0] += 1
     return fftconvolve(signal, tail)[: len(signal)].astype(np.float32)
 
@@ -68,12 +69,3 @@ def add_noise(signal: Signal, random: Random) -> Signal:
 
 
 CHANGES = ((colour, 0.6), (reverberate, 0.5), (add_noise, 0.7))
-
-
-def augment(signal: Signal, samples: int, random: Random) -> Signal:
-    """A window of `samples`, each change made to some of the clips only."""
-    window = take_window(change_speed(signal, random), samples, random)
-    for change, share in CHANGES:
-        if random.random() < share:
-            window = change(window, random)
-    return window

@@ -1,12 +1,14 @@
-"""Every clip's features in many rooms, computed once: `python -m training.voice_bank`.
+"""Every clip's mel energies at many speeds and in many rooms: `python -m training.voice_bank`.
 
-Augmentation and MFCC cost more than the network's training, so they are made once and kept in a
-file that all runs and folds read. A clip's variants stay with its actor: whoever picks clips by
-actor never trains on an augmented clip of somebody it is tested on.
+What costs most of MFCC is computed once and kept in a file that all runs and folds read; what is
+cheap (noise, microphones, where the window begins, delta) is new in every epoch, see
+`training.mel`. A clip's variants stay with its actor: whoever picks clips by actor never trains on
+an altered clip of somebody it is tested on.
 """
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 from multiprocessing import Pool
 from pathlib import Path
@@ -17,7 +19,9 @@ from tqdm import tqdm
 
 from edge.inference.card import SpeechFeatures
 from edge.inference.speech_features import features
-from training import voice_augment, voice_data, voice_windows
+from training import voice_data, voice_windows
+from training.mel import log_energies
+from training.voice_augment import change_speed, reverberate
 
 SETTINGS = SpeechFeatures(
     rate_hz=voice_data.RATE_HZ,
@@ -33,54 +37,83 @@ SETTINGS = SpeechFeatures(
     lifter=0,
     delta_reach=2,
 )
-CLEAN: tuple[Callable[[voice_windows.Signal], voice_windows.Signal], ...] = (
-    voice_windows.loudest,
-    voice_windows.pressed,
-)
-"""The first variants: the windows that are measured, as they are."""
-AUGMENTED = 14
+CLEAN = (voice_windows.loudest, voice_windows.pressed)
+"""The windows that are measured, as they are."""
+VARIANTS = 24
+ROOM_SHARE = 0.6
 SEED = 1
-DEFAULT = Path("training/data/voice_bank.npy")
+DEFAULT = Path("training/data/voice_bank.npz")
 
-Bank = NDArray[np.float16]
+Halves = NDArray[np.float16]
 
 
-def windows(
-    clip: voice_windows.Signal, seed: Sequence[int], augmented: int
-) -> list[voice_windows.Signal]:
-    """The clean windows of a clip, then `augmented` more; the same ones for the same seed."""
+@dataclass(frozen=True)
+class Bank:
+    """What is known of n clips, in the data's order."""
+
+    clean: Halves
+    """(n, len(CLEAN), frames, values): the features of the windows that are measured."""
+    energies: Halves
+    """(all frames, filters): log mel energies of all variants of all clips, one after another."""
+    begins: NDArray[np.int64]
+    """(n * variants + 1,): where each variant begins in `energies`."""
+
+    @property
+    def variants(self) -> int:
+        return (len(self.begins) - 1) // len(self.clean)
+
+    def variant(self, clip: int, number: int) -> Halves:
+        """(frames, filters) of one variant, which may be longer or shorter than a window."""
+        row = clip * self.variants + number
+        return self.energies[self.begins[row] : self.begins[row + 1]]
+
+
+def variants(clip: voice_windows.Signal, seed: Sequence[int], count: int) -> list[Halves]:
+    """The whole clip as another throat would speak it, half of them in a room. The first: as it is.
+
+    Each (frames, filters).
+    """
     random = np.random.default_rng(seed)
-    changed = [
-        voice_augment.augment(clip, SETTINGS.window_samples, random) for _ in range(augmented)
-    ]
-    return [*(cut(clip) for cut in CLEAN), *changed]
+    signals = [clip - clip.mean()]
+    for _ in range(count - 1):
+        changed = change_speed(signals[0], random)
+        signals.append(reverberate(changed, random) if random.random() < ROOM_SHARE else changed)
+    return [log_energies(signal, SETTINGS).astype(np.float16) for signal in signals]
 
 
-def clip_features(numbered: tuple[int, voice_windows.Signal], augmented: int) -> Bank:
-    """(variants, frames, values) of one clip."""
+def clip_rows(
+    numbered: tuple[int, voice_windows.Signal], count: int
+) -> tuple[Halves, list[Halves]]:
+    """The measured windows' features and the variants' energies of one clip."""
     number, clip = numbered
-    parts = windows(clip, (SEED, number), augmented)
-    return np.stack([features(part, SETTINGS) for part in parts]).astype(np.float16)
+    clean = np.stack([features(cut(clip), SETTINGS) for cut in CLEAN]).astype(np.float16)
+    return clean, variants(clip, (SEED, number), count)
 
 
-def build(voices: voice_data.VoiceSet, augmented: int, workers: int) -> Bank:
-    """(clips, variants, frames, values), in the order of `voices`."""
-    work = partial(clip_features, augmented=augmented)
+def build(voices: voice_data.VoiceSet, count: int, workers: int) -> Bank:
+    """The bank with `count` variants a clip."""
+    work = partial(clip_rows, count=count)
     with Pool(workers) as pool:
         rows = pool.imap(work, enumerate(voices.clips), chunksize=8)
-        return np.stack(list(tqdm(rows, total=len(voices), mininterval=5)))
+        found = list(tqdm(rows, total=len(voices), mininterval=5))
+    parts = [part for _, heard in found for part in heard]
+    begins = np.cumsum([0, *map(len, parts)])
+    return Bank(np.stack([clean for clean, _ in found]), np.concatenate(parts), begins)
 
 
 def read(path: Path, clips: int) -> Bank:
-    """The bank, mapped rather than read: all runs share it. Raises SystemExit if it is not for us.
+    """The bank in a file. Raises SystemExit if it is not for us.
 
     `clips`: how many the data has.
     """
     if not path.exists():
         raise SystemExit(f"{path}: not there; make it with python -m training.voice_bank")
-    bank = np.load(path, mmap_mode="r")
-    if len(bank) != clips:
-        raise SystemExit(f"{path}: of {len(bank)} clips, but the data has {clips}; make it anew")
+    with np.load(path) as arrays:
+        bank = Bank(arrays["clean"], arrays["energies"], arrays["begins"])
+    if len(bank.clean) != clips:
+        raise SystemExit(
+            f"{path}: of {len(bank.clean)} clips, but the data has {clips}; make it anew"
+        )
     return bank
 
 
@@ -88,15 +121,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, default=Path("../shared/data/ravdess_16k"))
     parser.add_argument("--out", type=Path, default=DEFAULT)
-    parser.add_argument("--augmented", type=int, default=AUGMENTED, help="windows a clip")
+    parser.add_argument("--variants", type=int, default=VARIANTS, help="of each clip")
     parser.add_argument("--workers", type=int, default=2)
     options = parser.parse_args()
-    bank = build(voice_data.load(options.data), options.augmented, options.workers)
+    bank = build(voice_data.load(options.data), options.variants, options.workers)
     options.out.parent.mkdir(parents=True, exist_ok=True)
-    part = options.out.with_suffix(".part.npy")
-    np.save(part, bank)
-    part.replace(options.out)
-    print(f"{options.out}: {bank.shape}, {bank.nbytes / 1e6:.0f} MB")
+    np.savez(options.out, clean=bank.clean, energies=bank.energies, begins=bank.begins)
+    print(f"{options.out}: {len(bank.clean)} clips, {bank.variants} variants each")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """The voice network's training: batches of RAVDESS windows from the bank, and their targets."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +13,17 @@ from torch.nn import functional
 
 from training import voice_bank, voice_data
 from training.cards import VOICE_LICENCE
+from training.mel import LEAST, Microphone
 from training.networks import VOICE_NETWORKS
-from training.voice_bank import CLEAN, SETTINGS
+from training.voice_bank import SETTINGS, Halves
 
 SMOOTHING = 0.1
 # Beta(0.3, 0.3): mostly one clip with a little of another (Zhang et al. 2018).
 MIXUP = 0.3
 # SpecAugment's time masks (Park et al. 2019): two a clip, up to 0.3 s each.
 MASKS, MASK_FRAMES = 2, 30
-SHIFT_FRAMES = 12
+# Where a window begins, against the loudest two seconds: before the voice, or after it began.
+SHIFT_S = (-0.6, 0.4)
 PROTOCOL = (
     "Trained on RAVDESS actors 1-16; everything chosen on actors 17-20; actors 21-24 measured "
     "once, on this file. One 2 s window a clip. 'loudest': the two seconds with the most energy. "
@@ -42,20 +44,30 @@ class VoiceTask:
         index = voice_data.read_index(data)
         trained_on, held_out = voice_data.split(fold, index.actors)
         self.bank = voice_bank.read(bank, len(index.labels))
+        self.microphone = Microphone(SETTINGS)
         self.training = np.flatnonzero(np.isin(index.actors, trained_on))
         self.held_out = np.flatnonzero(np.isin(index.actors, held_out))
         self.labels = torch.from_numpy(index.labels)
         hard = functional.one_hot(self.labels, self.classes).float()
         self.targets = hard * (1 - SMOOTHING) + SMOOTHING / self.classes
-        plain = self.bank[self.training, 0].astype(np.float32)
+        plain = self.bank.clean[self.training, 0].astype(np.float32)
         self.mean, self.std = plain.mean((0, 1)), plain.std((0, 1))
 
-    def heard(self, clips: NDArray[np.int64], variants: NDArray[np.int64]) -> Tensor:
-        """Network input (n, values, 1, frames) of these clips of the bank, each in its variant."""
-        # Row by row: a fancy index of a mapped file would read it through and through.
-        rows = [self.bank[c, v] for c, v in zip(clips, variants, strict=True)]
-        scaled = (np.stack(rows).astype(np.float32) - self.mean) / self.std
+    def normalise(self, found: NDArray[np.float32]) -> Tensor:
+        """Features (n, frames, values) to network input (n, values, 1, frames)."""
+        scaled = (found - self.mean) / self.std
         return torch.from_numpy(scaled).permute(0, 2, 1)[:, :, None]
+
+    def heard(self, clips: NDArray[np.int64], random: np.random.Generator) -> Tensor:
+        """Network input of these clips, each spoken and recorded as it never was before."""
+        frames = self.bank.clean.shape[2]
+        variants = random.integers(self.bank.variants, size=len(clips))
+        cut = [
+            taken(self.bank.variant(c, v), frames, random)
+            for c, v in zip(clips, variants, strict=True)
+        ]
+        energies = torch.from_numpy(np.exp(np.stack(cut).astype(np.float32)))
+        return self.normalise(self.microphone.heard(energies, random).numpy())
 
     def network(self) -> nn.Module:
         values = 2 * SETTINGS.coefficients
@@ -77,8 +89,7 @@ class VoiceTask:
         random = np.random.default_rng(int(torch.randint(2**31, ())))
         order = random.permutation(self.training)
         for clips in order[: self.steps(batch) * batch].reshape(-1, batch):
-            variants = random.integers(self.bank.shape[1], size=batch)
-            inputs = masked(shifted(self.heard(clips, variants), random), random)
+            inputs = masked(self.heard(clips, random), random)
             targets = self.targets[torch.from_numpy(clips)]
             share, other = random.beta(MIXUP, MIXUP), torch.from_numpy(random.permutation(batch))
             yield (
@@ -88,20 +99,18 @@ class VoiceTask:
 
     def validation(self) -> tuple[Tensor, Tensor]:
         """The held-out actors' clean windows, inputs and labels (n,): what is measured."""
-        return self.windows_of(self.held_out, range(len(CLEAN)))
-
-    def windows_of(
-        self, clips: NDArray[np.int64], variants: Sequence[int]
-    ) -> tuple[Tensor, Tensor]:
-        """Inputs and labels of all these clips in each of these variants of the bank."""
-        each, which = np.tile(clips, len(variants)), np.repeat(variants, len(clips))
-        return self.heard(each, which), self.labels[torch.from_numpy(each)]
+        windows = self.bank.clean[self.held_out].astype(np.float32)
+        cuts = windows.shape[1]
+        return self.normalise(windows.reshape(-1, *windows.shape[2:])), self.labels[
+            torch.from_numpy(self.held_out)
+        ].repeat_interleave(cuts)
 
     def calibration(self, count: int) -> Tensor:
-        """`count` Training windows, clean and not, for the ranges of int8."""
+        """`count` Training windows, half of them clean, for the ranges of int8."""
         random = np.random.default_rng(0)
         clips = random.choice(self.training, count)
-        return self.heard(clips, random.integers(self.bank.shape[1], size=count))
+        clean = self.bank.clean[clips[: count // 2], 1].astype(np.float32)
+        return torch.cat([self.normalise(clean), self.heard(clips[count // 2 :], random)])
 
     def card_fields(self) -> dict[str, Any]:
         """What the card says of this task's models, whatever their weights."""
@@ -109,7 +118,7 @@ class VoiceTask:
             "kind": "speech-emotion",
             "labels": voice_data.LABELS,
             "input": {
-                "shape": (1, *self.bank.shape[2:]),
+                "shape": (1, *self.bank.clean.shape[2:]),
                 "dtype": "int8",
                 "mean": [round(float(v), 4) for v in self.mean],
                 "std": [round(float(v), 4) for v in self.std],
@@ -120,10 +129,15 @@ class VoiceTask:
         }
 
 
-def shifted(inputs: Tensor, random: np.random.Generator) -> Tensor:
-    """Each row a little earlier or later; what moves out at one end comes in at the other."""
-    reach = random.integers(-SHIFT_FRAMES, SHIFT_FRAMES + 1, len(inputs))
-    return torch.stack([row.roll(int(by), -1) for row, by in zip(inputs, reach, strict=True)])
+def taken(energies: NDArray[np.float16], frames: int, random: np.random.Generator) -> Halves:
+    """`frames` around the loudest part, as a person presses and then speaks; silence follows."""
+    loud = np.exp(energies.astype(np.float32)).sum(1)
+    sums = np.concatenate([[0], np.cumsum(loud, dtype=np.float64)])
+    most = int(np.argmax(sums[frames:] - sums[:-frames])) if len(loud) > frames else 0
+    start = most + round(random.uniform(*SHIFT_S) / SETTINGS.hop_s)
+    start = min(max(start, 0), max(0, len(loud) - frames))
+    part = energies[start : start + frames]
+    return np.pad(part, ((0, frames - len(part)), (0, 0)), constant_values=np.log(LEAST))
 
 
 def masked(inputs: Tensor, random: np.random.Generator) -> Tensor:

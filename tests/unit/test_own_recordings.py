@@ -55,8 +55,9 @@ def test_recordings_of_one_nameless_speaker_can_still_be_split(tmp_path: Path) -
 def test_a_bank_can_be_made_of_them(recordings: Path, tmp_path: Path) -> None:
     prepare.prepare_voice(recordings, tmp_path / "set")
     voices = voice_data.load(tmp_path / "set")
-    bank = voice_bank.build(voices, augmented=1, workers=1)
-    assert bank.shape == (6, 3, *features(voices.clips[0], voice_bank.SETTINGS).shape)
+    bank = voice_bank.build(voices, count=2, workers=1)
+    assert bank.clean.shape == (6, 2, *features(voices.clips[0], voice_bank.SETTINGS).shape)
+    assert bank.variants == 2
 
 
 def test_a_name_without_an_emotion_is_named(tmp_path: Path) -> None:
