@@ -1,8 +1,8 @@
 """A training run to a full-int8 model and its card: `python -m training.convert face --run RUN`.
 
 The card gets no figures here; `python -m training.evaluate` measures this very file. The same
-network before int8 goes to training/float/, so that the loss can be measured, and TASK.pt there
-holds the weights for those who want to go on training.
+network before int8 goes to training/float/, so that the loss can be measured; beside that of the
+one that ships, TASK.pt holds the weights for those who want to go on training.
 """
 
 import argparse
@@ -64,7 +64,8 @@ def main() -> None:
     write_model(out, content, {**task.card_fields(), **names})
     FLOAT.mkdir(exist_ok=True)
     (FLOAT / out.name).write_bytes(float16(rebuilt))
-    torch.save(half(state), FLOAT / f"{wanted.task}.pt")
+    if wanted.out is None:
+        torch.save(half(state), FLOAT / f"{wanted.task}.pt")
     print(f"{out}: {len(content) / 1e6:.2f} MB after {state['epoch']} epochs")
 
 

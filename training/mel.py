@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from edge.inference.card import SpeechFeatures
-from edge.inference.speech_features import FLOOR_RMS, TARGET_RMS, Signal
+from edge.inference.speech_features import FLOOR_RMS, QUIETEST_RMS, TARGET_RMS, Signal
 from training.voice_augment import noise_like
 
 NOISE_S = 60
@@ -27,7 +27,7 @@ COLOUR_SHARE = 0.6
 # A throat longer or shorter: its resonances lie lower or higher (Jaitly & Hinton 2013).
 WARP = 0.08
 MASK_FILTERS = 8
-LEAST = 1e-12
+LEAST = 1e-20
 
 Rows = NDArray[np.int64]
 
@@ -94,7 +94,7 @@ class Microphone:
 
         `power`: the windows' mean square, (n, 1, 1).
         """
-        gain = TARGET_RMS**2 / power.clamp(min=LEAST)
+        gain = TARGET_RMS**2 / power.clamp(min=QUIETEST_RMS**2)
         floor = self.some_noise(np.zeros(len(energies), np.int64), energies.shape[1], random)
         return energies * gain + floor * FLOOR_RMS**2
 

@@ -9,13 +9,14 @@ from training.voice_data import RATE_HZ
 
 Signal = NDArray[np.float32]
 Random = np.random.Generator
+Range = tuple[float, float]
 
 SPEED = 0.15
 SHIFT_S = (-0.6, 0.4)
 SNR_DB = (0.0, 30.0)
 # The reverberation's energy against the direct sound's, as amplitude: a microphone near and far.
-TAIL = (0.15, 2.5)
-TAIL_S = (0.1, 0.6)
+TAIL = (0.1, 1.0)
+TAIL_S = (0.1, 0.5)
 
 
 def change_speed(signal: Signal, random: Random) -> Signal:
@@ -41,14 +42,16 @@ def colour(signal: Signal, random: Random) -> Signal:
     return np.fft.irfft(spectrum * 10 ** (decibels / 20), len(signal)).astype(np.float32)
 
 
-def reverberate(signal: Signal, random: Random) -> Signal:
-    """A small room: noise that dies away by 60 dB in TAIL_S under the direct sound."""
-    seconds = random.uniform(*TAIL_S)
+def reverberate(
+    signal: Signal, random: Random, tail: Range = TAIL, tail_s: Range = TAIL_S
+) -> Signal:
+    """A small room: noise under the direct sound that dies away by 60 dB in `tail_s`."""
+    seconds = random.uniform(*tail_s)
     times = np.arange(round(seconds * RATE_HZ)) / RATE_HZ
-    tail = random.standard_normal(len(times)) * np.exp(-6.9 * times / seconds)
-    tail *= np.exp(random.uniform(*np.log(TAIL))) / np.sqrt(np.square(tail).sum())
-    tail[0] += 1
-    return fftconvolve(signal, tail)[: len(signal)].astype(np.float32)
+    response = random.standard_normal(len(times)) * np.exp(-6.9 * times / seconds)
+    response *= random.uniform(*tail) / np.sqrt(np.square(response).sum())
+    response[0] += 1
+    return fftconvolve(signal, response)[: len(signal)].astype(np.float32)
 
 
 def noise_like(signal: Signal, tilt: float, random: Random) -> Signal:

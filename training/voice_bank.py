@@ -40,7 +40,9 @@ SETTINGS = SpeechFeatures(
 CLEAN = (voice_windows.loudest, voice_windows.pressed)
 """The windows that are measured, as they are."""
 VARIANTS = 24
-ROOM_SHARE = 0.6
+ROOM_SHARE = 0.8
+# As the webcam of `voice_world` has it, and further; of the strengths each octave is as likely.
+TAIL, TAIL_S = (0.3, 2.5), (0.1, 0.6)
 SEED = 1
 DEFAULT = Path("training/data/voice_bank.npz")
 
@@ -69,7 +71,7 @@ class Bank:
 
 
 def variants(clip: voice_windows.Signal, seed: Sequence[int], count: int) -> list[Halves]:
-    """The whole clip as another throat would speak it, half of them in a room. The first: as it is.
+    """The whole clip as another throat would speak it, most of them in a room; the first as it is.
 
     Each (frames, filters).
     """
@@ -77,7 +79,10 @@ def variants(clip: voice_windows.Signal, seed: Sequence[int], count: int) -> lis
     signals = [clip - clip.mean()]
     for _ in range(count - 1):
         changed = change_speed(signals[0], random)
-        signals.append(reverberate(changed, random) if random.random() < ROOM_SHARE else changed)
+        if random.random() < ROOM_SHARE:
+            strength = float(np.exp(random.uniform(*np.log(TAIL))))
+            changed = reverberate(changed, random, (strength, strength), TAIL_S)
+        signals.append(changed)
     return [log_energies(signal, SETTINGS).astype(np.float16) for signal in signals]
 
 
