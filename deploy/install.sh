@@ -19,8 +19,7 @@ readonly detector=face_detection_yunet_2023mar.onnx
 readonly services=(hub camera face audio fusion)
 readonly healthy_within_s=300 calm_s=10 most_restarts=3
 readonly needed_mb=1500
-readonly parts=(edge models_tflite pyproject.toml README.md LICENSE requirements-edge.txt
-  requirements-discovery.txt requirements-dev.txt)
+readonly parts=(edge models_tflite pyproject.toml requirements-edge.txt requirements-discovery.txt)
 
 dry='' wheelhouse='' changed=''
 
@@ -150,42 +149,54 @@ install_release() {
 build_release() {
   local to=$opt/releases/$release
   rm -rf "$to"
-  mkdir -p "$to/source"
+  mkdir -p "$to"
   trap 'rm -rf "$opt/releases/$release"' EXIT
-  cp -R "${parts[@]}" "$to/source"
   cp -R systemd deploy "$to"
   /usr/bin/python3 -m venv --without-pip --system-site-packages "$to/venv"
-  pip_install "$to/venv" "$to/source"
-  add_detector "$to/venv"
-  rm -rf "$to/source"
+  install_requirements "$to/venv"
+  install_program "$to/venv"
+  # The service may not write here, so what it imports is compiled now.
+  LG_WD=/run "$to/venv/bin/python" deploy/compile.py
   chmod -R u=rwX,go=rX "$to"
   sync -f "$to"
   put "$to/.complete" 644 </dev/null
   trap - EXIT
 }
 
-# The pip that python3-venv brings, straight from its wheel: a release needs none of its own. The
-# service may not write here, so what it needs is compiled now, on all cores.
-pip_install() {
-  local pip sources=()
+# The pip that python3-venv brings, straight from its wheel: a release needs none of its own.
+install_requirements() {
+  local pip sources=() needs
   [ -z "$wheelhouse" ] || sources=(--no-index --find-links "$wheelhouse")
+  read -ra needs < <(sed -n 's/^dependencies = \[\(.*\)\]/\1/p' pyproject.toml | tr -d '",')
   pip=$(find /usr/share/python-wheels -name 'pip-*.whl' | sort -V | tail -1)
-  PIP_NO_COMPILE=1 PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore \
-    "$1/bin/python" "$pip/pip" install -q "${sources[@]}" "$2[device]"
-  "$1/bin/python" -m compileall -q -j 0 -x '/tests?/' "$1/lib" >/dev/null || true
+  PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore \
+    "$1/bin/python" "$pip/pip" install -q --no-compile "${sources[@]}" "${needs[@]}" \
+    -r requirements-edge.txt -r requirements-discovery.txt
+}
+
+# The program is Python as it lies here: there is nothing to build, and no builder to fetch for it.
+install_program() {
+  local to
+  to=$("$1/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
+  cp -R edge models_tflite "$to"
+  add_detector "$to/models_tflite"
+  put "$1/bin/emotion-edge" 755 <<EOF
+#!$1/bin/python
+from edge.__main__ import main
+
+raise SystemExit(main())
+EOF
 }
 
 # YuNet's weights: from the wheelhouse, this checkout, or their publisher. Without them it is Haar.
 add_detector() {
-  local to
-  to=$("$1/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/models_tflite
   if [ -z "$wheelhouse" ]; then
     deploy/fetch-detector.sh
   elif [ -e "$wheelhouse/$detector" ]; then
-    cp "$wheelhouse/$detector" "$to"
+    cp "$wheelhouse/$detector" "$1"
     return
   fi
-  if [ -e models_tflite/$detector ]; then cp models_tflite/$detector "$to"; fi
+  if [ -e models_tflite/$detector ]; then cp models_tflite/$detector "$1"; fi
 }
 
 # ------------------------------------------------- what lies elsewhere

@@ -4,6 +4,7 @@ Messages go through the hub as two parts, [topic, JSON]. Nothing queues up: of a
 reader gets the newest. Frames have a room of their own (edge/frames.py).
 """
 
+import errno
 import logging
 import os
 import stat
@@ -32,6 +33,7 @@ LONGEST_PATH = 107
 LAST_PORT = 65535
 WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 LATE_MS = 1000.0
+NOT_HERE = (zmq.EADDRNOTAVAIL, errno.ENODEV)
 SUBSCRIBE, UNSUBSCRIBE = b"\x01", b"\x00"
 """First byte of what an XPUB receives (ZMTP 3.1)."""
 REQUESTS_A_TURN = 100
@@ -41,6 +43,10 @@ LONGEST_MESSAGE = 256 * 1024
 
 class BusError(OSError):
     """An endpoint that cannot be used. The message is one line: what, and the mend."""
+
+
+class NotHereError(BusError):
+    """An address or interface that this host does not have, or not yet: the network is not up."""
 
 
 def age_ms(t_ns: int) -> float:
@@ -61,14 +67,15 @@ def make_socket(
 
 
 def bind(socket: "zmq.Socket[bytes]", endpoint: str) -> None:
-    """Bind, or raise BusError with a line that says why not."""
+    """Bind, or raise BusError (NotHereError) with a line that says why not."""
     check_address(endpoint)
     if endpoint.startswith(IPC):
         make_directory(Path(endpoint[len(IPC) :]).parent)
     try:
         socket.bind(endpoint)
     except zmq.ZMQError as error:
-        raise BusError(f"cannot listen on {endpoint}: {_why_not(error)}") from error
+        kind = NotHereError if error.errno in NOT_HERE else BusError
+        raise kind(f"cannot listen on {endpoint}: {_why_not(error)}") from error
 
 
 def make_directory(directory: Path) -> None:
@@ -108,6 +115,8 @@ def connect(socket: "zmq.Socket[bytes]", endpoint: str) -> None:
 def _why_not(error: zmq.ZMQError) -> str:
     if error.errno == zmq.EADDRINUSE:
         return "it is in use; stop the other program or set bus.bind"
+    if error.errno in NOT_HERE:
+        return "this device has no such address or interface; bring it up or set bus.bind"
     if error.errno in (zmq.EINVAL, zmq.EPROTONOSUPPORT):
         return "no such kind of address; write tcp://HOST:PORT or ipc://PATH"
     return f"{zmq.strerror(error.errno or 0)}"

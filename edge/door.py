@@ -18,7 +18,7 @@ from zmq.utils import z85
 from edge import bus
 from edge.bus import Request
 from edge.keys import Keys, KeysError
-from edge.loop import Loop
+from edge.loop import Loop, Timer
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +40,8 @@ MOST_PREFIXES = 500
 """Different subscriptions at a time, of all together; there are a dozen topics."""
 COMPLAIN_S = 60.0
 MOST_ADDRESSES = 1000
+RETRY_S = 2.0
+"""An address that is not here yet, as before DHCP has answered, is tried again after this."""
 
 
 def is_local(endpoint: str) -> bool:
@@ -89,11 +91,17 @@ class Door:
         self._complained_s: dict[str, float] = {}
         self._sockets: list[zmq.Socket[bytes]] = []
         self._on_request: Callable[[], None] = lambda: None
+        self._on_change: Callable[[str], None] = lambda _: None
+        self._retry: Timer | None = None
         allow_many_connections()
 
-    def open(self, on_request: Callable[[], None]) -> None:
-        """Bind; `on_request` is called when a subscription waits. Raises BusError, KeysError."""
-        self._on_request = on_request
+    def open(self, on_request: Callable[[], None], on_change: Callable[[str], None]) -> None:
+        """Bind, now or when the address is there. Raises BusError, KeysError.
+
+        `on_request` is called when a subscription waits, `on_change` with why it is not open, or
+        "" when it is.
+        """
+        self._on_request, self._on_change = on_request, on_change
         self._bind()
         if self._keys is not None:
             self._loop.every(LOOK_S, self._look)
@@ -139,8 +147,14 @@ class Door:
             self.socket.setsockopt(option, value)
         if self._keys is not None:
             self._lock()
-        bus.bind(self.socket, self._endpoint)
-        self._loop.watch(self.socket, self._on_request)
+        try:
+            bus.bind(self.socket, self._endpoint)
+        except bus.NotHereError as error:
+            self._retry = self._loop.after(RETRY_S, self._reopen)
+            self._on_change(str(error))
+        else:
+            self._loop.watch(self.socket, self._on_request)
+            self._on_change("")
 
     def _make_socket(self, kind: int) -> "zmq.Socket[bytes]":
         socket = bus.make_socket(kind, self._context)
@@ -219,6 +233,8 @@ class Door:
 
     def close(self) -> None:
         """Shut it; when this returns the port is free."""
+        if self._retry is not None:
+            self._retry.cancel()
         for socket in self._sockets:
             if self._loop.is_watching(socket):
                 self._loop.unwatch(socket)

@@ -4,22 +4,16 @@ Knows no message and no configuration.
 """
 
 import math
-import os
 import time
 from pathlib import Path
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from edge.devices.camera_source import Camera, CameraError, SourceError
 from edge.devices.pace import Pace
 from edge.devices.still import StillError, read_still
-
-os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")  # what fails is said once, by us
-os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
-os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "2")  # s; else 10
-
-import cv2
 
 Image = NDArray[np.uint8]
 

@@ -27,8 +27,9 @@ log = logging.getLogger(__name__)
 
 TOPICS = ("face", "audio", "recording", "emotion", "health.")
 TICK_S = 0.05
-"""Keys are looked for this often, and the picture is drawn anew when nothing came meanwhile."""
-STILL_S = 0.1
+"""Keys are looked for this often."""
+STILL_S, CALM_S = 0.1, 1.0
+"""While no frame comes, news is drawn after the first, and ages and health after the second."""
 RETRY_S, RETRY_MAX_S = 1.0, 10.0
 """A screen that is switched on later shows a picture within this."""
 SCREENS = ("auto", "window", "framebuffer", "none")
@@ -56,7 +57,7 @@ class Display:
         self._screen = Screen()
         self._frames: FrameSubscriber | None = None
         self._frame: Frame | None = None
-        self._is_new = False
+        self._is_new = self._has_news = False
         self._waiting: Waiting[Frame] = Waiting()
         self._pace = Pace()
         self._retry_s = RETRY_S
@@ -105,6 +106,7 @@ class Display:
         kind, _, service = topic.partition(".")
         change = {**self._known.health, service: message} if service else message
         self._known = msgspec.structs.replace(self._known, **{kind: change})
+        self._has_news = self._has_news or not service
 
     def frame_came(self) -> None:
         """Show it at once where its faces are known or nobody looks for any, else let it wait."""
@@ -137,6 +139,7 @@ class Display:
     def _draw(self) -> None:
         """Put what is known now on the screen."""
         self._drawn_s = time.monotonic()
+        self._has_news = False
         image = self._frame.image if self._frame else None
         try:
             self._screen.show(overlay.render(image, self._known_now(), self._screen.size))
@@ -168,7 +171,8 @@ class Display:
         if self._frames is None:
             return
         self.look_for_keys()
-        if time.monotonic() - self._drawn_s >= self._screen.period_s + STILL_S:
+        still_s = STILL_S if self._has_news else CALM_S
+        if time.monotonic() - self._drawn_s >= self._screen.period_s + still_s:
             self._draw()
 
     def look_for_keys(self) -> None:

@@ -8,6 +8,7 @@ takes nothing in through that door: an XPUB hears subscriptions and nothing else
 import logging
 import time
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import NamedTuple
 
 import zmq
@@ -141,6 +142,14 @@ def announce_door(config: Config) -> Callable[[], None]:
     return discovery.announce(endpoint, config.device_name, not config.bus.insecure)
 
 
+def say_door(health: Health, why_not: str) -> None:
+    """What other hosts need and this one does not is no reason to end."""
+    if why_not:
+        health.problem("address", why_not)
+    else:
+        health.fine("address")
+
+
 def run(config: Config, loop: Loop) -> None:
     door = make_door(config, loop)
     inlet = bus.make_socket(zmq.XSUB)
@@ -155,7 +164,7 @@ def run(config: Config, loop: Loop) -> None:
     loop.watch(local, hub.on_local_subscriber)
     try:
         if door is not None:
-            door.open(hub.on_remote_subscriber)
+            door.open(hub.on_remote_subscriber, partial(say_door, health))
         health.about = "local only" if door is None else door.about
         if config.bus.insecure and door is not None and not is_local(config.bus.bind):
             health.problem("door", f"{config.bus.bind} is open to everyone (bus.insecure)")

@@ -59,7 +59,6 @@ led_pin = 27
 def main() -> int:
     options = parse()
     folder = options.folder.resolve()
-    os.nice(10)
     if not (folder / "disk.ext4").exists():
         environment = {**os.environ, "PYTHON": sys.executable}
         subprocess.run([str(HERE / "build-image.sh"), str(folder)], check=True, env=environment)
@@ -90,7 +89,9 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="tests.pi")
     parser.add_argument("--folder", type=Path, default=PROJECT / "build" / "pi")
     parser.add_argument("--only", type=int, nargs="+", choices=CHECKS, metavar="N")
-    parser.add_argument("--idle-minutes", type=float, default=60.0, metavar="M")
+    parser.add_argument(
+        "--idle-minutes", type=float, default=60.0, metavar="M", help="by the guest's clock"
+    )
     parser.add_argument("--keep", action="store_true", help="use the installed disk of before")
     return parser.parse_args()
 

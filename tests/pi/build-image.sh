@@ -177,7 +177,7 @@ fill_wheelhouse() {
   sed -e 's/ *#.*//; /^pyaudio/d; /^python-speech/d; /^tomli/d; /^$/d; /python_version >= "3.12"/d; s/;.*//' \
     "$project/requirements-edge.txt" "$project/requirements-discovery.txt" >"$work/requirements"
   "$python" -m pip download -q -d "$to" --implementation cp --python-version 3.11 --only-binary=:all: \
-    "${tags[@]}" -r "$work/requirements" 'pyzmq>=25' 'msgspec>=0.18.6' 'setuptools>=77' wheel
+    "${tags[@]}" -r "$work/requirements" 'pyzmq>=25' 'msgspec>=0.18.6'
   "$python" -m pip wheel -q --no-deps -w "$to" "$(grep ^python-speech "$project/requirements-edge.txt")"
 }
 

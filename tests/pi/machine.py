@@ -16,7 +16,8 @@ BOOT_S = 3600.0
 COMMAND_S = 1800.0
 MODEL, REVISION = "Raspberry Pi 4 Model B Rev 1.1", "c03111"
 QEMU = "qemu-system-aarch64"
-PINS = "/run/vpi/gpio"
+SCREEN = "bochs-display,xres=800,yres=480"
+"""As many pixels as the Raspberry Pi Touch Display has: every one is drawn by translated code."""
 
 
 class PiError(RuntimeError):
@@ -68,7 +69,7 @@ class Pi:
             # time goes slower, and its own limits (starts, watchdogs) mean what they should.
             "icount": "shift=1",
             "cpu": "cortex-a72",
-            "smp": "2",
+            "smp": "1",  # more would only share one thread
             "m": "2048",
             "kernel": str(self._image / "vmlinuz"),
             "initrd": str(self._image / "initrd.img"),
@@ -81,7 +82,7 @@ class Pi:
             "monitor": f"unix:{self._monitor},server,nowait",
         }
         flags = [part for name, value in options.items() for part in (f"-{name}", value)]
-        devices = ["virtio-blk-pci,drive=disk", "virtio-rng-pci", "bochs-display"]
+        devices = ["virtio-blk-pci,drive=disk", "virtio-rng-pci", SCREEN]
         for device in devices:
             flags += ["-device", device]
         return [QEMU, "-no-reboot", *flags]

@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -215,6 +217,13 @@ def test_no_camera_is_degraded_and_not_the_end(with_hub: Config) -> None:
         health = listener.until(is_health("degraded"))
         assert isinstance(health, HealthMessage)
         assert health.detail == "no camera at /dev/video63: is it plugged in?"
+
+
+def test_the_library_says_nothing_of_a_camera_that_is_not_there() -> None:
+    """Looked for every few seconds, it would fill the journal."""
+    code = "import edge.services.camera, cv2; cv2.VideoCapture('/dev/null', cv2.CAP_V4L2)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr == ""
 
 
 def test_a_file_that_is_missing_is_one_line_and_exit_code_78(

@@ -161,10 +161,10 @@ def test_a_frame_does_not_take_another_frames_faces_before_its_time(with_hub, ca
     other = frame(6)
     early = frame(7, t_ns=time.monotonic_ns() + FOREVER_NS)
     with showing(with_hub, screen), publishing(with_hub) as publisher:
-        until(lambda: len(screen.shown) >= 3, lambda: camera.publish(early))
+        until(lambda: len(screen.shown) >= 1, lambda: camera.publish(early))
         publisher.publish("face", face_of(other))
         count = len(screen.shown)
-        until(lambda: len(screen.shown) >= count + 3, lambda: camera.publish(early))
+        until(lambda: len(screen.shown) > count, lambda: camera.publish(early))
         assert not any(grey_of(image) == 90 for image in screen.shown)
 
 

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 import zmq
 
-from edge import messages
+from edge import bus, messages
 from edge.client import RefusedError, Subscription
 from edge.config import Bus, Config, ConfigError
 from edge.door import is_local
@@ -230,6 +230,32 @@ def test_a_door_without_a_lock_is_complained_of_at_every_start_and_in_health(
     assert health.state == "degraded"
     assert "open to everyone (bus.insecure)" in health.detail
     assert "open to everyone (bus.insecure)" in caplog.text
+
+
+def test_an_address_that_comes_later_is_waited_for(
+    config: Config, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As at a start before DHCP has answered. 192.0.2.0/24 is nobody's (RFC 5737)."""
+    door = Bus(
+        directory=config.bus.directory,
+        bind=f"tcp://192.0.2.7:{free_port()}",
+        insecure=True,
+        announce=False,
+    )
+    config = msgspec.structs.replace(config, bus=door)
+    really_bind = bus.bind
+
+    def bind_as_if_it_had_come(socket: "zmq.Socket[bytes]", endpoint: str) -> None:
+        really_bind(socket, endpoint.replace("192.0.2.7", "127.0.0.1"))
+
+    waits = "this device has no such address"
+    with running(hub.run, config), listening(config.endpoint("out")) as local:
+        local.until(lambda _, m: isinstance(m, Health) and waits in m.detail)
+        monkeypatch.setattr(bus, "bind", bind_as_if_it_had_come)
+        local.until(lambda _, m: isinstance(m, Health) and waits not in m.detail)
+        with listening(config.bus.bind.replace("192.0.2.7", "127.0.0.1")) as other:
+            other.topic("health.hub")
+    assert caplog.text.count(waits) == 1
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 
 VIDIOC_S_FMT = 0xC0D05605  # _IOWR('V', 5, struct v4l2_format), 64 bit; videodev2.h
+VIDIOC_STREAMON = 0x40045612  # _IOW('V', 18, int)
 OUTPUT = 2
 WIDTH, HEIGHT = 640, 480
 
@@ -37,6 +38,8 @@ def main():
     kind = int.from_bytes(b"MJPG", "little")
     wanted = struct.pack("=II8I", OUTPUT, 0, WIDTH, HEIGHT, kind, 1, 0, WIDTH * HEIGHT * 2, 8, 0)
     fcntl.ioctl(device, VIDIOC_S_FMT, bytearray(wanted.ljust(208, b"\0")))
+    # Makes it the writer: v4l2loopback would else not know that it is free again when we go.
+    fcntl.ioctl(device, VIDIOC_STREAMON, struct.pack("i", OUTPUT))
     loop = list(pictures(source))
     started_s = time.monotonic()
     count = 0
