@@ -2,9 +2,9 @@
 
 Plays clips of people whom the network has never heard into a null sink whose monitor is the
 microphone, presses once for each, and compares every answer with `classify` on the same two
-seconds as a file. The player begins when the recording is known to run, so that the file's first
-tenths of a second, which are before the speech, are not played: as many as had passed, and as the
-way from player to microphone takes, measured with clicks. Returns 1 where less than 95 % agree.
+seconds as a file. The player begins when the recording is known to run, so the first tenths of a
+second, which are before the speech, are silent in both: what had passed, and what the way from
+player to microphone takes, measured with clicks. Returns 1 where less than 95 % agree.
 Needs RAVDESS and PulseAudio.
 """
 
@@ -138,8 +138,8 @@ class Bench:
         self.product, self.publisher, self.player = product, publisher, player
         self.delay_s = delay_s(player)
 
-    def answer(self, window: Signal) -> str | None:
-        """What the process says of these two seconds, played as it records."""
+    def answer(self, window: Signal) -> tuple[str | None, Signal]:
+        """What the process says of these two seconds, played as it records, and what was played."""
         self.product.until(idle)
         press = Press(t_ns=time.monotonic_ns(), time=time.time(), trigger="command")
         self.publisher.publish("press", press)
@@ -147,10 +147,11 @@ class Bench:
         assert isinstance(recording, Recording)
         begun_s = recording.t_ns / 1e9 - recording.elapsed_s
         passed_s = time.monotonic() - begun_s + self.delay_s
-        self.player.play(window[round(passed_s * voice_data.RATE_HZ) :])
+        passed = round(passed_s * voice_data.RATE_HZ)
+        self.player.play(window[passed:])
         message = self.product.until(ended)
         assert isinstance(message, Audio)
-        return message.emotion
+        return message.emotion, np.pad(window[passed:], (passed, 0))
 
 
 def compare(bench: Bench, config: Config, windows: list[Signal], folder: Path) -> int:
@@ -158,8 +159,8 @@ def compare(bench: Bench, config: Config, windows: list[Signal], folder: Path) -
     files, agreed = Files(config), 0
     print(f"from player to microphone: {bench.delay_s * 1e3:.0f} ms", flush=True)
     for number, window in enumerate(windows):
-        read = result_of(files, as_file(window, folder / "window.wav"))
-        heard = bench.answer(window)
+        heard, played = bench.answer(window)
+        read = result_of(files, as_file(played, folder / "played.wav"))
         agreed += read == heard
         if read != heard:
             print(f"clip {number}: the file is {read}, the stream {heard}", flush=True)

@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from training.activity_bank import SETTINGS
 from training.activity_data import LABELS
-from training.cards import ACTIVITY_LICENCE
+from training.cards import ACTIVITY_FAILURES, ACTIVITY_LICENCE
 from training.networks import VoiceNet
 from training.voice_task import masked
 
@@ -106,6 +106,7 @@ class ActivityTask:
             },
             "features": msgspec.to_builtins(SETTINGS),
             "licence": ACTIVITY_LICENCE,
+            "known_failures": ACTIVITY_FAILURES,
             "protocol": PROTOCOL,
         }
 

@@ -15,9 +15,9 @@ from edge.inference.card import Card, load_card
 COUNTS = ("samples", "leaked", "ferplus_majority_images", "other_boxes")
 INK, BLUE, GREY = "#222222", "#2f6fb3", "#9a9a9a"
 PAGES = Path("docs/models")
-# Each kind's one set of people never seen, whose confusion and reliability are drawn.
+# Each emotion network's one set of people never seen, whose confusion and reliability are drawn.
 DRAWN = {"face-emotion": "PrivateTest", "speech-emotion": "actors 21-24, pressed window"}
-TASKS = {"face-emotion": "face", "speech-emotion": "voice"}
+TASKS = {"face-emotion": "face", "speech-emotion": "voice", "speech-activity": "activity"}
 
 
 def confusion(values: dict[str, Any], labels: tuple[str, ...], path: Path) -> None:
@@ -105,13 +105,7 @@ through the device's own code, and fails where one is not as it stands here.
 
 {table}
 
-"says little": so the desktop script counted, with the data that it was trained on.
-
-| {drawn}, against its labels: what was answered | how far scores can be trusted |
-|---|---|
-| ![Confusion matrix]({stem}-confusion.png) | ![Reliability diagram]({stem}-reliability.png) |
-
-## Known failures
+{pictures}## Known failures
 
 {known_failures}
 
@@ -125,9 +119,19 @@ through the device's own code, and fails where one is not as it stands here.
 """
 
 
+PICTURES = """"says little": so the desktop script counted, with the data that it was trained on.
+
+| {drawn}, against its labels: what was answered | how far scores can be trusted |
+|---|---|
+| ![Confusion matrix]({stem}-confusion.png) | ![Reliability diagram]({stem}-reliability.png) |
+
+"""
+
+
 def page(stem: str, card: Card) -> str:
     cost = card.figures["cost"]
     megabytes, millions = cost["bytes"] / 1e6, cost["multiply_adds"] / 1e6
+    drawn = DRAWN.get(card.kind)
     return PAGE.format(
         stem=stem,
         task=TASKS[card.kind],
@@ -135,18 +139,19 @@ def page(stem: str, card: Card) -> str:
         labels=", ".join(card.labels),
         cost=f"{megabytes:.2f} MB, {millions:.0f} million multiply-adds.",
         table=table(card),
-        drawn=DRAWN[card.kind],
+        pictures=PICTURES.format(drawn=drawn, stem=stem) if drawn else "",
         known_failures=bullets(card.known_failures),
         not_for=bullets(card.not_for),
     )
 
 
 def write_page(model: Path) -> None:
-    """The page and its two pictures."""
+    """The page and, of a network for emotions, its two pictures."""
     card = load_card(model)
-    drawn = card.figures[DRAWN[card.kind]]
-    confusion(drawn, card.labels, PAGES / f"{model.stem}-confusion.png")
-    reliability(drawn, PAGES / f"{model.stem}-reliability.png")
+    if card.kind in DRAWN:
+        drawn = card.figures[DRAWN[card.kind]]
+        confusion(drawn, card.labels, PAGES / f"{model.stem}-confusion.png")
+        reliability(drawn, PAGES / f"{model.stem}-reliability.png")
     (PAGES / f"{model.stem}.md").write_text(page(model.stem, card))
 
 

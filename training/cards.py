@@ -30,6 +30,19 @@ FACE_FAILURES = (
     "FER2013 does not name them.",
     "Posed and strong expressions, as photographs show them; small ones look neutral to it.",
 )
+VOICE_FAILURES = (
+    "RAVDESS is 24 actors of North America who say the same two sentences: other languages, "
+    "children, old people and feelings that nobody plays were not measured.",
+    "Sad is the weakest (34 % of the unseen actors' sad clips, 19 % in a webcam's world): it "
+    "passes for calm or neutral; happy passes for surprised or neutral, disgust for anger.",
+    "It suits some speakers better than others: 53 to 77 % of a speaker's clips (actors 17-24).",
+    "Only the first two seconds of a recording are heard; speech that begins late is cut off.",
+)
+ACTIVITY_FAILURES = (
+    "Single words out of a game's recordings are refused more often than sentences.",
+    "Singing, and music with voices or voice-like instruments, is taken for speech at times.",
+    "Whispering, shouting, crying and laughing were not measured.",
+)
 FACE_LICENCE = (
     "Weights trained on FER2013 (Goodfellow et al. 2013: no licence was published with it; "
     "research use) with FER+ votes (Barsoum et al. 2016, MIT)."

@@ -16,6 +16,7 @@ from torch.nn import functional
 from edge.inference.card import SpeechFeatures
 from edge.inference.speech_features import FLOOR_RMS, QUIETEST_RMS, TARGET_RMS, Signal
 from training.voice_augment import noise_like
+from training.voice_bank import LEAST, log_energies
 
 NOISE_S = 60
 TILTS = (0.0, 0.25, 0.5, 0.75, 1.0)
@@ -27,26 +28,8 @@ COLOUR_SHARE = 0.6
 # A throat longer or shorter: its resonances lie lower or higher (Jaitly & Hinton 2013).
 WARP = 0.08
 MASK_FILTERS = 8
-LEAST = 1e-20
 
 Rows = NDArray[np.int64]
-
-
-def log_energies(signal: Signal, settings: SpeechFeatures) -> NDArray[np.float32]:
-    """(frames, filters): what python_speech_features' MFCC makes before its cosine transform."""
-    energies, _ = psf.fbank(
-        signal,
-        samplerate=settings.rate_hz,
-        winlen=settings.frame_s,
-        winstep=settings.hop_s,
-        nfilt=settings.filters,
-        nfft=settings.fft_size,
-        lowfreq=settings.low_hz,
-        highfreq=settings.high_hz,
-        preemph=settings.preemphasis,
-        winfunc=np.hamming,
-    )
-    return np.log(np.maximum(energies, LEAST)).astype(np.float32)
 
 
 class Microphone:

@@ -71,6 +71,17 @@ def calibration_error(scores: Scores, labels: Labels) -> float:
     return float(sum(gaps))
 
 
+def chance_calibration_error(scores: Scores, draws: int = 500) -> float:
+    """The calibration error that scores which are exactly right would show in so few samples.
+
+    The mean over `draws` in which each answer is right as often as its score says.
+    """
+    random = np.random.default_rng(0)
+    wrong = random.random((draws, len(scores))) > scores.max(1)
+    labels = scores.argmax(1) + wrong  # any other label than the chosen one
+    return float(np.mean([calibration_error(scores, drawn) for drawn in labels]))
+
+
 def figures(scores: Scores, labels: Labels, names: tuple[str, ...]) -> dict[str, object]:
     """What every card reports of a set: shares of 1, rounded to 4 places, and the confusion."""
     counts = confusion(scores, labels)

@@ -14,13 +14,13 @@ from multiprocessing import Pool
 from pathlib import Path
 
 import numpy as np
+import python_speech_features as psf
 from numpy.typing import NDArray
 from tqdm import tqdm
 
 from edge.inference.card import SpeechFeatures
 from edge.inference.speech_features import features
 from training import voice_data, voice_windows
-from training.mel import log_energies
 from training.voice_augment import change_speed, reverberate
 
 SETTINGS = SpeechFeatures(
@@ -46,6 +46,9 @@ TAIL, TAIL_S = (0.3, 2.5), (0.1, 0.6)
 SEED = 1
 DEFAULT = Path("training/data/voice_bank.npz")
 
+LEAST = 1e-20
+"""For the logarithm of silence."""
+
 Halves = NDArray[np.float16]
 
 
@@ -68,6 +71,23 @@ class Bank:
         """(frames, filters) of one variant, which may be longer or shorter than a window."""
         row = clip * self.variants + number
         return self.energies[self.begins[row] : self.begins[row + 1]]
+
+
+def log_energies(signal: voice_windows.Signal, settings: SpeechFeatures) -> NDArray[np.float32]:
+    """(frames, filters): what python_speech_features' MFCC makes before its cosine transform."""
+    energies, _ = psf.fbank(
+        signal,
+        samplerate=settings.rate_hz,
+        winlen=settings.frame_s,
+        winstep=settings.hop_s,
+        nfilt=settings.filters,
+        nfft=settings.fft_size,
+        lowfreq=settings.low_hz,
+        highfreq=settings.high_hz,
+        preemph=settings.preemphasis,
+        winfunc=np.hamming,
+    )
+    return np.log(np.maximum(energies, LEAST)).astype(np.float32)
 
 
 def variants(clip: voice_windows.Signal, seed: Sequence[int], count: int) -> list[Halves]:

@@ -9,8 +9,8 @@ from tqdm import tqdm
 
 from edge.inference.speech_emotion import SpeechEmotion
 from edge.inference.speech_features import features
-from training import voice_data, voice_world
-from training.calibration import Logits, calibrated, cost, measured
+from training import metrics, voice_data, voice_world
+from training.calibration import Labels, Logits, calibrated, cost, measured
 from training.cards import FLOAT
 from training.tflite_file import FloatModel
 from training.voice_windows import PROTOCOLS, Signal, pressed
@@ -58,6 +58,13 @@ class VoiceFigures:
         right = np.array(answers) == voices.labels
         return {"samples": len(right), "accuracy": round(float(right.mean()), 4)}
 
+    def told(self, windows: list[Signal], labels: Labels) -> dict[str, Any]:
+        """What the card says of a set; so few clips show some calibration error by chance alone."""
+        logits = self.logits(windows)
+        scores = metrics.softmax(logits, self.card.temperature)
+        chance = round(metrics.chance_calibration_error(scores), 4)
+        return {**measured(logits, labels, self.card), "chance_calibration_error": chance}
+
     def in_worlds(self, voices: voice_data.VoiceSet) -> dict[str, Any]:
         """The 'pressed' windows as a webcam hears them: each change alone, then all three."""
         windows = [pressed(clip) for clip in voices.clips]
@@ -66,17 +73,14 @@ class VoiceFigures:
             for name, change in WORLDS.items()
         }
         worlds["webcam: all three"] = [voice_world.webcam(w, i) for i, w in enumerate(windows)]
-        return {
-            name: measured(self.logits(heard), voices.labels, self.card)
-            for name, heard in worlds.items()
-        }
+        return {name: self.told(heard, voices.labels) for name, heard in worlds.items()}
 
     def figures_of(self, actors: Sequence[int]) -> dict[str, Any]:
         voices = voice_data.load(self.data, actors)
         where = f"actors {actors[0]}-{actors[-1]}"
         clean = {
-            f"{where}, {protocol} window": measured(
-                self.logits([cut(clip) for clip in voices.clips]), voices.labels, self.card
+            f"{where}, {protocol} window": self.told(
+                [cut(clip) for clip in voices.clips], voices.labels
             )
             for protocol, cut in PROTOCOLS.items()
         }

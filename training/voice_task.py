@@ -12,10 +12,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from training import voice_bank, voice_data
-from training.cards import VOICE_LICENCE
-from training.mel import LEAST, Microphone
+from training.cards import VOICE_FAILURES, VOICE_LICENCE
+from training.mel import Microphone
 from training.networks import VOICE_NETWORKS
-from training.voice_bank import SETTINGS, Halves
+from training.voice_bank import LEAST, SETTINGS, Halves
 
 SMOOTHING = 0.1
 # Beta(0.3, 0.3): mostly one clip with a little of another (Zhang et al. 2018).
@@ -125,6 +125,7 @@ class VoiceTask:
             },
             "features": msgspec.to_builtins(SETTINGS),
             "licence": VOICE_LICENCE,
+            "known_failures": VOICE_FAILURES,
             "protocol": PROTOCOL,
         }
 

@@ -7,7 +7,7 @@ torch = pytest.importorskip("torch", reason="no torch here (requirements-trainin
 
 from edge.inference.speech_features import features  # noqa: E402
 from training import mel, voice_data  # noqa: E402
-from training.voice_bank import SETTINGS  # noqa: E402
+from training.voice_bank import SETTINGS, log_energies  # noqa: E402
 
 RATE_HZ = voice_data.RATE_HZ
 FRAMES = 199
@@ -27,7 +27,7 @@ def sound() -> np.ndarray:
 
 
 def energies(sound: np.ndarray) -> "torch.Tensor":
-    return torch.from_numpy(mel.log_energies(sound, SETTINGS)).exp()[None]
+    return torch.from_numpy(log_energies(sound, SETTINGS)).exp()[None]
 
 
 def test_a_window_cut_from_energies_has_the_devices_features(

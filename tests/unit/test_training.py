@@ -22,6 +22,12 @@ def test_calibration_error_is_the_gap_between_promise_and_truth() -> None:
     assert metrics.calibration_error(scores, np.ones(10, int)) == pytest.approx(0.9)
 
 
+def test_few_samples_show_a_calibration_error_by_chance_and_many_do_not() -> None:
+    few, many = (np.tile([[0.6, 0.4], [0.9, 0.1]], (half, 1)) for half in (25, 20_000))
+    assert metrics.chance_calibration_error(few) > 0.03
+    assert metrics.chance_calibration_error(many, draws=20) < 0.005
+
+
 def test_figures_of_a_small_example() -> None:
     scores = np.array([[0.8, 0.2], [0.6, 0.4], [0.7, 0.3], [0.1, 0.9]])
     found = metrics.figures(scores, np.array([0, 0, 1, 1]), ("calm", "angry"))
