@@ -18,14 +18,20 @@ def flat(values: Any, name: str = "") -> Iterator[tuple[str, float]]:
         yield name, float(values)
 
 
+DRAWN_ONLY = ("calibration_share", "calibration_right")
+"""The reliability diagram's points: with 240 clips one more or less in a bin moves its point by
+several percent. What they come to, the calibration error, is compared."""
+
+
 def figures_of(card: Card) -> dict[str, float]:
-    """All that evaluation writes into a card; a confusion's counts as shares of its samples."""
+    """All that a card tells; a confusion's counts as shares of its samples."""
     shares = {
         group: {
             key: [[n / values["samples"] for n in row] for row in value]
             if isinstance(value, list)
             else value
             for key, value in values.items()
+            if key not in DRAWN_ONLY
         }
         for group, values in card.figures.items()
     }
