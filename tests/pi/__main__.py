@@ -135,16 +135,18 @@ def install(folder: Path, disk: Path) -> str:
     disk.unlink(missing_ok=True)
     pi = Pi(folder, disk, folder / "share", folder / "qemu.log")
     started_s = time.monotonic()
-    pi.power_on()
-    pi.ssh("mkdir -p /etc/emotion-edge")
-    pi.write("/etc/emotion-edge/config.toml", SETTINGS)
-    command = "cd /mnt/host/checkout && deploy/install.sh --wheelhouse /mnt/host/wheelhouse"
-    first = pi.ssh(command, timeout_s=INSTALL_S).stdout
-    (folder / "install.log").write_text(first)
-    second = pi.ssh(command, timeout_s=INSTALL_S).stdout
+    try:
+        pi.power_on()
+        pi.ssh("mkdir -p /etc/emotion-edge")
+        pi.write("/etc/emotion-edge/config.toml", SETTINGS)
+        command = "cd /mnt/host/checkout && deploy/install.sh --wheelhouse /mnt/host/wheelhouse"
+        first = pi.ssh(command, timeout_s=INSTALL_S).stdout
+        (folder / "install.log").write_text(first)
+        second = pi.ssh(command, timeout_s=INSTALL_S).stdout
+    finally:
+        pi.power_off()
     if "nothing to do" not in second:
         raise PiError(f"the second install.sh found something to do: {second}")
-    pi.power_off()
     minutes = (time.monotonic() - started_s) / 60
     return say(
         True, 0, "install", f"{minutes:.0f} min, with its boot; a second run changes nothing"
