@@ -71,7 +71,7 @@ class Product:
     def feed(self, what: str, seconds: float) -> None:
         """Pictures into the camera, in the background: a PICTURE in the guest, or `empty`."""
         self.stop_feeding()
-        command = f"{PYTHON} {TOOLS}/feed.py {what} 5 {seconds:.0f}"
+        command = f"{PYTHON} {TOOLS}/feed.py {what} 3 {seconds:.0f}"
         self.pi.ssh(f"systemd-run -q --collect --unit=vpi-feed {command}")
 
     def stop_feeding(self) -> None:
