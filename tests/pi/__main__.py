@@ -22,6 +22,11 @@ REPORT = PROJECT / "docs" / "pi-report.md"
 SCREENSHOT = PROJECT / "docs" / "pi-screen.png"
 INSTALL_S = 5400.0
 SENTENCE = "I am so happy that you are here today, this is wonderful news for all of us."
+BROKEN = """
+
+def run(config: Config, loop: Loop) -> None:
+    raise RuntimeError("a release that does not work")
+"""
 DETECTOR = PROJECT / "models_tflite" / "face_detection_yunet_2023mar.onnx"
 REPORT_TEXT = """\
 # The virtual Pi: report
@@ -111,7 +116,7 @@ def fill_share(share: Path, wheelhouse: Path) -> None:
     broken = share / "broken"
     checkout(broken, version="9.0.1")
     fusion = broken / "edge" / "services" / "fusion.py"
-    fusion.write_text(fusion.read_text() + '\nraise RuntimeError("a release that does not work")\n')
+    fusion.write_text(fusion.read_text() + BROKEN)
 
 
 def checkout(to: Path, version: str | None = None) -> None:

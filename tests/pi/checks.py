@@ -312,6 +312,7 @@ def upgrade(bench: Bench) -> str:
     product.wait_until_active()
     assert pi.says(f"sha256sum {SETTINGS}; ls {Path(SETTINGS).parent}/keys") == settings
     said = broken.stderr.strip().splitlines()[-1]
+    assert "runs again" in said, broken.stdout + broken.stderr
     return f"{first} -> {second}; then 9.0.1, which does not work: {said!r}"
 
 
