@@ -22,7 +22,9 @@ LATE = (
     "zeroconf",
 )
 
-modules = [found.name for found in pkgutil.walk_packages(edge.__path__, "edge.")]
-for name in (*modules, *LATE):
-    with contextlib.suppress(ImportError, OSError):
+# Ours have to be importable: a release that is not goes no further.
+for found in pkgutil.walk_packages(edge.__path__, "edge."):
+    importlib.import_module(found.name)
+for name in LATE:
+    with contextlib.suppress(Exception):
         importlib.import_module(name)

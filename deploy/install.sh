@@ -156,7 +156,8 @@ build_release() {
   install_requirements "$to/venv"
   install_program "$to/venv"
   # The service may not write here, so what it imports is compiled now.
-  LG_WD=/run "$to/venv/bin/python" deploy/compile.py
+  LG_WD=$to "$to/venv/bin/python" deploy/compile.py
+  rm -f "$to"/.lgd-nfy*   # lgpio's pipe
   chmod -R u=rwX,go=rX "$to"
   sync -f "$to"
   put "$to/.complete" 644 </dev/null

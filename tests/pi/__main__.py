@@ -22,6 +22,11 @@ REPORT = PROJECT / "docs" / "pi-report.md"
 SCREENSHOT = PROJECT / "docs" / "pi-screen.png"
 INSTALL_S = 5400.0
 SENTENCE = "I am so happy that you are here today, this is wonderful news for all of us."
+BROKEN = """
+
+def run(config: Config, loop: Loop) -> None:
+    raise RuntimeError("a release that does not work")
+"""
 DETECTOR = PROJECT / "models_tflite" / "face_detection_yunet_2023mar.onnx"
 REPORT_TEXT = """\
 # The virtual Pi: report
@@ -111,7 +116,7 @@ def fill_share(share: Path, wheelhouse: Path) -> None:
     broken = share / "broken"
     checkout(broken, version="9.0.1")
     fusion = broken / "edge" / "services" / "fusion.py"
-    fusion.write_text(fusion.read_text() + '\nraise RuntimeError("a release that does not work")\n')
+    fusion.write_text(fusion.read_text() + BROKEN)
 
 
 def checkout(to: Path, version: str | None = None) -> None:
@@ -135,16 +140,18 @@ def install(folder: Path, disk: Path) -> str:
     disk.unlink(missing_ok=True)
     pi = Pi(folder, disk, folder / "share", folder / "qemu.log")
     started_s = time.monotonic()
-    pi.power_on()
-    pi.ssh("mkdir -p /etc/emotion-edge")
-    pi.write("/etc/emotion-edge/config.toml", SETTINGS)
-    command = "cd /mnt/host/checkout && deploy/install.sh --wheelhouse /mnt/host/wheelhouse"
-    first = pi.ssh(command, timeout_s=INSTALL_S).stdout
-    (folder / "install.log").write_text(first)
-    second = pi.ssh(command, timeout_s=INSTALL_S).stdout
+    try:
+        pi.power_on()
+        pi.ssh("mkdir -p /etc/emotion-edge")
+        pi.write("/etc/emotion-edge/config.toml", SETTINGS)
+        command = "cd /mnt/host/checkout && deploy/install.sh --wheelhouse /mnt/host/wheelhouse"
+        first = pi.ssh(command, timeout_s=INSTALL_S).stdout
+        (folder / "install.log").write_text(first)
+        second = pi.ssh(command, timeout_s=INSTALL_S).stdout
+    finally:
+        pi.power_off()
     if "nothing to do" not in second:
         raise PiError(f"the second install.sh found something to do: {second}")
-    pi.power_off()
     minutes = (time.monotonic() - started_s) / 60
     return say(
         True, 0, "install", f"{minutes:.0f} min, with its boot; a second run changes nothing"

@@ -4,7 +4,7 @@ import time
 from pathlib import Path
 
 from edge.messages import SERVICES
-from tests.pi.machine import Pi
+from tests.pi.machine import Pi, PiError
 
 ACTIVE_S = 3600.0
 """Six Pythons start at once, and every instruction is translated."""
@@ -32,18 +32,23 @@ class Product:
         said = self.pi.says(f"systemctl show -p MainPID --value {names}").split()
         return dict(zip(SERVICES, map(int, said), strict=True))
 
-    def are_active(self) -> bool:
-        names = " ".join(map(unit, SERVICES))
-        said = self.pi.ssh(f"systemctl is-active {names}", check=False).stdout.split()
-        return said == ["active"] * len(SERVICES)
+    def wait_for_another(self, service: str, pid: int, limit_s: float) -> None:
+        """Wait until the process is another than `pid`. In the guest: each look costs it time."""
+        ask = f"p=$(systemctl show -p MainPID --value {unit(service)})"
+        self.pi.ssh(f"while {ask}; [ $p = 0 -o $p = {pid} ]; do sleep 1; done", timeout_s=limit_s)
 
     def wait_until_active(self, limit_s: float = ACTIVE_S) -> float:
         """Seconds that it took. Raises AssertionError."""
         started_s = time.monotonic()
-        while time.monotonic() - started_s < limit_s:
-            if self.are_active():
-                return time.monotonic() - started_s
-            time.sleep(2)
+        names = " ".join(map(unit, SERVICES))
+        count = f"systemctl is-active {names} | grep -cx active"
+        waiting = f"until [ $({count}) = {len(SERVICES)} ]; do sleep 1; done"
+        try:
+            self.pi.ssh(waiting, timeout_s=limit_s)
+        except PiError:
+            pass
+        else:
+            return time.monotonic() - started_s
         states = self.pi.ssh("systemctl list-units --all --no-legend 'emotion-edge*'").stdout
         journal = self.pi.ssh("journalctl -q -n 20 -o cat -u 'emotion-edge*'").stdout
         raise AssertionError(f"not all units are active after {limit_s:.0f} s:\n{states}{journal}")
@@ -71,7 +76,7 @@ class Product:
     def feed(self, what: str, seconds: float) -> None:
         """Pictures into the camera, in the background: a PICTURE in the guest, or `empty`."""
         self.stop_feeding()
-        command = f"{PYTHON} {TOOLS}/feed.py {what} 5 {seconds:.0f}"
+        command = f"{PYTHON} {TOOLS}/feed.py {what} 3 {seconds:.0f}"
         self.pi.ssh(f"systemd-run -q --collect --unit=vpi-feed {command}")
 
     def stop_feeding(self) -> None:
