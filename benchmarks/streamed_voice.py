@@ -38,7 +38,7 @@ from training.voice_windows import SAMPLES, pressed
 Signal = NDArray[np.float32]
 
 PRESSES, LEAST_SHARE = 40, 0.95
-CLICKS, CLICK_EVERY_S = 9, 0.5
+CLICKS, CLICK_EVERY_S, CLICK = 9, 0.5, 0.5
 PIECE = voice_data.RATE_HZ // 50
 PIPE_BYTES = 4096
 
@@ -87,8 +87,10 @@ def delay_s(player: Player) -> float:
         stream.read(stream.rate_hz)
         for _ in range(CLICKS):
             played_s = time.monotonic()
-            player.play(np.array([0.5] * 16, np.float32))
+            player.play(np.full(16, CLICK, np.float32))
             heard = stream.read(every)
+            if np.abs(heard).max() < CLICK / 5:
+                raise RuntimeError("a click was not heard within half a second")
             begun_s = time.monotonic() - every / stream.rate_hz
             found.append(begun_s + float(np.abs(heard).argmax()) / stream.rate_hz - played_s)
     finally:
@@ -161,8 +163,9 @@ def compare(bench: Bench, config: Config, windows: list[Signal], folder: Path) -
     for number, window in enumerate(windows):
         heard, played = bench.answer(window)
         read = result_of(files, as_file(played, folder / "played.wav"))
-        agreed += read == heard
-        if read != heard:
+        agrees = read is not None and read == heard
+        agreed += agrees
+        if not agrees:
             print(f"clip {number}: the file is {read}, the stream {heard}", flush=True)
     return agreed
 
@@ -175,7 +178,8 @@ def measure(data: Path) -> int:
         os.environ.update(sink.environment)
         command = [sys.executable, "-m", "edge", "audio", "--config"]
         command.append(str(config.directory / "config.json"))
-        process, player = subprocess.Popen(command), Player(sink)
+        player = Player(sink)
+        process = subprocess.Popen(command)
         publisher = Publisher(config.endpoint("in"), config.device_name)
         try:
             product = Product(config, process)

@@ -119,7 +119,8 @@ through the device's own code, and fails where one is not as it stands here.
 """
 
 
-PICTURES = """"says little": so the desktop script counted, with the data that it was trained on.
+PICTURES = """The row that says little counts as the desktop script did, with its training data.
+"Chance calibration error" is what scores that are exactly right would show in so few samples.
 
 | {drawn}, against its labels: what was answered | how far scores can be trusted |
 |---|---|

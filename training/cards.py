@@ -33,9 +33,9 @@ FACE_FAILURES = (
 VOICE_FAILURES = (
     "RAVDESS is 24 actors of North America who say the same two sentences: other languages, "
     "children, old people and feelings that nobody plays were not measured.",
-    "Sad is the weakest (34 % of the unseen actors' sad clips, 19 % in a webcam's world): it "
-    "passes for calm or neutral; happy passes for surprised or neutral, disgust for anger.",
-    "It suits some speakers better than others: 53 to 77 % of a speaker's clips (actors 17-24).",
+    "Sad is the weakest: it passes for calm, happy or neutral; calm passes for neutral, happy for "
+    "surprised or neutral, fearful for sad, disgust for angry.",
+    "It suits some speakers better than others, and quiet rooms better than echoing ones.",
     "Only the first two seconds of a recording are heard; speech that begins late is cut off.",
 )
 ACTIVITY_FAILURES = (

@@ -1,8 +1,8 @@
 """A training run to a full-int8 model and its card: `python -m training.convert face --run RUN`.
 
-The card gets no figures here; `python -m training.evaluate` measures this very file. The same
-network before int8 goes to training/float/, so that the loss can be measured; beside that of the
-one that ships, TASK.pt holds the weights for those who want to go on training.
+The card gets no figures here; `python -m training.evaluate` measures this very file. Of the
+project's own models the same network before int8 goes to training/float/, so that the loss can be
+measured, and of those that ship the weights too (TASK.pt), for those who want to go on training.
 """
 
 import argparse
@@ -20,6 +20,7 @@ from training.to_tflite import float16, int8, rebuild
 from training.train import build_task
 
 CALIBRATION_INPUTS = 500
+KEPT = (Path("models_tflite"), Path("training/baseline"))
 
 
 def parse() -> argparse.Namespace:
@@ -62,8 +63,8 @@ def main() -> None:
     content = int8(rebuilt, calibration)
     out = wanted.out or MODELS[wanted.task]
     write_model(out, content, {**task.card_fields(), **names})
-    FLOAT.mkdir(exist_ok=True)
-    (FLOAT / out.name).write_bytes(float16(rebuilt))
+    if out.parent in KEPT:
+        (FLOAT / out.name).write_bytes(float16(rebuilt))
     if wanted.out is None:
         torch.save(half(state), FLOAT / f"{wanted.task}.pt")
     print(f"{out}: {len(content) / 1e6:.2f} MB after {state['epoch']} epochs")

@@ -71,7 +71,7 @@ class Trainer:
             self.network.load_state_dict(start["average"])
         self.average = self.place(task.network())
         self.average.load_state_dict(self.network.state_dict())
-        self.teachers = [self.place(averaged(run)) for run in options.teacher]
+        self.teachers = [self.place(teacher(run, options)) for run in options.teacher]
         self.optimiser = task.optimiser(self.network, options.rate)
         self.epoch = 0
         self.steps = task.steps(options.batch) * options.epochs
@@ -160,6 +160,15 @@ def averaged(run: Path) -> nn.Module:
     state = torch.load(run / "last.pt", map_location="cpu", weights_only=True)
     network.load_state_dict(state["average"])
     return network.eval()
+
+
+def teacher(run: Path, options: argparse.Namespace) -> nn.Module:
+    """A network to learn from. SystemExit if it may have seen what this run holds out."""
+    theirs, ours = json.loads((run / "options.json").read_text()), vars(options)
+    for name in ("data", "fold"):
+        if str(theirs.get(name)) != str(ours.get(name)):
+            raise SystemExit(f"{run}: trained with another --{name}; it may know who is held out")
+    return averaged(run)
 
 
 def build_task(options: argparse.Namespace) -> Task:

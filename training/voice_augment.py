@@ -12,6 +12,8 @@ Random = np.random.Generator
 Range = tuple[float, float]
 
 SPEED = 0.15
+# Below this noise is no louder than at it: rumble that nobody hears would be most of its power.
+LOWEST_HZ = 10.0
 SHIFT_S = (-0.6, 0.4)
 SNR_DB = (0.0, 30.0)
 # The reverberation's energy against the direct sound's, as amplitude: a microphone near and far.
@@ -55,9 +57,9 @@ def reverberate(
 
 
 def noise_like(signal: Signal, tilt: float, random: Random) -> Signal:
-    """Steady noise as long as the signal: `tilt` 0 is white, 0.5 pink, 1 brown above 10 Hz."""
+    """Steady noise as long as the signal: `tilt` 0 is white, 0.5 pink, 1 brown above LOWEST_HZ."""
     spectrum = np.fft.rfft(random.standard_normal(len(signal)))
-    spectrum /= np.maximum(np.arange(len(spectrum)), 20) ** tilt
+    spectrum /= np.maximum(np.fft.rfftfreq(len(signal), 1 / RATE_HZ), LOWEST_HZ) ** tilt
     return np.fft.irfft(spectrum, len(signal)).astype(np.float32)
 
 

@@ -151,7 +151,9 @@ def main() -> None:
     options = parser.parse_args()
     bank = build(voice_data.load(options.data), options.variants, options.workers)
     options.out.parent.mkdir(parents=True, exist_ok=True)
-    np.savez(options.out, clean=bank.clean, energies=bank.energies, begins=bank.begins)
+    part = options.out.with_suffix(".part.npz")
+    np.savez(part, clean=bank.clean, energies=bank.energies, begins=bank.begins)
+    part.replace(options.out)
     print(f"{options.out}: {len(bank.clean)} clips, {bank.variants} variants each")
 
 

@@ -25,6 +25,17 @@ def test_noise_is_as_far_below_the_voice_as_was_asked_for(clip: np.ndarray) -> N
     assert 20 * np.log10(rms(clip) / rms(added)) == pytest.approx(15, abs=0.01)
 
 
+@pytest.mark.parametrize("tilt", [0.5, 1.0])
+def test_noise_sounds_the_same_however_long_it_is(tilt: float) -> None:
+    def share_above_50_hz(seconds: int) -> float:
+        silence = np.zeros(seconds * voice_data.RATE_HZ, np.float32)
+        noise = voice_augment.noise_like(silence, tilt, np.random.default_rng(0))
+        power = np.square(np.abs(np.fft.rfft(noise)))
+        return float(power[50 * seconds :].sum() / power.sum())
+
+    assert share_above_50_hz(60) == pytest.approx(share_above_50_hz(2), rel=0.15)
+
+
 def test_a_webcams_world_is_the_same_for_the_same_seed_only(clip: np.ndarray) -> None:
     heard = voice_world.webcam(clip, 3)
     assert np.array_equal(heard, voice_world.webcam(clip, 3))
