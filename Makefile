@@ -13,7 +13,7 @@ run: setup ## everything, in this terminal; ARGS="--camera 0 --screen window"
 test: setup-dev ## all tests that this machine can run
 	$(BIN)/python -m pytest $(ARGS)
 
-test-pi: setup-dev ## everything again on a virtual Raspberry Pi; needs root and Debian 12, takes two hours
+test-pi: setup-dev ## everything again on a virtual Raspberry Pi; needs root and Debian 12, takes hours
 	$(BIN)/python -m tests.pi $(ARGS)
 
 check: setup-dev ## style, types, who may import whom, and what the units may do
