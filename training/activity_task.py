@@ -78,7 +78,7 @@ class ActivityTask:
     def released(self, network: nn.Module) -> nn.Module:
         """The network with its threshold moved into the last bias, so that 0.5 decides.
 
-        The threshold lets REFUSED_SHARE of the validation speech go, and no more.
+        With this threshold REFUSED_SHARE of the validation speech is refused, and no more.
         """
         with torch.no_grad():
             logits = network.eval()(self.chosen_on)

@@ -119,9 +119,11 @@ through the device's own code, and fails where one is not as it stands here.
 """
 
 
-PICTURES = """The row that says little counts as the desktop script did, with its training data.
+CHANCE = """\
 "Chance calibration error" is what scores that are exactly right would show in so few samples.
-
+"""
+PICTURES = """The row that says little counts as the desktop script did, with its training data.
+{chance}
 | {drawn}, against its labels: what was answered | how far scores can be trusted |
 |---|---|
 | ![Confusion matrix]({stem}-confusion.png) | ![Reliability diagram]({stem}-reliability.png) |
@@ -133,6 +135,7 @@ def page(stem: str, card: Card) -> str:
     cost = card.figures["cost"]
     megabytes, millions = cost["bytes"] / 1e6, cost["multiply_adds"] / 1e6
     drawn = DRAWN.get(card.kind)
+    chance = CHANCE if drawn and "chance_calibration_error" in card.figures[drawn] else ""
     return PAGE.format(
         stem=stem,
         task=TASKS[card.kind],
@@ -140,7 +143,7 @@ def page(stem: str, card: Card) -> str:
         labels=", ".join(card.labels),
         cost=f"{megabytes:.2f} MB, {millions:.0f} million multiply-adds.",
         table=table(card),
-        pictures=PICTURES.format(drawn=drawn, stem=stem) if drawn else "",
+        pictures=PICTURES.format(drawn=drawn, stem=stem, chance=chance) if drawn else "",
         known_failures=bullets(card.known_failures),
         not_for=bullets(card.not_for),
     )
