@@ -1,4 +1,4 @@
-"""Compile what the processes import, by importing it: a fifth of all the Python that lies there.
+"""Compile what the processes import, by importing it: a quarter of all the Python that lies there.
 
 Run by install.sh with the release's own Python. The service may not write to its release, so that
 what is not compiled now would be compiled at every start.

@@ -61,7 +61,7 @@ class Pi:
         self._hold_the_line()
 
     def _hold_the_line(self) -> None:
-        """One connection for all commands: every handshake would cost the guest a second."""
+        """One connection for all commands: a handshake is much work for the guest."""
         self._control.unlink(missing_ok=True)
         devnull = subprocess.DEVNULL
         command = [*self.ssh_command(), "-M", "-N"]
@@ -87,7 +87,7 @@ class Pi:
             "accel": "tcg,thread=single,tb-size=512",
             # The guest's clock counts its instructions: where this machine is busy, the guest's
             # time goes slower, and its own limits (starts, watchdogs) mean what they should.
-            # One instruction a nanosecond: a third of what a core of a Pi 4 can do.
+            # One instruction a nanosecond.
             "icount": "shift=0",
             "cpu": "cortex-a72",
             "smp": "1",  # more would only share one thread
