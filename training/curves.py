@@ -23,14 +23,15 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("logs", type=Path, nargs="+")
     options = parser.parse_args()
-    figure, axes = plt.subplots(figsize=(7.2, 4.2), layout="constrained")
+    figure, axes = plt.subplots(figsize=(9.6, 4.6), layout="constrained")
+    axes.set_prop_cycle(color=plt.get_cmap("tab20").colors)
     for log in options.logs:
         accuracy = [100 * share for share in column(log, "validation_accuracy")]
         axes.plot(column(log, "epoch"), accuracy, label=f"{log.stem} ({accuracy[-1]:.1f} %)")
     axes.set_xlabel("epoch")
     axes.set_ylabel("accuracy on validation data, %")
     axes.grid(alpha=0.3)
-    axes.legend(frameon=False, loc="lower right")
+    figure.legend(frameon=False, loc="outside right center")
     axes.spines[["top", "right"]].set_visible(False)
     figure.savefig(options.out, dpi=110, metadata={"Software": None})
 

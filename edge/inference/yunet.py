@@ -22,6 +22,8 @@ YUNET_SHA256 = "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4
 YUNET_PATH = Path(__file__).resolve().parents[2] / "models_tflite" / YUNET_NAME
 FINE_PX, COARSE_PX, NEAR_PX = 640, 320, 160
 """The longer side of what the network gets: of the whole picture, or of what is around a face."""
+LEAST_PX = 64
+"""Of a stripe of less than two of the network's strides OpenCV reads memory that nobody wrote."""
 SCORE, SCORE_KNOWN = 0.6, 0.4
 """So sure the network must be of a face; less is enough where one was a moment ago."""
 FINE_S, COARSE_S = 1.0, 0.2
@@ -74,7 +76,7 @@ class YuNet:
         check_weights(path)
         self._min_face = min_face
         self._clock = clock
-        self._size = (0, 0)
+        self._size: tuple[int, ...] = ()
         self._known: list[Face] = []
         self._shape: tuple[int, ...] = ()
         self._next_fine_s = self._next_coarse_s = 0.0
@@ -127,15 +129,17 @@ class YuNet:
         height, width = image.shape[:2]
         scale = longer_px / max(width, height)
         size = (max(1, round(width * scale)), max(1, round(height * scale)))
-        if size != self._size:
-            self._size = size
-            self._network.setInputSize(size)
-        found = self._network.detect(cv2.resize(image, size, interpolation=cv2.INTER_LINEAR))[1]
+        small = cv2.resize(image, size, interpolation=cv2.INTER_LINEAR)
+        right, bottom = (max(0, LEAST_PX - side) for side in size)
+        small = cv2.copyMakeBorder(small, 0, bottom, 0, right, cv2.BORDER_REPLICATE)
+        if small.shape != self._size:
+            self._size = small.shape
+            self._network.setInputSize(small.shape[1::-1])
+        found = self._network.detect(small)[1]
         if found is None:
             return []
         faces = [from_landmarks(row / scale, float(row[14])) for row in found if row[14] >= least]
-        # In a picture that is a mere stripe the network finds faces of infinite size.
-        return [face for face in faces if self._min_face <= face.box[2] < 2 * max(width, height)]
+        return [face for face in faces if self._min_face <= face.box[2]]
 
 
 def shifted(face: Face, x: int, y: int) -> tuple[float, float, float, float]:

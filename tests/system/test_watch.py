@@ -1,9 +1,11 @@
 """`watch` on this host, and whether what is really sent fits the shipped schema."""
 
+import contextlib
 import json
 import os
 import pty
 import signal
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -42,6 +44,13 @@ def test_watch_without_an_address_shows_this_device_where_it_runs(here: dict[str
     assert [line.split()[:2] for line in out.splitlines()] == [["test", "health.hub"]] * 2
 
 
+def read_on(keyboard: int) -> None:
+    """Until nobody has the terminal open any more."""
+    with contextlib.suppress(OSError):
+        while os.read(keyboard, 4096):
+            pass
+
+
 def test_watch_in_a_terminal_keeps_one_line_a_topic(here: dict[str, str]) -> None:
     keyboard, terminal = pty.openpty()
     endpoint = f"ipc://{here['XDG_RUNTIME_DIR']}/emotion-edge/out"
@@ -51,9 +60,13 @@ def test_watch_in_a_terminal_keeps_one_line_a_topic(here: dict[str, str]) -> Non
         while shown.count(b"health.hub") < 3 and time.monotonic() < deadline_s:
             shown += os.read(keyboard, 4096)
         process.send_signal(signal.SIGINT)
+        # A terminal that is not read fills up, and who writes to it waits.
+        reader = threading.Thread(target=read_on, args=(keyboard,))
+        reader.start()
         assert process.wait(PATIENCE_S) == 0
-    for descriptor in (keyboard, terminal):
-        os.close(descriptor)
+        os.close(terminal)
+        reader.join()
+    os.close(keyboard)
     screen = shown.decode().split("\x1b[H")[-2]
     assert screen.count("\n") == 3, "the device, its one topic, the line at the foot"
     assert "live" in screen

@@ -1,5 +1,6 @@
 """Faces: the crops that the network was trained on, from both detectors."""
 
+from collections import deque
 from pathlib import Path
 
 import cv2
@@ -90,6 +91,16 @@ def test_smaller_faces_than_asked_for_are_passed_over(name: str, group: Image) -
         faces = make_detector("haar", "", name, 80).detect_all(group)  # type: ignore[arg-type]
     assert 0 < len(faces) < 4
     assert all(face.box[2] >= 79 for face in faces)
+
+
+@needs_yunet
+def test_a_stripe_holds_no_face_whatever_lay_in_memory_before() -> None:
+    random = np.random.default_rng(0)
+    left_behind: deque[np.ndarray] = deque(maxlen=5)
+    for _ in range(100):
+        yunet = detector("yunet")
+        left_behind.append(random.random(random.integers(10, 400_000)).astype(np.float32))
+        assert yunet.detect_all(np.full((20, 2000, 3), 128, np.uint8)) == []
 
 
 @pytest.mark.parametrize("name", DETECTORS)
