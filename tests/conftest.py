@@ -1,6 +1,7 @@
 """What the tests share: a configuration of its own for each, and a hub to meet at."""
 
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,9 @@ import pytest
 from edge.config import Bus, Config
 from edge.services import hub
 from tests.helpers import free_port, running
+
+# A shell has Ctrl-C ignored by what it runs in the background, and by all that this starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture

@@ -365,8 +365,11 @@ def test_a_microphone_that_hangs_for_good_ends_the_process_to_have_it_started_ag
             ended.set()
 
     with service(with_hub, run) as (_, publisher):
-        press(publisher)
-        assert ended.wait(15)
+        pressed = 0
+        while not ended.wait(1) and pressed < 30:  # more than one are ignored meanwhile
+            press(publisher)
+            pressed += 1
+        assert ended.is_set()
 
 
 def test_the_microphone_is_open_only_while_recording(
