@@ -1,8 +1,8 @@
 """MFCC in two steps, so that what lies between can be altered: noise, microphone, place in time.
 
 The device's 40 coefficients of 40 filters lose nothing: from the mel energies of a longer sound the
-same features come, up to the frame that the window's end cuts. Energies are powers, (n, frames,
-filters) float32 tensors; the power of two sounds together is the sum of theirs.
+same features come, but for the floor of noise and the frame that the window's end cuts. Energies
+are powers, (n, frames, filters) float32 tensors; two sounds together have the sum of theirs.
 """
 
 import numpy as np
@@ -44,22 +44,22 @@ class Microphone:
         """(tilts, frames, filters) of noise whose mean square is 1."""
         transform = dct(np.eye(settings.filters), norm="ortho", axis=1)
         self.transform = torch.from_numpy(transform[:, : settings.coefficients]).float()
-        # Mean square of the sound per unit of energy in each filter: white noise has it all alike,
-        # but for pre-emphasis, which is undone.
         self.weights = self._weights()
 
     def unit(self, noise: Signal) -> Tensor:
         return torch.from_numpy(log_energies(noise, self.settings)).exp()
 
     def _weights(self) -> Tensor:
-        """(filters,) with which energies add up to a sound's mean square; fitted to the noises."""
-        means = self.noises.double().mean(1)
-        highest = self.settings.high_hz
-        points = np.linspace(*map(mel, (self.settings.low_hz, highest)), self.settings.filters + 2)
-        turn = 2 * np.pi * hertz(points[1:-1]) / self.settings.rate_hz
+        """(filters,) with which energies add up to a sound's mean square.
+
+        White noise has it all alike, but for pre-emphasis, which is undone.
+        """
+        ends = psf.base.hz2mel(np.array([self.settings.low_hz, self.settings.high_hz]))
+        centres_hz = psf.base.mel2hz(np.linspace(*ends, self.settings.filters + 2)[1:-1])
+        turn = 2 * np.pi * centres_hz / self.settings.rate_hz
         emphasis = np.abs(1 - self.settings.preemphasis * np.exp(-1j * turn)) ** 2
         weights = torch.from_numpy(1 / emphasis)
-        return (weights / (means @ weights)[0]).float()
+        return (weights / (self.noises[0].double().mean(0) @ weights)).float()
 
     def power(self, energies: Tensor) -> Tensor:
         """Mean square over the window, (n, 1, 1)."""
@@ -122,14 +122,6 @@ def deaf(energies: Tensor, random: np.random.Generator) -> Tensor:
 
 def per_row(values: NDArray[np.float64]) -> Tensor:
     return torch.from_numpy(values).float()[:, None, None]
-
-
-def mel(hz: float) -> float:
-    return float(psf.base.hz2mel(hz))
-
-
-def hertz(mels: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.asarray(psf.base.mel2hz(mels))
 
 
 def warped(energies: Tensor, factors: NDArray[np.float64]) -> Tensor:

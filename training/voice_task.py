@@ -92,10 +92,8 @@ class VoiceTask:
         for clips in order[: steps * batch].reshape(steps, -1):
             inputs = masked(self.heard(clips, random), random)
             targets = self.targets[torch.from_numpy(clips)]
-            share, other = (
-                random.beta(MIXUP, MIXUP),
-                torch.from_numpy(random.permutation(len(clips))),
-            )
+            share = random.beta(MIXUP, MIXUP)
+            other = torch.from_numpy(random.permutation(len(clips)))
             yield (
                 (share * inputs + (1 - share) * inputs[other]).to(device),
                 (share * targets + (1 - share) * targets[other]).to(device),
@@ -104,10 +102,8 @@ class VoiceTask:
     def validation(self) -> tuple[Tensor, Tensor]:
         """The held-out actors' clean windows, inputs and labels (n,): what is measured."""
         windows = self.bank.clean[self.held_out].astype(np.float32)
-        cuts = windows.shape[1]
-        return self.normalise(windows.reshape(-1, *windows.shape[2:])), self.labels[
-            torch.from_numpy(self.held_out)
-        ].repeat_interleave(cuts)
+        labels = self.labels[torch.from_numpy(self.held_out)].repeat_interleave(windows.shape[1])
+        return self.normalise(windows.reshape(-1, *windows.shape[2:])), labels
 
     def calibration(self, count: int) -> Tensor:
         """`count` Training windows, half of them clean, for the ranges of int8."""
