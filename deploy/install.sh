@@ -276,6 +276,11 @@ first_settings() {
   fi
 }
 
+# Whoever may not look into the folder, with --dry-run, sees neither key nor its absence.
+has_key() {
+  [ -e $settings/keys/device.key ] || { [ -d $settings/keys ] && [ ! -x $settings/keys ]; }
+}
+
 make_keys_folder() {
   install -d -m 700 $settings/keys
   chown -R emotion-edge:emotion-edge $settings/keys
@@ -415,7 +420,7 @@ make_window "$from"
 if [ "$(readlink /usr/local/bin/emotion-edge)" != $opt/current/venv/bin/emotion-edge ]; then
   act "link /usr/local/bin/emotion-edge" link $opt/current/venv/bin/emotion-edge /usr/local/bin/emotion-edge
 fi
-if [ ! -e $settings/keys/device.key ]; then
+if ! has_key; then
   act "make the device's key" "$opt/releases/$release/venv/bin/emotion-edge" keys make
 fi
 enable_units

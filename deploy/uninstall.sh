@@ -68,6 +68,9 @@ remove_services
 remove /run/emotion-edge
 remove_user
 remove $opt
+# The rule of docs/boards.md, which lets that user switch the computer off.
+remove /etc/polkit-1/rules.d/50-emotion-edge-poweroff.rules \
+  /etc/polkit-1/localauthority/50-local.d/50-emotion-edge-poweroff.pkla
 if [ "$(readlink /usr/local/bin/emotion-edge)" = $opt/current/venv/bin/emotion-edge ]; then
   remove /usr/local/bin/emotion-edge
 fi

@@ -16,7 +16,7 @@ from edge.messages import SERVICES, Audio, Face, Recording
 from edge.overlay.chart import COLOURS
 from tests.pi.ear import Ear
 from tests.pi.machine import Pi
-from tests.pi.product import SETTINGS, TOOLS, Product, unit
+from tests.pi.product import RELEASE, SETTINGS, TOOLS, Product, unit
 
 SOON_S = 400.0
 """For what takes a second or two on a board."""
@@ -28,6 +28,7 @@ BOX_PX = 300
 """A box of 100 px side and its label have more of their colour."""
 FACE = f"{TOOLS}/face.jpg"
 SPEECH = f"{TOOLS}/speech.wav"
+BUTTON = "/run/vpi/gpio/sim_gpio17/pull"
 
 
 @dataclass
@@ -300,15 +301,15 @@ def upgrade(bench: Bench) -> str:
     """A next version takes over; one that does not work is taken back; settings stay."""
     pi, product = bench.pi, bench.product
     settings = pi.says(f"sha256sum {SETTINGS}; ls {Path(SETTINGS).parent}/keys")
-    first = pi.says("readlink /opt/emotion-edge/current")
+    first = pi.says(f"readlink {RELEASE}")
     install = "deploy/install.sh --wheelhouse /mnt/host/wheelhouse"
     pi.ssh(f"cd /mnt/host/next && {install}", timeout_s=3600)
-    second = pi.says("readlink /opt/emotion-edge/current")
+    second = pi.says(f"readlink {RELEASE}")
     assert second != first and "9.0.0" in second, second
     product.wait_until_active()
     broken = pi.ssh(f"cd /mnt/host/broken && {install}", check=False, timeout_s=3600)
     assert broken.returncode == 1, broken.stdout + broken.stderr
-    assert pi.says("readlink /opt/emotion-edge/current") == second, broken.stdout
+    assert pi.says(f"readlink {RELEASE}") == second, broken.stdout
     product.wait_until_active()
     assert pi.says(f"sha256sum {SETTINGS}; ls {Path(SETTINGS).parent}/keys") == settings
     said = broken.stderr.strip().splitlines()[-1]
@@ -346,6 +347,47 @@ def written(bench: Bench) -> dict[str, str]:
     }
 
 
+def long_press(bench: Bench) -> str:
+    """Three seconds at GPIO17 switch the board off in good order, where that is set and allowed."""
+    pi, product = bench.pi, bench.product
+    pi.ssh(f"cp {RELEASE}/deploy/polkit/50-emotion-edge-poweroff.rules /etc/polkit-1/rules.d/")
+    pi.ssh(f"sed -i 's/^.audio.button.$/&\\npower_off_s = 3.0/' {SETTINGS}")
+    pi.ssh(f"systemctl restart {unit('audio')}")
+    with bench.ear() as ear:
+        ear.await_state("audio", "ok", SOON_S)
+    before = shutdowns(pi)
+    pi.ssh(f"python3 {TOOLS}/press.py 20", check=False)
+    state = pi.says("systemctl is-system-running || true")
+    assert state != "stopping", "a short press switched it off"
+    pi.ssh(f"echo pull-down > {BUTTON}", check=False)
+    pi.await_off(WATCHDOG_S)
+    pi.power_on()
+    product.wait_until_active()
+    assert shutdowns(pi) == before + 1, "it went off without a shutdown"
+    return "100 ms leave it on; 3 s switch it off in good order; on again, six units are active"
+
+
+def shutdowns(pi: Pi) -> int:
+    """How often it was shut down in good order, ever. last(1)"""
+    return int(pi.says("last -x shutdown | grep -c ^shutdown || true"))
+
+
+def uninstall(bench: Bench) -> str:
+    """uninstall.sh leaves settings and keys; with --purge, nothing."""
+    pi = bench.pi
+    settings = f"cat {SETTINGS} {Path(SETTINGS).parent}/keys/* | sha256sum"
+    before = pi.says(settings)
+    script = "/mnt/host/checkout/deploy/uninstall.sh"
+    pi.ssh(script)
+    assert pi.says(settings) == before, "settings or keys are others"
+    assert not pi.says("systemctl list-units --all --no-legend 'emotion-edge*'")
+    pi.ssh(f"{script} --purge")
+    left = pi.says("find / -xdev -name '*emotion-edge*' -not -path '/var/log/*'")
+    left += pi.says("getent passwd emotion-edge; getent group emotion-edge gpio; true")
+    assert not left, left
+    return "settings and keys stay; with --purge no file, unit, user or group is left"
+
+
 CHECKS = {
     1: power_on,
     2: face,
@@ -357,4 +399,6 @@ CHECKS = {
     8: power_cuts,
     9: upgrade,
     10: idle,
+    11: long_press,
+    12: uninstall,
 }

@@ -190,6 +190,15 @@ class Pi:
                 self._qemu.wait(BOOT_S)
             self.cut_power()
 
+    def await_off(self, limit_s: float) -> None:
+        """Wait until it has switched itself off. Raises PiError where it does not."""
+        assert self._qemu is not None
+        try:
+            self._qemu.wait(limit_s)
+        except subprocess.TimeoutExpired as error:
+            raise PiError(f"it is still on after {limit_s:.0f} s") from error
+        self.cut_power()
+
     def cut_power(self) -> None:
         """Pull the plug: what the guest had not written is lost."""
         self._hang_up()

@@ -10,7 +10,8 @@ ACTIVE_S = 3600.0
 """Six Pythons start at once, and every instruction is translated."""
 SETTINGS = "/etc/emotion-edge/config.toml"
 TOOLS = "/mnt/host/inside"
-PYTHON = "/opt/emotion-edge/current/venv/bin/python"
+RELEASE = "/opt/emotion-edge/current"
+PYTHON = f"{RELEASE}/venv/bin/python"
 
 
 def unit(service: str) -> str:
