@@ -7,16 +7,22 @@ in the key's file.
 import asyncio
 import logging
 import socket
+import threading
 import time
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from edge import __version__
+
+if TYPE_CHECKING:
+    from zeroconf import Zeroconf
 
 log = logging.getLogger(__name__)
 
 SERVICE = "_emotion-edge._tcp.local."
 LISTEN_S = 2.0
+AGAIN_S = 5.0
+"""How often the addresses are looked at."""
 ANY = ("*", "0.0.0.0")
 
 
@@ -30,39 +36,90 @@ class Found(NamedTuple):
 
 
 def announce(endpoint: str, device: str, locked: bool) -> Callable[[], None]:
-    """Announce a door `tcp://ADDRESS:PORT` until the answer is called. Does without zeroconf."""
+    """Announce a door `tcp://ADDRESS:PORT` until the answer is called. Does without zeroconf.
+
+    Where the network comes later, goes, or gives another address, that is announced.
+    """
     try:
-        import zeroconf
+        import zeroconf  # noqa: F401
     except ImportError:
         log.info("not announced on the network: zeroconf is not installed")
         return lambda: None
-    try:
-        host, _, port = endpoint.removeprefix("tcp://").rpartition(":")
-        info = zeroconf.ServiceInfo(
+    over = threading.Event()
+    announcement = _Announcement(endpoint, device, locked)
+    thread = threading.Thread(target=announcement.keep, args=(over,), daemon=True)
+    thread.start()
+
+    def stop() -> None:
+        over.set()
+        thread.join()
+
+    return stop
+
+
+class _Announcement:
+    """What is said of one door, of the addresses that there are; in a thread, for it waits."""
+
+    def __init__(self, endpoint: str, device: str, locked: bool) -> None:
+        self._host, _, self._port = endpoint.removeprefix("tcp://").rpartition(":")
+        self._device, self._locked = device, locked
+        self._addresses: list[str] = []
+        self._responder: Zeroconf | None = None
+
+    def keep(self, over: threading.Event) -> None:
+        """Announce, anew where the addresses change, until it is over."""
+        from zeroconf import Error
+
+        said = ""
+        while True:
+            try:
+                self._renew(_addresses_of(self._host))
+            except (OSError, ValueError, Error) as error:
+                if str(error) != said:
+                    said = str(error)
+                    log.warning("not announced on the network: %s", said)
+            if over.wait(AGAIN_S):
+                break
+        self._renew([])
+
+    def _renew(self, addresses: list[str]) -> None:
+        if addresses == self._addresses:
+            return
+        if self._responder is not None:
+            self._responder.close()
+        self._addresses, self._responder = [], None
+        if addresses:
+            self._responder = self._respond(addresses)
+            self._addresses = addresses
+
+    def _respond(self, addresses: list[str]) -> "Zeroconf":
+        from zeroconf import ServiceInfo, Zeroconf
+
+        info = ServiceInfo(
             SERVICE,
-            f"{device}.{SERVICE}",
-            port=int(port),
-            properties={"version": __version__, "locked": str(int(locked))},
+            f"{self._device}.{SERVICE}",
+            port=int(self._port),
+            properties={"version": __version__, "locked": str(int(self._locked))},
             server=f"{socket.gethostname()}.local.",
-            parsed_addresses=_addresses_of(host),
+            parsed_addresses=addresses,
         )
-        responder = zeroconf.Zeroconf()
-    except (OSError, ValueError, zeroconf.Error) as error:
-        log.warning("not announced on the network: %s", error)
-        return lambda: None
-    assert responder.loop is not None
-    registering = responder.async_register_service(info, allow_name_change=True)
-    asyncio.run_coroutine_threadsafe(registering, responder.loop)
-    return responder.close
+        responder = Zeroconf()
+        assert responder.loop is not None
+        registering = responder.async_register_service(info, allow_name_change=True)
+        asyncio.run_coroutine_threadsafe(registering, responder.loop)
+        return responder
 
 
 def _addresses_of(host: str) -> list[str]:
-    """IPv4 addresses of what a door is bound to: every interface, one of them, or an address."""
+    """IPv4 addresses of what a door is bound to: every interface, one of them, or an address.
+
+    Raises OSError for a name that is not known.
+    """
     import ifaddr  # zeroconf brings it
 
     own = [(a.name, str(ip.ip)) for a in ifaddr.get_adapters() for ip in a.ips if ip.is_IPv4]
     if host in ANY:
-        return [address for _, address in own if not address.startswith("127.")]
+        return sorted(address for _, address in own if not address.startswith("127."))
     return [address for name, address in own if name == host] or [socket.gethostbyname(host)]
 
 

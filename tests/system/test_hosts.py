@@ -13,7 +13,7 @@ import pytest
 
 from edge import config as settings
 from tests.helpers import PATIENCE_S, ROOT
-from tests.hosts import Host, needs_hosts, two_hosts
+from tests.hosts import Host, ip, needs_hosts, two_hosts
 from tests.robustness.sizes import CUT_S, measured
 
 pytestmark = needs_hosts
@@ -96,17 +96,28 @@ def test_a_subscriber_outlives_a_cut_cable_and_says_that_it_was_stale(
     assert "back after" in said
 
 
-def test_watch_without_an_address_finds_the_device(hosts: tuple[Host, Host]) -> None:
+def found_from(laptop: Host) -> str:
+    """What `watch` finds, as soon as it finds the device."""
+    deadline_s = time.monotonic() + PATIENCE_S
+    found = ""
+    while "kitchen" not in found and time.monotonic() < deadline_s:
+        with laptop.start("exec emotion-edge watch") as watching:
+            found, _ = watching.communicate(timeout=60)
+    return found
+
+
+@pytest.mark.parametrize("network", ["there", "later"])
+def test_watch_without_an_address_finds_the_device(hosts: tuple[Host, Host], network: str) -> None:
     pytest.importorskip("zeroconf", reason="zeroconf is not installed")
     device, laptop = hosts
     done(device, "emotion-edge keys --config config.toml make")
-    with program(device, "exec emotion-edge hub --config config.toml") as hub:
-        assert hub.stderr is not None
-        deadline_s = time.monotonic() + PATIENCE_S
-        found = ""
-        while "kitchen" not in found and time.monotonic() < deadline_s:
-            with laptop.start("exec emotion-edge watch") as watching:
-                found, _ = watching.communicate(timeout=60)
+    if network == "later":
+        ip("-n", device.name, "address", "flush", "dev", "eth0")
+    with program(device, "exec emotion-edge hub --config config.toml"):
+        if network == "later":
+            done(device, "until ss -ltn | grep -q :5556; do sleep 0.1; done")
+            ip("-n", device.name, "address", "add", f"{device.address}/24", "dev", "eth0")
+        found = found_from(laptop)
     assert found.splitlines()[0].startswith("kitchen  (")
     assert found.splitlines()[1] == "    emotion-edge watch tcp://10.77.0.1:5556 --key FILE"
 
