@@ -21,8 +21,8 @@ from training.voice_bank import LEAST, log_energies
 NOISE_S = 60
 TILTS = (0.0, 0.25, 0.5, 0.75, 1.0)
 """From white to brown, see `voice_augment.noise_like`."""
-SNR_DB = (0.0, 35.0)
-NOISE_SHARE = 0.7
+SNR_DB = (0.0, 25.0)
+NOISE_SHARE = 0.85
 COLOUR_DB = 9.0
 COLOUR_SHARE = 0.6
 # A throat longer or shorter: its resonances lie lower or higher (Jaitly & Hinton 2013).

@@ -221,7 +221,7 @@ def parse() -> argparse.Namespace:
     )
     voice.set_defaults(
         data=Path("../shared/data/ravdess_16k"),
-        epochs=150, width=96, batch=32, rate=2e-3, ema=0.99,
+        epochs=200, width=96, batch=32, rate=2e-3, ema=0.99,
     )  # fmt: skip
     activity.add_argument("--bank", type=Path, default=ACTIVITY_BANK)
     activity.set_defaults(epochs=20, width=16, batch=64, rate=2e-3, ema=0.99)

@@ -8,7 +8,6 @@ import numpy as np
 from tqdm import tqdm
 
 from edge.inference.speech_emotion import SpeechEmotion
-from edge.inference.speech_features import features
 from training import metrics, voice_data, voice_world
 from training.calibration import Labels, Logits, calibrated, cost, measured
 from training.cards import FLOAT
@@ -50,11 +49,9 @@ class VoiceFigures:
 
     def in_float(self, voices: voice_data.VoiceSet) -> dict[str, Any]:
         """The accuracy before int8, 'pressed' windows."""
-        network, settings = FloatModel(self.twin), self.card.features
-        assert settings is not None
-        shape = self.card.input.shape
-        inputs = [self.card.normalise(features(pressed(c), settings)) for c in voices.clips]
-        answers = [network(x.reshape(shape)).argmax() for x in tqdm(inputs, "before int8")]
+        network = FloatModel(self.twin)
+        inputs = [self.network.inputs(pressed(clip)) for clip in voices.clips]
+        answers = [network(x).argmax() for x in tqdm(inputs, "before int8")]
         right = np.array(answers) == voices.labels
         return {"samples": len(right), "accuracy": round(float(right.mean()), 4)}
 

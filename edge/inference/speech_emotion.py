@@ -7,7 +7,10 @@ from numpy.typing import NDArray
 
 from edge.inference.card import ModelError
 from edge.inference.interpreter import open_model
-from edge.inference.speech_features import Signal, features
+from edge.inference.speech_features import Signal, checked, features
+
+STEP_S = 0.04
+"""Four frames, the steps in which the networks go through time."""
 
 
 class SpeechEmotion:
@@ -33,5 +36,16 @@ class SpeechEmotion:
 
     def logits(self, signal: Signal) -> NDArray[np.float32]:
         """The network's answer (n labels,), before the temperature."""
-        x = self.card.normalise(features(signal, self._settings))
-        return self._network(x.reshape(self.card.input.shape))
+        return self._network(self.inputs(signal))
+
+    def inputs(self, signal: Signal) -> NDArray[np.float32]:
+        """What the network takes of a signal, before int8: of the card's shape.
+
+        The window begins a whole number of the network's steps before the signal's peak, up to one
+        step late, so that a recording that began some milliseconds earlier is heard alike.
+        """
+        signal = checked(signal)
+        step = round(STEP_S * self._settings.rate_hz)
+        peak = int(np.argmax(np.abs(signal[: self._settings.window_samples])))
+        found = features(signal[peak % step :], self._settings)
+        return self.card.normalise(found).reshape(self.card.input.shape)
