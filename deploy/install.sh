@@ -164,14 +164,15 @@ build_release() {
   trap - EXIT
 }
 
-# The pip that python3-venv brings, straight from its wheel: a release needs none of its own.
+# The pip that python3-venv brings, straight from its wheel: a release needs none of its own. Ubuntu
+# 22.04's builds what has no wheel with the environment's setuptools, and there are none, unless told.
 install_requirements() {
   local pip sources=() needs
   [ -z "$wheelhouse" ] || sources=(--no-index --find-links "$wheelhouse")
   read -ra needs < <(sed -n 's/^dependencies = \[\(.*\)\]/\1/p' pyproject.toml | tr -d '",')
   pip=$(find /usr/share/python-wheels -name 'pip-*.whl' | sort -V | tail -1)
   PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore \
-    "$1/bin/python" "$pip/pip" install -q --no-compile "${sources[@]}" "${needs[@]}" \
+    "$1/bin/python" "$pip/pip" install -q --no-compile --use-pep517 "${sources[@]}" "${needs[@]}" \
     -r requirements-edge.txt -r requirements-discovery.txt
 }
 

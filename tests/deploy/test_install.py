@@ -63,3 +63,21 @@ def test_the_scripts_can_be_executed():
 def test_shellcheck_is_content():
     done = subprocess.run(["shellcheck", *SCRIPTS], cwd=PROJECT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
+
+
+def call(function: str, *arguments: str | Path, **variables: str) -> str:
+    """What one function of install.sh prints; the rest of the script is not run."""
+    script = (PROJECT / "deploy/install.sh").read_text().partition('\narguments "$@"\n')[0]
+    script = script.replace('cd "$(dirname "$0")/.."', f'cd "{PROJECT}"')
+    command = ["bash", "-c", f'{script}\n{function} "$@"', "install.sh", *map(str, arguments)]
+    done = subprocess.run(command, env={**os.environ, **variables}, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_what_has_no_wheel_is_built_without_setuptools_of_the_environments_own(tmp_path: Path):
+    python = tmp_path / "bin/python"
+    python.parent.mkdir()
+    python.write_text('#!/bin/sh\necho "$@"\n')
+    python.chmod(0o755)
+    assert " --use-pep517 " in call("install_requirements", tmp_path)
