@@ -125,8 +125,16 @@ wanted_packages() {
   done
 }
 
+# A new system's apt knows of no package yet, and what it does not know would not be wanted.
+know_packages() {
+  if [ -z "$wheelhouse" ] && ! LC_ALL=C apt-cache policy | grep ' Packages$' >/dev/null; then
+    act "apt-get update" apt-get update -qq
+  fi
+}
+
 install_packages() {
   local missing=() package
+  know_packages
   while read -r package; do is_installed "$package" || missing+=("$package"); done < <(wanted_packages)
   [ ${#missing[@]} -gt 0 ] || return 0
   [ -z "$wheelhouse" ] || die "without a network these must be there already: apt-get install ${missing[*]}"

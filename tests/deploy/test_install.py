@@ -65,11 +65,11 @@ def test_shellcheck_is_content():
     assert done.returncode == 0, done.stdout
 
 
-def call(function: str, *arguments: str | Path, **variables: str) -> str:
-    """What one function of install.sh prints; the rest of the script is not run."""
+def call(commands: str, *arguments: str | Path, **variables: str) -> str:
+    """What commands print that use functions of install.sh; the rest of it is not run."""
     script = (PROJECT / "deploy/install.sh").read_text().partition('\narguments "$@"\n')[0]
     script = script.replace('cd "$(dirname "$0")/.."', f'cd "{PROJECT}"')
-    command = ["bash", "-c", f'{script}\n{function} "$@"', "install.sh", *map(str, arguments)]
+    command = ["bash", "-c", f'{script}\n{commands} "$@"', "install.sh", *map(str, arguments)]
     done = subprocess.run(command, env={**os.environ, **variables}, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -81,3 +81,13 @@ def test_what_has_no_wheel_is_built_without_setuptools_of_the_environments_own(t
     python.write_text('#!/bin/sh\necho "$@"\n')
     python.chmod(0o755)
     assert " --use-pep517 " in call("install_requirements", tmp_path)
+
+
+@needs_debian
+def test_a_system_that_knows_no_packages_yet_asks_for_them_first(tmp_path: Path):
+    (tmp_path / "partial").mkdir()
+    settings = tmp_path / "apt.conf"
+    caches = 'Dir::Cache::pkgcache ""; Dir::Cache::srcpkgcache "";'
+    settings.write_text(f'Dir::State::Lists "{tmp_path}"; {caches}\n')
+    said = call("dry=yes; know_packages", APT_CONFIG=str(settings))
+    assert said == "install: apt-get update\n"
