@@ -96,7 +96,7 @@ has_desktop() {
 name_release() {
   local version hash
   version=$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
-  hash=$(find "${parts[@]}" deploy systemd -type f ! -name '*.pyc' ! -name '*.onnx' -print0 | sort -z |
+  hash=$(find "${parts[@]}" deploy systemd -type f ! -name '*.pyc' ! -name '*.onnx' -print0 | LC_ALL=C sort -z |
     xargs -0 sha256sum | sha256sum)
   release=$version-${hash:0:8}
 }

@@ -91,3 +91,13 @@ def test_a_system_that_knows_no_packages_yet_asks_for_them_first(tmp_path: Path)
     settings.write_text(f'Dir::State::Lists "{tmp_path}"; {caches}\n')
     said = call("dry=yes; know_packages", APT_CONFIG=str(settings))
     assert said == "install: apt-get update\n"
+
+
+@pytest.mark.skipif(not shutil.which("localedef"), reason="no localedef here")
+def test_a_release_has_the_same_name_in_every_language(tmp_path: Path):
+    make = ["localedef", "-i", "en_GB", "-f", "UTF-8", tmp_path / "en_GB.UTF-8"]
+    if subprocess.run(make, capture_output=True).returncode > 1:
+        pytest.skip("no English to be had here")
+    name = 'name_release; printf "%s" "$release"; :'
+    plain, english = call(name, LC_ALL="C"), call(name, LOCPATH=str(tmp_path), LC_ALL="en_GB.UTF-8")
+    assert plain == english
