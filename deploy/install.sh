@@ -96,7 +96,7 @@ has_desktop() {
 name_release() {
   local version hash
   version=$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
-  hash=$(find "${parts[@]}" deploy systemd -type f ! -name '*.pyc' ! -name '*.onnx' -print0 | sort -z |
+  hash=$(find "${parts[@]}" deploy systemd -type f ! -name '*.pyc' ! -name '*.onnx' -print0 | LC_ALL=C sort -z |
     xargs -0 sha256sum | sha256sum)
   release=$version-${hash:0:8}
 }
@@ -125,8 +125,16 @@ wanted_packages() {
   done
 }
 
+# A new system's apt knows of no package yet, and what it does not know would not be wanted.
+know_packages() {
+  if [ -z "$wheelhouse" ] && ! LC_ALL=C apt-cache policy | grep ' Packages$' >/dev/null; then
+    act "apt-get update" apt-get update -qq
+  fi
+}
+
 install_packages() {
   local missing=() package
+  know_packages
   while read -r package; do is_installed "$package" || missing+=("$package"); done < <(wanted_packages)
   [ ${#missing[@]} -gt 0 ] || return 0
   [ -z "$wheelhouse" ] || die "without a network these must be there already: apt-get install ${missing[*]}"
@@ -164,14 +172,15 @@ build_release() {
   trap - EXIT
 }
 
-# The pip that python3-venv brings, straight from its wheel: a release needs none of its own.
+# The pip that python3-venv brings, straight from its wheel: a release needs none of its own. Ubuntu
+# 22.04's builds what has no wheel with the environment's setuptools, and there are none, unless told.
 install_requirements() {
   local pip sources=() needs
   [ -z "$wheelhouse" ] || sources=(--no-index --find-links "$wheelhouse")
   read -ra needs < <(sed -n 's/^dependencies = \[\(.*\)\]/\1/p' pyproject.toml | tr -d '",')
   pip=$(find /usr/share/python-wheels -name 'pip-*.whl' | sort -V | tail -1)
   PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore \
-    "$1/bin/python" "$pip/pip" install -q --no-compile "${sources[@]}" "${needs[@]}" \
+    "$1/bin/python" "$pip/pip" install -q --no-compile --use-pep517 "${sources[@]}" "${needs[@]}" \
     -r requirements-edge.txt -r requirements-discovery.txt
 }
 

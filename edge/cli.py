@@ -17,7 +17,14 @@ import msgspec
 
 from edge import __version__
 from edge.bus import BusError, make_directory
-from edge.config import SYSTEM_DIRECTORY, Config, load, user_directory, with_overrides
+from edge.config import (
+    SYSTEM_DIRECTORY,
+    Config,
+    keys_are_closed,
+    load,
+    user_directory,
+    with_overrides,
+)
 from edge.errors import UserError
 from edge.memory import TRIM_S, give_memory_back, keep_large_apart
 from edge.messages import SERVICES
@@ -263,6 +270,8 @@ def obey_keys(options: argparse.Namespace) -> int:
     from edge import keys
 
     config = load(options.config)
+    if not config.bus.keys and keys_are_closed():
+        raise keys.KeysError("the service's keys are closed to you; say it again with sudo")
     there = keys.Keys(config.keys_directory)
     if options.action == "make":
         made = "made" if there.make() else "there is one already:"

@@ -199,6 +199,11 @@ def default_keys() -> Path:
     return Path(settings) / "emotion-edge" / "keys"
 
 
+def keys_are_closed() -> bool:
+    """Whether a service's keys are there, and not for this user: other ones would open nothing."""
+    return SYSTEM_KEYS.exists() and default_keys() != SYSTEM_KEYS
+
+
 def load(path: Path | None = None) -> Config:
     """Read the settings.
 

@@ -106,6 +106,7 @@ class Keys:
             return
         try:
             write_secret(path, content)
+            _give_to_the_caller(path)
         except OSError as error:
             self.remove(key.name)
             raise KeysError(f"{path}: {error.strerror}; {key.name} was not added") from error
@@ -151,6 +152,13 @@ def write_secret(path: Path, content: bytes) -> None:
         file.write(content)
         file.flush()
         os.fsync(descriptor)  # a power cut leaves all of it, or nothing
+
+
+def _give_to_the_caller(path: Path) -> None:
+    """Of a file that only root may read nobody who called sudo could make a copy."""
+    caller, group = os.environ.get("SUDO_UID", ""), os.environ.get("SUDO_GID", "")
+    if os.geteuid() == 0 and caller.isdecimal() and group.isdecimal():
+        os.chown(path, int(caller), int(group), follow_symlinks=False)
 
 
 def _refused(path: Path, error: OSError) -> KeysError:

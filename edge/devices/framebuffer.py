@@ -24,12 +24,13 @@ VARIABLE = struct.Struct("@20I")
 """xres yres, virtual xres yres, xoffset yoffset, bits, grayscale, 4 x (offset, length, msb)"""
 FIXED = struct.Struct("@16sL4I3HI")
 """id, start, length in bytes, type, type_aux, visual, 3 pan steps, bytes a line"""
-KDSETMODE = 0x4B3A
+KDSETMODE, KDGETMODE = 0x4B3A, 0x4B3B
 KD_TEXT, KD_GRAPHICS = 0, 1
 VT_GETMODE = 0x5601
 VT_PROCESS = 1
 HIDE_CURSOR, SHOW_CURSOR = b"\033[?25l", b"\033[?25h"
-ACTIVE_CONSOLE = Path("/sys/class/tty/tty0/active")
+ACTIVE_CONSOLE = Path("/dev/tty0")
+"""The terminal that is on the screen. Unlike tty1 it never belongs to whoever logs in there."""
 
 
 class Geometry(NamedTuple):
@@ -140,14 +141,36 @@ class Console:
 
     def __init__(self, path: Path | None = None) -> None:
         """`path`: the terminal; None = the one that is on the screen."""
+        self._path = path or ACTIVE_CONSOLE
         self._descriptor: int | None = None
         self._taken = False
+        self._open()
+
+    def _open(self) -> None:
         try:
-            self._descriptor = os.open(path or _active(), os.O_WRONLY | os.O_NOCTTY)
+            self._descriptor = os.open(self._path, os.O_WRONLY | os.O_NOCTTY)
             os.write(self._descriptor, HIDE_CURSOR)
             self._take(self._descriptor)
         except OSError as error:
             log.info("console text may show for a moment: %s", error.strerror)
+
+    def keep(self) -> None:
+        """Take it again where it is in text mode: a login prompt that starts resets its terminal.
+
+        That also hangs up our descriptor, so it is another one then.
+        """
+        if self._descriptor is None or not self._taken:
+            return
+        mode = bytearray(4)
+        try:
+            fcntl.ioctl(self._descriptor, KDGETMODE, mode)
+            is_ours = mode[0] == KD_GRAPHICS
+        except OSError:
+            is_ours = False
+        if not is_ours:
+            os.close(self._descriptor)
+            self._descriptor, self._taken = None, False
+            self._open()
 
     def _take(self, descriptor: int) -> None:
         """Graphics mode, unless a desktop has the terminal: then it is the desktop's to give back.
@@ -173,7 +196,3 @@ class Console:
         finally:
             os.close(self._descriptor)
             self._descriptor = None
-
-
-def _active() -> Path:
-    return Path("/dev") / ACTIVE_CONSOLE.read_text().strip()

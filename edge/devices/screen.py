@@ -154,6 +154,7 @@ class FramebufferScreen(Screen):
         """A picture of a size that is no longer the screen's is passed over."""
         if time.monotonic() >= self._check_at_s:
             self._check_at_s = time.monotonic() + MEASURE_PERIOD_S
+            self._console.keep()
             if not self._framebuffer.is_as_it_was():
                 self._framebuffer.close()
                 self._open()

@@ -63,3 +63,41 @@ def test_the_scripts_can_be_executed():
 def test_shellcheck_is_content():
     done = subprocess.run(["shellcheck", *SCRIPTS], cwd=PROJECT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
+
+
+def call(commands: str, *arguments: str | Path, **variables: str) -> str:
+    """What commands print that use functions of install.sh; the rest of it is not run."""
+    script = (PROJECT / "deploy/install.sh").read_text().partition('\narguments "$@"\n')[0]
+    script = script.replace('cd "$(dirname "$0")/.."', f'cd "{PROJECT}"')
+    command = ["bash", "-c", f'{script}\n{commands} "$@"', "install.sh", *map(str, arguments)]
+    done = subprocess.run(command, env={**os.environ, **variables}, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_what_has_no_wheel_is_built_without_setuptools_of_the_environments_own(tmp_path: Path):
+    python = tmp_path / "bin/python"
+    python.parent.mkdir()
+    python.write_text('#!/bin/sh\necho "$@"\n')
+    python.chmod(0o755)
+    assert " --use-pep517 " in call("install_requirements", tmp_path)
+
+
+@needs_debian
+def test_a_system_that_knows_no_packages_yet_asks_for_them_first(tmp_path: Path):
+    (tmp_path / "partial").mkdir()
+    settings = tmp_path / "apt.conf"
+    caches = 'Dir::Cache::pkgcache ""; Dir::Cache::srcpkgcache "";'
+    settings.write_text(f'Dir::State::Lists "{tmp_path}"; {caches}\n')
+    said = call("dry=yes; know_packages", APT_CONFIG=str(settings))
+    assert said == "install: apt-get update\n"
+
+
+@pytest.mark.skipif(not shutil.which("localedef"), reason="no localedef here")
+def test_a_release_has_the_same_name_in_every_language(tmp_path: Path):
+    make = ["localedef", "-i", "en_GB", "-f", "UTF-8", tmp_path / "en_GB.UTF-8"]
+    if subprocess.run(make, capture_output=True).returncode > 1:
+        pytest.skip("no English to be had here")
+    name = 'name_release; printf "%s" "$release"; :'
+    plain, english = call(name, LC_ALL="C"), call(name, LOCPATH=str(tmp_path), LC_ALL="en_GB.UTF-8")
+    assert plain == english

@@ -279,7 +279,7 @@ def test_a_framebuffer_that_comes_later_is_drawn_on_and_its_console_given_back(
     geometry = Geometry(640, 480, 640 * bits // 8, bits)
     terminal, end = os.openpty()
     monkeypatch.setattr(framebuffer, "read_geometry", lambda _: geometry)
-    monkeypatch.setattr(framebuffer, "_active", lambda: Path(os.ttyname(end)))
+    monkeypatch.setattr(framebuffer, "ACTIVE_CONSOLE", Path(os.ttyname(end)))
     monkeypatch.setattr(display, "RETRY_S", 0.05)
     device = tmp_path / "fb0"
     settings = DisplaySettings(screen="framebuffer", framebuffer=str(device))

@@ -1,4 +1,5 @@
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -93,3 +94,29 @@ def test_who_is_not_there_cannot_be_removed(tmp_path: Path) -> None:
     there.add("wall", "kitchen")
     with pytest.raises(KeysError, match="no subscriber is called wal; there is wall"):
         there.remove("wal")
+
+
+def test_the_service_is_never_given_keys_that_it_does_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    closed = tmp_path / "etc/keys"
+    closed.mkdir(parents=True)
+    (tmp_path / "none.toml").touch()
+    monkeypatch.setattr("edge.config.SYSTEM_KEYS", closed)
+    monkeypatch.setattr("edge.config.os.access", lambda *_: False)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "own"))
+    assert keys(tmp_path / "none.toml", "add", "laptop") == 1
+    assert "sudo" in capsys.readouterr().err
+    assert not (tmp_path / "own").exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_a_subscribers_file_belongs_to_whoever_called_sudo(
+    settings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SUDO_UID", "4711")
+    monkeypatch.setenv("SUDO_GID", "4712")
+    assert keys(settings, "add", "laptop", tmp_path / "laptop.key") == 0
+    status = (tmp_path / "laptop.key").stat()
+    assert (status.st_uid, status.st_gid, status.st_mode & 0o777) == (4711, 4712, 0o600)
+    assert (tmp_path / "keys/laptop.pub").stat().st_uid == 0

@@ -16,6 +16,8 @@ from edge.devices.framebuffer import (
     FIXED,
     KD_GRAPHICS,
     KD_TEXT,
+    KDGETMODE,
+    KDSETMODE,
     VARIABLE,
     Console,
     Framebuffer,
@@ -129,8 +131,7 @@ def driver(monkeypatch, tmp_path):
     driver = SimpleNamespace(geometry=Geometry(800, 480, 3328, 32), device=tmp_path / "fb0")
     driver.device.write_bytes(bytes(3328 * 480))
     monkeypatch.setattr(framebuffer_module, "read_geometry", answer)
-    (tmp_path / "active").write_text("no-such-tty")
-    monkeypatch.setattr(framebuffer_module, "ACTIVE_CONSOLE", tmp_path / "active")
+    monkeypatch.setattr(framebuffer_module, "ACTIVE_CONSOLE", tmp_path / "no-such-tty")
     return driver
 
 
@@ -174,7 +175,6 @@ def test_a_screen_whose_driver_is_gone_is_a_screen_error_and_closes_all_the_same
 
 
 VT = Path("/dev/tty63")
-KDGETMODE = 0x4B3B
 
 
 @pytest.mark.skipif(not os.access(VT, os.W_OK), reason=f"needs {VT}, as root")
@@ -187,6 +187,9 @@ def test_a_real_console_is_in_graphics_mode_until_it_is_given_back():
     terminal = os.open(VT, os.O_RDWR | os.O_NOCTTY)
     try:
         console = Console(VT)
+        assert mode() == KD_GRAPHICS
+        fcntl.ioctl(terminal, KDSETMODE, KD_TEXT)  # as systemd does before it starts a getty
+        console.keep()
         assert mode() == KD_GRAPHICS
         console.close()
         assert mode() == KD_TEXT
@@ -213,6 +216,30 @@ def test_the_console_loses_its_cursor_and_gets_it_back(terminal):
     console.close()
     assert os.read(shown, 100) == b"\033[?25h"
     console.close()
+
+
+@pytest.mark.parametrize("hung_up", [False, True])
+def test_a_console_that_a_login_prompt_reset_is_taken_again(driver, terminal, monkeypatch, hung_up):
+    def answer(_, request, argument):
+        if request == KDSETMODE:
+            console.mode = argument
+        elif request == KDGETMODE and hung_up:
+            raise OSError(errno.EIO, "Input/output error")
+        elif request == KDGETMODE:
+            argument[0] = console.mode
+
+    shown, path = terminal
+    console = SimpleNamespace(mode=KD_TEXT)
+    monkeypatch.setattr(framebuffer_module.fcntl, "ioctl", answer)
+    monkeypatch.setattr(framebuffer_module, "ACTIVE_CONSOLE", Path(path))
+    monkeypatch.setattr("edge.devices.screen.MEASURE_PERIOD_S", 0.0)
+    screen = FramebufferScreen(driver.device)
+    assert (console.mode, os.read(shown, 100)) == (KD_GRAPHICS, b"\033[?25l")
+    console.mode = KD_TEXT
+    screen.show(white((800, 480)))
+    assert (console.mode, os.read(shown, 100)) == (KD_GRAPHICS, b"\033[?25l")
+    screen.close()
+    assert console.mode == KD_TEXT
 
 
 def test_a_console_that_cannot_be_had_is_done_without(tmp_path):
