@@ -93,7 +93,7 @@ class VoiceFigures:
 
     def test(self) -> dict[str, Any]:
         """RAVDESS's unseen actors; and all clips, training clips and all."""
-        if not set(voice_data.TEST_ACTORS) <= set(self.actors):
+        if not voice_data.is_ravdess(self.actors):
             return {}
         everybody = voice_data.load(self.data)
         windows = [PROTOCOLS["loudest"](clip) for clip in everybody.clips]
