@@ -163,12 +163,17 @@ def averaged(run: Path) -> nn.Module:
     return network.eval()
 
 
-def teacher(run: Path, options: argparse.Namespace) -> nn.Module:
-    """A network to learn from. SystemExit if it may have seen what this run holds out."""
+def check_held_out(run: Path, options: argparse.Namespace) -> None:
+    """SystemExit if the run in this folder may have seen what the options hold out."""
     theirs, ours = json.loads((run / "options.json").read_text()), vars(options)
     for name in ("data", "fold"):
         if str(theirs.get(name)) != str(ours.get(name)):
             raise SystemExit(f"{run}: trained with another --{name}; it may know who is held out")
+
+
+def teacher(run: Path, options: argparse.Namespace) -> nn.Module:
+    """A network to learn from. SystemExit if it may have seen what this run holds out."""
+    check_held_out(run, options)
     return averaged(run)
 
 
@@ -243,12 +248,14 @@ def parse() -> argparse.Namespace:
 def main() -> None:
     options = parse()
     torch.set_num_threads(options.threads)
-    options.run.mkdir(parents=True, exist_ok=True)
-    (options.run / "options.json").write_text(json.dumps(vars(options), default=str, indent=1))
-    trainer = Trainer(build_task(options), options)
     checkpoint = options.run / "last.pt"
     if checkpoint.exists():
+        check_held_out(options.run, options)
+    trainer = Trainer(build_task(options), options)
+    if checkpoint.exists():
         trainer.resume(checkpoint)
+    options.run.mkdir(parents=True, exist_ok=True)
+    (options.run / "options.json").write_text(json.dumps(vars(options), default=str, indent=1))
     while trainer.epoch < options.epochs:
         row = trainer.run_epoch()
         trainer.save(checkpoint)

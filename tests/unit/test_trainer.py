@@ -90,6 +90,20 @@ def test_a_teacher_who_may_know_the_held_out_is_refused(
         train.teacher(teacher, taught)
 
 
+@pytest.mark.parametrize("change", [["--fold", "2"], ["--width", "8"]])
+def test_a_run_does_not_go_on_as_another(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: list[str]
+) -> None:
+    run = a_run(options(data, tmp_path / "run"))
+    before = (run / "options.json").read_text()
+    command = ["train", "voice", "--run", str(run), "--data", str(data)]
+    command += ["--bank", str(data / "bank.npz"), "--width", "4", "--epochs", "1", *change]
+    monkeypatch.setattr("sys.argv", command)
+    with pytest.raises((SystemExit, RuntimeError), match=r"another --fold|size mismatch"):
+        train.main()
+    assert (run / "options.json").read_text() == before
+
+
 def test_what_is_trained_on_is_never_what_is_held_out(data: Path, tmp_path: Path) -> None:
     task = train.build_task(options(data, tmp_path / "run", fold=3))
     actors = voice_data.read_index(data).actors
