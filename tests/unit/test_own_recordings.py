@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 import soundfile
 
+from edge.inference.card import load_card
 from edge.inference.speech_features import features
-from training import prepare, voice_bank, voice_data
+from tests.models import VOICE, copy_of
+from training import evaluate, prepare, voice_bank, voice_data
 
 RATE_HZ = 48_000
 
@@ -98,6 +100,20 @@ def test_a_bank_can_be_made_of_them(recordings: Path, tmp_path: Path) -> None:
     bank = voice_bank.build(voices, count=2, workers=1)
     assert bank.clean.shape == (6, 2, *features(voices.clips[0], voice_bank.SETTINGS).shape)
     assert bank.variants == 2
+
+
+def test_a_network_is_measured_on_those_of_them_that_were_held_out(
+    recordings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepare.prepare_voice(recordings, tmp_path / "set")
+    model = copy_of(VOICE, tmp_path, figures={}, temperature=3.0)
+    command = ["evaluate", "voice", "--model", str(model), "--data", str(tmp_path / "set")]
+    monkeypatch.setattr("sys.argv", command)
+    evaluate.main()
+    card = load_card(model)
+    assert card.figures["actors 1, pressed window"]["samples"] == 2
+    assert not [name for name in card.figures if "21" in name or "all actors" in name]
+    assert card.temperature != 3.0
 
 
 def test_a_name_without_an_emotion_is_named(tmp_path: Path) -> None:
