@@ -1,8 +1,9 @@
 """Windows that are speech and windows that are not, for the speech gate: where they come from.
 
 Speech: RAVDESS by actor, and spoken words and sentences in many languages out of Debian packages.
-Not speech: made sounds, and music and noises out of Debian packages. A package, a language or an
-actor is in one part only: `fit`, `choose` or `test`.
+Not speech: made sounds, and music and noises out of Debian packages. An actor, and what a package
+says in one language or plays, is in one part only: `fit`, `choose` or `test`. A language may be in
+two: KTuberling's French and Italian words are in `fit`, Asterisk's sentences are not.
 """
 
 from collections.abc import Iterator
@@ -24,7 +25,11 @@ Part = Literal["fit", "choose", "test"]
 
 LABELS = ("other", "speech")
 SAMPLES = activity_sounds.SAMPLES
-ACTORS = {"fit": range(1, 17), "choose": range(17, 21), "test": range(21, 25)}
+ACTORS = {
+    "fit": voice_data.TRAINING_ACTORS,
+    "choose": voice_data.VALIDATION_ACTORS,
+    "test": voice_data.TEST_ACTORS,
+}
 SPEECH_FOLDERS: dict[Part, tuple[str, ...]] = {
     "fit": (
         "asterisk-core-sounds-en-wav",

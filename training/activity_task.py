@@ -14,7 +14,6 @@ from torch.nn import functional
 from training.activity_bank import SETTINGS
 from training.activity_data import LABELS
 from training.cards import ACTIVITY_FAILURES, ACTIVITY_LICENCE
-from training.networks import VoiceNet
 from training.voice_task import masked
 
 SMOOTHING = 0.05
@@ -30,14 +29,13 @@ PROTOCOL = (
 
 
 class ActivityTask:
-    """What `training.train` needs to know of the gate: the network, its batches, its validation."""
+    """What `training.train` needs to know of the gate: its batches and its validation."""
 
     classes = len(LABELS)
 
-    def __init__(self, bank: Path, width: int) -> None:
+    def __init__(self, bank: Path) -> None:
         """`bank`: of `training.activity_bank`."""
         arrays = np.load(bank)
-        self.width = width
         self.windows, labels = arrays["fit_features"], arrays["fit_labels"]
         hard = functional.one_hot(torch.from_numpy(labels)).float()
         self.targets = hard * (1 - SMOOTHING) + SMOOTHING / self.classes
@@ -50,9 +48,6 @@ class ActivityTask:
         """Features to network input: (n, values, 1, frames)."""
         scaled = (x.astype(np.float32) - self.mean) / self.std
         return torch.from_numpy(scaled).permute(0, 2, 1)[:, :, None]
-
-    def network(self) -> nn.Module:
-        return VoiceNet(self.classes, 2 * SETTINGS.coefficients, self.width)
 
     def answers(self, logits: Tensor) -> Tensor:
         return logits

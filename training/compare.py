@@ -41,9 +41,13 @@ def figures_of(card: Card) -> dict[str, float]:
 
 def differences(told: Card, found: Card, tolerance: float) -> list[str]:
     """A line for each figure of `told` that `found` lacks or has otherwise, and the other way."""
-    left, right = figures_of(told), figures_of(found)
-    lines = [f"{name}: only on one of the two" for name in sorted(left.keys() ^ right.keys())]
-    for name in left.keys() & right.keys():
-        if abs(left[name] - right[name]) > tolerance:
-            lines.append(f"{name}: the card says {left[name]:g}, measured {right[name]:g}")
+    return unlike(figures_of(told), figures_of(found), tolerance)
+
+
+def unlike(told: Mapping[str, float], found: Mapping[str, float], tolerance: float) -> list[str]:
+    """The same of figures by their paths."""
+    lines = [f"{name}: only on one of the two" for name in sorted(told.keys() ^ found.keys())]
+    for name in sorted(told.keys() & found.keys()):
+        if not abs(told[name] - found[name]) <= tolerance:  # NaN is never as it was told
+            lines.append(f"{name}: the card says {told[name]:g}, measured {found[name]:g}")
     return lines

@@ -17,7 +17,7 @@ from training.activity_task import ActivityTask
 from training.cards import FLOAT, MODELS, write_model
 from training.face_task import FaceTask
 from training.to_tflite import float16, int8, rebuild
-from training.train import build_task
+from training.train import averaged, build_task
 
 CALIBRATION_INPUTS = 500
 KEPT = (Path("models_tflite"), Path("training/baseline"))
@@ -49,9 +49,8 @@ def main() -> None:
     wanted = parse()
     options = argparse.Namespace(**json.loads((wanted.run / "options.json").read_text()))
     task = build_task(options)
-    network = task.network()
+    network = averaged(wanted.run)
     state = torch.load(wanted.run / "last.pt", map_location="cpu", weights_only=True)
-    network.load_state_dict(state["average"])
     calibration = task.calibration(CALIBRATION_INPUTS)
     names = {"name": wanted.name, "version": wanted.version}
     if isinstance(task, FaceTask):

@@ -70,11 +70,22 @@ def shipped(model: Path) -> list[Path]:
     return sorted(model.parent.glob(f"{model.stem}*.tflite"))
 
 
-def main() -> None:
-    options = parse()
-    data = options.data / TASKS[options.task][1]
+def data_of(task: str, folder: Path) -> Path:
+    """A task's data in the folder of all data; or that folder, if it is one's own recordings.
+
+    Raises SystemExit where there is neither.
+    """
+    if task == "voice" and (folder / "index.csv").exists():
+        return folder
+    data = folder / TASKS[task][1]
     if not data.exists():
         raise SystemExit(f"{data}: no such data; training/README.md says where it comes from")
+    return data
+
+
+def main() -> None:
+    options = parse()
+    data = data_of(options.task, options.data)
     for model in options.model or shipped(MODELS[options.task]):
         evaluate(model, options, data)
 

@@ -13,6 +13,7 @@ import msgspec
 import numpy as np
 from tqdm import tqdm
 
+from edge.config import Fusion
 from edge.fusion import Opinion, Rules, fuse
 from edge.inference.face_emotion import FaceEmotion
 from edge.inference.fusion_card import FusionCard, load_fusion_card
@@ -20,13 +21,14 @@ from edge.inference.speech_emotion import SpeechEmotion
 from edge.messages import FACE_LABELS
 from training import face_data, fusion_fit, metrics, voice_data
 from training.cards import MODELS
-from training.compare import flat
+from training.compare import flat, unlike
 from training.fusion_fit import Pairs, Reliabilities, Rows, Scores
 from training.voice_windows import pressed
 
 CARD = Path("models_tflite/fusion.json")
-COUNT, SEED, HALF_LIFE_S = 1000, 2026, 8.0
-AGES_S = (0.0, 8.0, 24.0)
+COUNT, SEED = 1000, 2026
+HALF_LIFE_S = Fusion().voice_half_life_s
+AGES_S = (0.0, HALF_LIFE_S, 3 * HALF_LIFE_S)
 TOLERANCE = 0.005
 PROTOCOL = (
     "Reliabilities fitted on FER2013 PublicTest faces and RAVDESS actors 17-20, paired at random; "
@@ -154,11 +156,7 @@ def numbers(card: FusionCard) -> dict[str, float]:
 
 def check(told: FusionCard, found: FusionCard) -> None:
     """Exit with what differs, if anything does."""
-    left, right = numbers(told), numbers(found)
-    lines = [f"{name}: only on one of the two" for name in sorted(left.keys() ^ right.keys())]
-    for name in left.keys() & right.keys():
-        if abs(left[name] - right[name]) > TOLERANCE:
-            lines.append(f"{name}: the card says {left[name]:g}, measured {right[name]:g}")
+    lines = unlike(numbers(told), numbers(found), TOLERANCE)
     if (told.face_sha256, told.voice_sha256) != (found.face_sha256, found.voice_sha256):
         lines.append("it is of other networks")
     if lines:

@@ -10,7 +10,6 @@ from torch import Tensor, nn
 
 from training import face_augment, face_data, face_heads
 from training.cards import FACE_CROP, FACE_FAILURES, FACE_LICENCE
-from training.networks import FACE_NETWORKS
 
 # The mean and deviation of FER2013's Training pixels in 0..255; the card tells the device.
 MEAN, STD = 129.5, 65.0
@@ -29,7 +28,7 @@ def normalise(images: Tensor) -> Tensor:
 
 
 class FaceTask:
-    """What `training.train` needs to know of faces: the network, its batches and its validation.
+    """What `training.train` needs to know of faces: their batches and their validation.
 
     The network answers twice while it learns: the FER2013 label, and the FER+ raters' votes.
     `training.face_heads` makes one answer of the two.
@@ -37,19 +36,15 @@ class FaceTask:
 
     classes = len(face_data.LABELS)
 
-    def __init__(self, data: Path, architecture: str, size: dict[str, int]) -> None:
+    def __init__(self, data: Path) -> None:
         training = face_data.load(data, face_data.TRAINING)
         public = face_data.load(data, face_data.PUBLIC)
-        self.architecture, self.size = FACE_NETWORKS[architecture], size
         self.images = torch.from_numpy(training.images)[:, None]
         both = face_data.label_targets(training, SMOOTHING), face_data.voted_scores(training.votes)
         self.targets = torch.from_numpy(np.concatenate(both, 1))
         self.shares = np.bincount(training.labels) / len(training)
         self.public = torch.from_numpy(public.images)[:, None]
         self.public_set = public
-
-    def network(self) -> nn.Module:
-        return self.architecture(2 * self.classes, **self.size)
 
     def answers(self, logits: Tensor) -> Tensor:
         """Both heads' logits (n, 14) to scores (n, 7), for the log."""

@@ -117,9 +117,6 @@ class VoiceNet(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.classifier = nn.Linear(6 * width, labels)
 
-    def begin(self, mean: Tensor, std: Tensor) -> None:
-        """Nothing here begins with what the features' statistics are."""
-
     def forward(self, x: Tensor) -> Tensor:
         x = self.body(torch.relu(self.stem(x)))
         pooled = torch.cat([x.mean((2, 3)), x.amax((2, 3))], 1)
@@ -213,9 +210,6 @@ class VoiceMeanNet(nn.Module):
         )
         self.dropout = nn.Dropout(dropout)
         self.classifier = nn.Linear(2 * width * (values // 4), labels)
-
-    def begin(self, mean: Tensor, std: Tensor) -> None:
-        """Nothing here begins with what the features' statistics are."""
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.body(planes(x.mean((3,), keepdim=True)))

@@ -2,7 +2,7 @@
 
 face: Kaggle's FER2013 folders (train/<emotion>/*.jpg, test/<emotion>/*.jpg) to one .npz. FER+ votes
 cannot be told from the folders' names, so there are none and the labels stand alone.
-voice: RAVDESS speech (Actor_*/03-*.wav), or a folder of one's own recordings, named
+voice: RAVDESS speech (Actor_*/03-01-*.wav), or a folder of one's own recordings, named
 EMOTION_SPEAKER_ANYTHING.wav or EMOTION_ANYTHING.wav, to 16 kHz FLAC and an index.
 """
 
@@ -10,6 +10,7 @@ import argparse
 import csv
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Iterator
 from math import gcd
 from pathlib import Path
@@ -73,23 +74,31 @@ def prepare_face(folder: Path, out: Path) -> None:
 
 
 def ravdess_files(folder: Path) -> list[Recording]:
-    """RAVDESS names its actors in folders and its emotions by the third number, from 1."""
+    """RAVDESS names its actors in folders and its emotions by the third number, from 1.
+
+    Only what is spoken (01): the songs (02) come in folders of the same names.
+    """
     return [
         Recording(path, path.parent.name, VOICE_LABELS[int(path.stem.split("-")[2]) - 1])
-        for path in sorted(folder.glob("Actor_*/03-*.wav"))
+        for path in sorted(folder.glob("Actor_*/03-01-*.wav"))
     ]
 
 
 def own_files(folder: Path) -> list[Recording]:
     """One's own: EMOTION_SPEAKER_ANYTHING.wav, or EMOTION_ANYTHING.wav by one who is not named.
 
-    Raises SystemExit for a name that begins with none of the emotions.
+    One speaker's name alone tells nobody apart: then it counts as none. Raises SystemExit for a
+    name that begins with none of the emotions, or that two files in different folders have.
     """
     named = [(path, NAME_PARTS.split(path.stem)) for path in sorted(folder.rglob("*.wav"))]
     for path, parts in named:
         if parts[0] not in VOICE_LABELS:
             raise SystemExit(f"{path}: its name begins with none of {', '.join(VOICE_LABELS)}")
+    twice = [name for name, count in Counter(path.stem for path, _ in named).items() if count > 1]
+    if twice:
+        raise SystemExit(f"{folder}: two recordings named {twice[0]}.wav in it; rename one")
     speakers = sorted({parts[1] for _, parts in named if len(parts) > 2})
+    speakers = speakers if len(speakers) > 1 else []
     return [
         Recording(path, f"Actor_{actor_of(parts, speakers, number):02}", parts[0])
         for number, (path, parts) in enumerate(named)
@@ -97,8 +106,8 @@ def own_files(folder: Path) -> list[Recording]:
 
 
 def actor_of(parts: list[str], speakers: list[str], number: int) -> int:
-    """A speaker's number from 1. Nameless recordings are dealt out to FOLDS speakers, in turn."""
-    if len(parts) > 2:
+    """A speaker's number from 1; recordings of no known one are dealt out to FOLDS, in turn."""
+    if speakers and len(parts) > 2:
         return speakers.index(parts[1]) + 1
     return len(speakers) + number % FOLDS + 1
 
@@ -106,7 +115,7 @@ def actor_of(parts: list[str], speakers: list[str], number: int) -> int:
 def prepare_voice(folder: Path, out: Path) -> None:
     files = ravdess_files(folder) or own_files(folder)
     if not files:
-        raise SystemExit(f"{folder}: neither Actor_*/03-*.wav nor EMOTION_*.wav in it")
+        raise SystemExit(f"{folder}: neither Actor_*/03-01-*.wav nor EMOTION_*.wav in it")
     rows = []
     for path, speaker, emotion in tqdm(files):
         signal, rate = soundfile.read(path, dtype="float32", always_2d=True)

@@ -16,11 +16,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 from tqdm import tqdm
 
-from training.activity_bank import DEFAULT as ACTIVITY_BANK
+from training import activity_bank, voice_bank
 from training.activity_task import ActivityTask
 from training.face_task import FaceTask
-from training.networks import FACE_NETWORKS, VOICE_NETWORKS
-from training.voice_bank import DEFAULT as VOICE_BANK
+from training.networks import FACE_NETWORKS, VOICE_NETWORKS, VoiceNet
 from training.voice_data import FOLDS
 from training.voice_task import VoiceTask
 
@@ -65,11 +64,13 @@ class Trainer:
         torch.manual_seed(options.seed)
         self.task, self.options = task, options
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self.network = self.place(task.network())
+        self.network = self.place(build_network(options))
+        if isinstance(task, VoiceTask):
+            task.begin(self.network)
         if options.start:
             start = torch.load(options.start, map_location=self.device, weights_only=True)
             self.network.load_state_dict(start["average"])
-        self.average = self.place(task.network())
+        self.average = self.place(build_network(options))
         self.average.load_state_dict(self.network.state_dict())
         self.teachers = [self.place(teacher(run, options)) for run in options.teacher]
         self.optimiser = task.optimiser(self.network, options.rate)
@@ -156,31 +157,45 @@ def log(path: Path, row: dict[str, float]) -> None:
 def averaged(run: Path) -> nn.Module:
     """The averaged network of a run, ready to answer."""
     options = argparse.Namespace(**json.loads((run / "options.json").read_text()))
-    network = build_task(options).network()
+    network = build_network(options)
     state = torch.load(run / "last.pt", map_location="cpu", weights_only=True)
     network.load_state_dict(state["average"])
     return network.eval()
 
 
-def teacher(run: Path, options: argparse.Namespace) -> nn.Module:
-    """A network to learn from. SystemExit if it may have seen what this run holds out."""
+def check_held_out(run: Path, options: argparse.Namespace) -> None:
+    """SystemExit if the run in this folder may have seen what the options hold out."""
     theirs, ours = json.loads((run / "options.json").read_text()), vars(options)
     for name in ("data", "fold"):
         if str(theirs.get(name)) != str(ours.get(name)):
             raise SystemExit(f"{run}: trained with another --{name}; it may know who is held out")
+
+
+def teacher(run: Path, options: argparse.Namespace) -> nn.Module:
+    """A network to learn from. SystemExit if it may have seen what this run holds out."""
+    check_held_out(run, options)
     return averaged(run)
 
 
 def build_task(options: argparse.Namespace) -> Task:
     """The task that the options describe, with its data loaded."""
     if options.task == "activity":
-        return ActivityTask(Path(options.bank), options.width)
-    data = Path(options.data)
+        return ActivityTask(Path(options.bank))
     if options.task == "voice":
-        bank, architecture = Path(options.bank), options.architecture
-        return VoiceTask(data, bank, architecture, options.width, options.fold)
-    size = {"width": options.width, "depth": options.depth}
-    return FaceTask(data, options.architecture, size)
+        return VoiceTask(Path(options.data), Path(options.bank), options.fold)
+    return FaceTask(Path(options.data))
+
+
+def build_network(options: argparse.Namespace) -> nn.Module:
+    """The network that the options describe, untrained; no data is read for it."""
+    if options.task == "activity":
+        values = 2 * activity_bank.SETTINGS.coefficients
+        return VoiceNet(ActivityTask.classes, values, options.width)
+    if options.task == "voice":
+        values = 2 * voice_bank.SETTINGS.coefficients
+        return VOICE_NETWORKS[options.architecture](VoiceTask.classes, values, options.width)
+    heads = 2 * FaceTask.classes
+    return FACE_NETWORKS[options.architecture](heads, options.width, options.depth)
 
 
 def add_common(parser: argparse.ArgumentParser) -> None:
@@ -215,7 +230,9 @@ def parse() -> argparse.Namespace:
         epochs=80, width=32, batch=128, rate=0.1, ema=0.999,
     )  # fmt: skip
     voice.add_argument("--architecture", choices=list(VOICE_NETWORKS), default="time")
-    voice.add_argument("--bank", type=Path, default=VOICE_BANK, help="of training.voice_bank")
+    voice.add_argument(
+        "--bank", type=Path, default=voice_bank.DEFAULT, help="of training.voice_bank"
+    )
     voice.add_argument(
         "--fold", type=int, choices=range(FOLDS), help="hold out this fifth of all actors"
     )
@@ -223,7 +240,7 @@ def parse() -> argparse.Namespace:
         data=Path("../shared/data/ravdess_16k"),
         epochs=200, width=96, batch=32, rate=2e-3, ema=0.99,
     )  # fmt: skip
-    activity.add_argument("--bank", type=Path, default=ACTIVITY_BANK)
+    activity.add_argument("--bank", type=Path, default=activity_bank.DEFAULT)
     activity.set_defaults(epochs=20, width=16, batch=64, rate=2e-3, ema=0.99)
     return parser.parse_args()
 
@@ -231,12 +248,14 @@ def parse() -> argparse.Namespace:
 def main() -> None:
     options = parse()
     torch.set_num_threads(options.threads)
-    options.run.mkdir(parents=True, exist_ok=True)
-    (options.run / "options.json").write_text(json.dumps(vars(options), default=str, indent=1))
-    trainer = Trainer(build_task(options), options)
     checkpoint = options.run / "last.pt"
     if checkpoint.exists():
+        check_held_out(options.run, options)
+    trainer = Trainer(build_task(options), options)
+    if checkpoint.exists():
         trainer.resume(checkpoint)
+    options.run.mkdir(parents=True, exist_ok=True)
+    (options.run / "options.json").write_text(json.dumps(vars(options), default=str, indent=1))
     while trainer.epoch < options.epochs:
         row = trainer.run_epoch()
         trainer.save(checkpoint)

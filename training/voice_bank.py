@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from edge.inference.card import SpeechFeatures
-from edge.inference.speech_features import features
+from edge.inference.speech_features import features, filterbank
 from training import voice_data, voice_windows
 from training.voice_augment import change_speed, reverberate
 
@@ -75,18 +75,7 @@ class Bank:
 
 def log_energies(signal: voice_windows.Signal, settings: SpeechFeatures) -> NDArray[np.float32]:
     """(frames, filters): what python_speech_features' MFCC makes before its cosine transform."""
-    energies, _ = psf.fbank(
-        signal,
-        samplerate=settings.rate_hz,
-        winlen=settings.frame_s,
-        winstep=settings.hop_s,
-        nfilt=settings.filters,
-        nfft=settings.fft_size,
-        lowfreq=settings.low_hz,
-        highfreq=settings.high_hz,
-        preemph=settings.preemphasis,
-        winfunc=np.hamming,
-    )
+    energies, _ = psf.fbank(signal, **filterbank(settings))
     return np.log(np.maximum(energies, LEAST)).astype(np.float32)
 
 

@@ -48,12 +48,18 @@ def read_index(folder: Path) -> Index:
     )
 
 
-def load(folder: Path, actors: Collection[int] = ACTORS) -> VoiceSet:
-    """The clips of `actors`, in the order of the index."""
+def load(folder: Path, actors: Collection[int] | None = None) -> VoiceSet:
+    """The clips of `actors` (of everybody if None), in the order of the index."""
     index = read_index(folder)
-    rows = np.flatnonzero(np.isin(index.actors, list(actors)))
+    wanted = index.actors if actors is None else list(actors)
+    rows = np.flatnonzero(np.isin(index.actors, wanted))
     clips = [soundfile.read(index.paths[row], dtype="float32")[0] for row in rows]
     return VoiceSet(clips, index.labels[rows], index.actors[rows])
+
+
+def is_ravdess(actors: Collection[int]) -> bool:
+    """Whether these are all of RAVDESS's actors, and so have a release and unseen ones."""
+    return {int(actor) for actor in actors} == set(ACTORS)
 
 
 def split(fold: int | None, actors: Collection[int] = ACTORS) -> tuple[list[int], list[int]]:
@@ -63,7 +69,7 @@ def split(fold: int | None, actors: Collection[int] = ACTORS) -> tuple[list[int]
     other people than RAVDESS's have no release: their first fold stands for it.
     """
     present = sorted({int(actor) for actor in actors})
-    if fold is None and set(TRAINING_ACTORS) <= set(present):
+    if fold is None and is_ravdess(present):
         return list(TRAINING_ACTORS), list(VALIDATION_ACTORS)
     held_out = [actor for actor in present if (actor - 1) % FOLDS == (fold or 0)]
     return [actor for actor in present if actor not in held_out], held_out

@@ -74,7 +74,7 @@ class VoiceFigures:
 
     def figures_of(self, actors: Sequence[int]) -> dict[str, Any]:
         voices = voice_data.load(self.data, actors)
-        where = f"actors {actors[0]}-{actors[-1]}"
+        where = named(actors)
         clean = {
             f"{where}, {protocol} window": self.told(
                 [cut(clip) for clip in voices.clips], voices.labels
@@ -90,7 +90,7 @@ class VoiceFigures:
 
     def test(self) -> dict[str, Any]:
         """RAVDESS's unseen actors; and all clips, training clips and all."""
-        if not set(voice_data.TEST_ACTORS) <= set(self.actors):
+        if not voice_data.is_ravdess(self.actors):
             return {}
         everybody = voice_data.load(self.data)
         windows = [PROTOCOLS["loudest"](clip) for clip in everybody.clips]
@@ -102,3 +102,10 @@ class VoiceFigures:
                 "accuracy": round(float(right.mean()), 4),
             },
         }
+
+
+def named(actors: Sequence[int]) -> str:
+    """As the card names them: 'actors 17-20', or each where some between are not meant."""
+    if actors[-1] - actors[0] == len(actors) - 1 > 0:
+        return f"actors {actors[0]}-{actors[-1]}"
+    return f"actors {', '.join(map(str, actors))}"

@@ -14,7 +14,7 @@ from torch.nn import functional
 from training import voice_bank, voice_data
 from training.cards import VOICE_FAILURES, VOICE_LICENCE
 from training.mel import Microphone
-from training.networks import VOICE_NETWORKS
+from training.networks import VoiceImageNet
 from training.voice_augment import SHIFT_S
 from training.voice_bank import LEAST, SETTINGS, Halves
 
@@ -32,15 +32,12 @@ PROTOCOL = (
 
 
 class VoiceTask:
-    """What `training.train` needs to know of voices: the network, its batches, its validation."""
+    """What `training.train` needs to know of voices: their batches and their validation."""
 
     classes = len(voice_data.LABELS)
 
-    def __init__(
-        self, data: Path, bank: Path, architecture: str, width: int, fold: int | None = None
-    ) -> None:
+    def __init__(self, data: Path, bank: Path, fold: int | None = None) -> None:
         """`fold`: hold out this fifth of all actors instead of the actors 17-20."""
-        self.architecture, self.width = VOICE_NETWORKS[architecture], width
         index = voice_data.read_index(data)
         trained_on, held_out = voice_data.split(fold, index.actors)
         self.bank = voice_bank.read(bank, len(index.labels))
@@ -69,11 +66,10 @@ class VoiceTask:
         energies = torch.from_numpy(np.exp(np.stack(cut).astype(np.float32)))
         return self.normalise(self.microphone.heard(energies, random).numpy())
 
-    def network(self) -> nn.Module:
-        values = 2 * SETTINGS.coefficients
-        network = self.architecture(self.classes, values, self.width)
-        network.begin(torch.from_numpy(self.mean), torch.from_numpy(self.std))
-        return network
+    def begin(self, network: nn.Module) -> None:
+        """Tell an untrained network the features' statistics, if it begins with them."""
+        if isinstance(network, VoiceImageNet):
+            network.begin(torch.from_numpy(self.mean), torch.from_numpy(self.std))
 
     def answers(self, logits: Tensor) -> Tensor:
         return logits

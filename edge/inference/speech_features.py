@@ -3,6 +3,8 @@
 Training and device run this same code. Signals are float32 mono, full scale -1..1.
 """
 
+from typing import Any
+
 import numpy as np
 import python_speech_features as psf
 from numpy.typing import NDArray
@@ -61,6 +63,21 @@ def levelled(signal: Signal) -> Signal:
     return np.asarray(centred * (TARGET_RMS / max(rms(signal), QUIETEST_RMS)) + floor, np.float32)
 
 
+def filterbank(settings: SpeechFeatures) -> dict[str, Any]:
+    """The card's settings as python_speech_features' arguments, as far as the mel energies."""
+    return {
+        "samplerate": settings.rate_hz,
+        "winlen": settings.frame_s,
+        "winstep": settings.hop_s,
+        "nfilt": settings.filters,
+        "nfft": settings.fft_size,
+        "lowfreq": settings.low_hz,
+        "highfreq": settings.high_hz,
+        "preemph": settings.preemphasis,
+        "winfunc": np.hamming,
+    }
+
+
 def features(signal: Signal, settings: SpeechFeatures) -> NDArray[np.float32]:
     """MFCC and their delta side by side, (frames, 2 * coefficients), of the first `window_s`.
 
@@ -69,17 +86,9 @@ def features(signal: Signal, settings: SpeechFeatures) -> NDArray[np.float32]:
     window = levelled(fit_length(checked(signal), settings.window_samples))
     cepstra = psf.mfcc(
         window,
-        samplerate=settings.rate_hz,
-        winlen=settings.frame_s,
-        winstep=settings.hop_s,
         numcep=settings.coefficients,
-        nfilt=settings.filters,
-        nfft=settings.fft_size,
-        lowfreq=settings.low_hz,
-        highfreq=settings.high_hz,
-        preemph=settings.preemphasis,
         ceplifter=settings.lifter,
         appendEnergy=False,
-        winfunc=np.hamming,
+        **filterbank(settings),
     )
     return np.hstack([cepstra, psf.delta(cepstra, settings.delta_reach)]).astype(np.float32)

@@ -30,6 +30,11 @@ def test_a_figure_that_differs_is_named_with_both_values(card: Card) -> None:
     assert line == f"PrivateTest, accuracy: the card says {accuracy:g}, measured 0.5"
 
 
+def test_a_figure_that_is_no_number_differs(card: Card) -> None:
+    (line,) = differences(card, changed(card, "accuracy", float("nan")), 0.003)
+    assert line.endswith("measured nan")
+
+
 def test_a_figure_inside_another_counts_too(card: Card) -> None:
     recall = {**card.figures["PrivateTest"]["recall"], "sad": 0.01}  # type: ignore[dict-item]
     (line,) = differences(card, changed(card, "recall", recall), 0.003)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from edge.inference.speech_features import features, level_dbfs, rms
-from training import voice_augment, voice_bank, voice_data, voice_world
+from training import voice_augment, voice_bank, voice_data, voice_windows, voice_world
 
 SAMPLES = 2 * voice_data.RATE_HZ
 
@@ -48,6 +48,16 @@ def test_a_room_begins_with_the_direct_sound_and_dies_away() -> None:
     energy = np.square(response)
     assert response[0] > 0
     assert energy[len(energy) // 2 :].sum() < 0.1 * energy.sum()
+
+
+def test_a_press_begins_shortly_before_the_speech_and_the_loudest_window_holds_it() -> None:
+    speech = np.zeros(4 * voice_data.RATE_HZ, np.float32)
+    speech[voice_data.RATE_HZ : 3 * voice_data.RATE_HZ] = 0.1
+    silence_s = voice_windows.LEAD_S
+    pressed, loudest = voice_windows.pressed(speech), voice_windows.loudest(speech)
+    assert len(pressed) == len(loudest) == SAMPLES
+    assert np.flatnonzero(pressed)[0] == pytest.approx(silence_s * voice_data.RATE_HZ)
+    assert loudest.all()
 
 
 def test_every_actor_is_held_out_in_one_fold_and_trained_on_in_the_others() -> None:
