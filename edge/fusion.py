@@ -1,17 +1,17 @@
 """Face and voice to one emotion. Pure: what is known and how old it is comes in.
 
-Late fusion by log-linear pooling. With p_m the calibrated scores of a modality m over n labels,
+Late fusion by log-linear pooling. With p_m the calibrated scores of a modality m over n labels and
 r_m(c) its reliability for the label c (0..1, fitted to the two networks together on validation
-data by `training.fusion_fit`) and w_m its weight,
+data by `training.fusion_fit`),
 
-    e_m(c) = r_m(c) * log(n * p_m(c))          evidence against the uniform prior
-    p(c)  ~ exp( w_face * e_face(c) + w_voice * e_voice(c) )
+    e_m(c) = log(n * p_m(c))                   evidence against the uniform prior
+    p(c)  ~ exp( (1 - w * (1 - r_face(c))) * e_face(c) + w * r_voice(c) * e_voice(c) )
 
-The face's weight is 1 and the voice's 0.5 ** (age / half-life): what was said a while ago counts
-less. A modality that is missing adds nothing; one that is alone is passed on unchanged. The face
-knows no `calm`: calm and neutral are pooled as one label and parted afterwards as the voice parts
-them. Source of the rule: Heskes, "Selecting weighting factors in logarithmic opinion pools",
-NIPS 1997. docs/fusion.md has what it was measured to give.
+with the weight w = 0.5 ** (age of the voice / half-life): what was said a while ago counts less,
+until the face counts as if it were alone. A modality that is missing adds nothing; one that is
+alone is passed on unchanged. The face knows no `calm`: calm and neutral are pooled as one label and
+parted afterwards as the voice parts them. Source of the rule: Heskes, "Selecting weighting factors
+in logarithmic opinion pools", NIPS 1997. docs/fusion.md has what it was measured to give.
 """
 
 import math
@@ -74,8 +74,9 @@ def _pool(face: Opinion, heard: Scores, voice_age_s: float, rules: Rules) -> dic
     trust = in_emotion_labels(rules.voice_reliability)
     heard7 = {label: heard[label] for label in FACE_LABELS}
     heard7["neutral"] += heard["calm"]
+    doubt = {label: weight * (1 - rules.face_reliability.get(label, 1.0)) for label in FACE_LABELS}
     logits = {
-        label: rules.face_reliability.get(label, 1.0) * _evidence(face.scores.get(label, 0.0))
+        label: (1 - doubt[label]) * _evidence(face.scores.get(label, 0.0))
         + weight * trust[label] * _evidence(heard7[label])
         for label in FACE_LABELS
     }

@@ -84,11 +84,13 @@ def two_hosts(folder: Path) -> Iterator[tuple[Host, Host]]:
 
 
 def _write_commands(folder: Path, device: Host) -> None:
-    """`emotion-edge`, and an `scp` that knows the device's home and needs no server there."""
+    """`emotion-edge`; an `scp` that knows the device's home and needs no server there; a `sudo`
+    for root, who need not have one."""
     commands = folder / "bin"
     commands.mkdir()
     for name, line in (
         ("emotion-edge", f'exec {sys.executable} -m edge "$@"'),
+        ("sudo", 'exec "$@"'),
         ("scp", f'exec cp "{device.home}/${{1#kitchen.local:}}" "$2"'),
     ):
         (commands / name).write_text(f"#!/bin/sh\n{line}\n")

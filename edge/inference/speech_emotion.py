@@ -46,6 +46,7 @@ class SpeechEmotion:
         """
         signal = checked(signal)
         step = round(STEP_S * self._settings.rate_hz)
-        peak = int(np.argmax(np.abs(signal[: self._settings.window_samples])))
+        window = signal[: self._settings.window_samples]
+        peak = int(np.argmax(np.abs(window - window.mean())))
         found = features(signal[peak % step :], self._settings)
         return self.card.normalise(found).reshape(self.card.input.shape)

@@ -59,6 +59,15 @@ def test_a_voice_counts_less_the_older_it_is() -> None:
     assert sad[0] > 2 * sad[-1]
 
 
+def test_a_voice_long_ago_leaves_the_face_as_it_was() -> None:
+    scores = fuse(face("sad", 0.5), voice("happy", 0.9, age_s=200.0), RULES)
+    seen = face("sad", 0.5).scores
+    assert scores["neutral"] + scores["calm"] == pytest.approx(seen["neutral"])
+    assert {c: scores[c] for c in seen if c != "neutral"} == pytest.approx(
+        {c: p for c, p in seen.items() if c != "neutral"}
+    )
+
+
 def test_a_label_that_the_voice_confuses_weighs_less() -> None:
     doubtful = Rules(RULES.face_reliability, {**RULES.voice_reliability, "sad": 0.1}, 8.0)
     trusted = fuse(face("happy"), voice("sad"), RULES)
