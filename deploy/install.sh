@@ -295,13 +295,17 @@ make_keys_folder() {
   chown -R emotion-edge:emotion-edge $settings/keys
 }
 
-# On a desktop the picture is a window of who logs in: of the one who installs it.
+# On a desktop the picture is a window of who logs in.
 make_window() {
-  local user=${SUDO_USER:-}
   has_desktop || return 0
   place "$1/deploy/desktop/emotion-edge-display.desktop" /etc/xdg/autostart/emotion-edge-display.desktop
+}
+
+# Who installs it looks at it, records with it, and on a desktop has its window.
+let_in() {
+  local user=${SUDO_USER:-}
   if [ -n "$user" ] && ! id -nG "$user" | grep -qw emotion-edge; then
-    act "let $user use the local bus (group emotion-edge); log in again for the picture" \
+    act "let $user use the local bus (group emotion-edge), from the next login on" \
       usermod -aG emotion-edge "$user"
   fi
 }
@@ -426,6 +430,7 @@ place_files "$from"
 make_user
 make_settings
 make_window "$from"
+let_in
 if [ "$(readlink /usr/local/bin/emotion-edge)" != $opt/current/venv/bin/emotion-edge ]; then
   act "link /usr/local/bin/emotion-edge" link $opt/current/venv/bin/emotion-edge /usr/local/bin/emotion-edge
 fi

@@ -183,6 +183,11 @@ def default_directory() -> Path:
     return SYSTEM_DIRECTORY if os.access(SYSTEM_DIRECTORY, os.X_OK) else user_directory()
 
 
+def bus_is_closed() -> bool:
+    """Whether the service's bus is there, and not for this user."""
+    return SYSTEM_DIRECTORY.is_dir() and default_directory() != SYSTEM_DIRECTORY
+
+
 def user_directory() -> Path:
     """The runtime folder of this user."""
     runtime = os.environ.get("XDG_RUNTIME_DIR")

@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 
 from edge import __version__
 from edge.bus import Subscriber
-from edge.config import SYSTEM_CONFIG, Config
+from edge.config import SYSTEM_CONFIG, SYSTEM_DIRECTORY, Config, bus_is_closed
 from edge.errors import UserError
 from edge.messages import SERVICES, Health
 
@@ -206,6 +206,10 @@ def the_screen(config: Config) -> Iterator[Finding]:
 def the_services(config: Config) -> Iterator[Finding]:
     """Who is running now, by their own word."""
     health = _listen(config)
+    if not health and bus_is_closed():
+        mend = "sudo usermod -aG emotion-edge $USER, then log in again; or sudo"
+        yield Finding("missing", "processes", f"{SYSTEM_DIRECTORY} is closed to you", mend)
+        return
     if not health:
         yield Finding("ok", "processes", f"none running in {config.directory}")
         return

@@ -22,12 +22,19 @@ class PiCamera:
             self._camera: Any = Picamera2()
         except (IndexError, RuntimeError) as error:  # none attached; in use by another program
             raise CameraError(f"no Raspberry Pi camera to be had: {error}") from error
+        try:
+            self._start(width, height)
+        except RuntimeError as error:  # another program was quicker
+            self._camera.close()
+            raise CameraError(f"the Raspberry Pi camera does not start: {error}") from error
+
+    def _start(self, width: int, height: int) -> None:
         # RGB888 is libcamera's word for bytes in the order B, G, R. Without a queue a picture is
         # always newer than the call that asks for it.
         self._camera.configure(
             self._camera.create_video_configuration(
                 main={"format": "RGB888", "size": (width, height)},
-                controls={"FrameRate": rate_hz},
+                controls={"FrameRate": self.rate_hz},
                 queue=False,
             )
         )

@@ -248,6 +248,17 @@ def test_pi_camera_that_gives_no_more_pictures_is_lost(
             camera.read()
 
 
+def test_a_picamera_that_does_not_start_is_no_camera(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    busy = PICAMERA2.replace("        pass", "        raise RuntimeError('busy')", 1)
+    (tmp_path / "picamera2.py").write_text(busy)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "picamera2", raising=False)
+    with pytest.raises(CameraError, match="does not start: busy"), opened("picamera"):
+        pass
+
+
 def test_looking_for_a_camera_needs_neither_opencv_nor_numpy() -> None:
     code = (
         "import sys; from edge.devices.camera_source import check_source, find_camera; "
