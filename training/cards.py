@@ -14,6 +14,8 @@ MODELS = {
     "activity": Path("models_tflite/speech_activity.tflite"),
 }
 """The files that ship, by their task."""
+BASELINES = Path("training/baseline")
+"""What they are compared with, by names that begin with the task."""
 # The released networks before int8, by the same file names.
 FLOAT = Path(__file__).parent / "float"
 
@@ -33,8 +35,8 @@ FACE_FAILURES = (
 VOICE_FAILURES = (
     "RAVDESS is 24 actors of North America who say the same two sentences: other languages, "
     "children, old people and feelings that nobody plays were not measured.",
-    "Sad is the weakest: it passes for calm, happy or neutral; calm passes for neutral, happy for "
-    "surprised or neutral, fearful for sad, disgust for angry.",
+    "Happy and sad are the weakest: happy passes for surprised or neutral, sad for calm; calm "
+    "passes for neutral, fearful for sad, disgust for angry.",
     "It suits some speakers better than others, and quiet rooms better than echoing ones.",
     "Only the first two seconds of a recording are heard; speech that begins late is cut off.",
 )

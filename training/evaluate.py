@@ -12,7 +12,7 @@ import msgspec
 
 from edge.inference.card import Card
 from training.activity_figures import ActivityFigures
-from training.cards import MODELS, write_card
+from training.cards import BASELINES, MODELS, write_card
 from training.compare import differences
 from training.face_figures import FaceFigures
 from training.voice_figures import VoiceFigures
@@ -65,9 +65,11 @@ def evaluate(model: Path, options: argparse.Namespace, data: Path) -> None:
         write_card(model, found)
 
 
-def shipped(model: Path) -> list[Path]:
-    """All files of a kind: face_emotion.tflite, face_emotion_raters.tflite ..."""
-    return sorted(model.parent.glob(f"{model.stem}*.tflite"))
+def shipped(task: str) -> list[Path]:
+    """All files of a kind: face_emotion.tflite, face_emotion_raters.tflite ..., and baselines."""
+    model = MODELS[task]
+    ours = sorted(model.parent.glob(f"{model.stem}*.tflite"))
+    return ours + sorted(BASELINES.glob(f"{task}_*.tflite"))
 
 
 def data_of(task: str, folder: Path) -> Path:
@@ -86,7 +88,7 @@ def data_of(task: str, folder: Path) -> Path:
 def main() -> None:
     options = parse()
     data = data_of(options.task, options.data)
-    for model in options.model or shipped(MODELS[options.task]):
+    for model in options.model or shipped(options.task):
         evaluate(model, options, data)
 
 
