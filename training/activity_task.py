@@ -24,7 +24,8 @@ OTHER, SPEECH = range(2)
 PROTOCOL = (
     "Trained on RAVDESS actors 1-16, spoken words and sentences of Debian packages, made sounds "
     "and music of Debian packages; the threshold chosen on actors 17-20 and other packages; "
-    "measured on actors 21-24, and on languages and music of packages that are in neither."
+    "measured on actors 21-24, and on words and music in neither: what a package says in one "
+    "language, or plays, is in one part only."
 )
 
 
