@@ -40,11 +40,11 @@ evaluate-face evaluate-voice: evaluate-%: setup-dev ## DATA=FOLDER with fer2013.
 evaluate-voice: evaluate-activity ## the network and the gate before it
 
 evaluate-activity: setup-dev ## speech and music of Debian packages are fetched, not installed
-	@training/fetch_sounds.sh
+	@training/activity/fetch_sounds.sh
 	$(BIN)/python -m training.evaluate activity --check --data $(DATA)
 
 evaluate-fusion: setup-dev
-	$(BIN)/python -m training.evaluate_fusion --check --data $(DATA) $(ARGS)
+	$(BIN)/python -m training.fusion.evaluate --check --data $(DATA) $(ARGS)
 
 setup:
 	@deploy/setup.sh

@@ -34,8 +34,8 @@ from edge.config import Config
 from edge.devices.microphone import DeviceMicrophone
 from edge.messages import Audio, Health, Message, Press, Recording
 from tests.null_sink import NullSink, missing, null_sink
-from training import voice_data
-from training.voice_windows import SAMPLES, pressed
+from training.voice import data as voice_data
+from training.voice.windows import SAMPLES, pressed
 
 Signal = NDArray[np.float32]
 

@@ -2,7 +2,7 @@
 
 Late fusion by log-linear pooling. With p_m the calibrated scores of a modality m over n labels and
 r_m(c) its reliability for the label c (0..1, fitted to the two networks together on validation
-data by `training.fusion_fit`),
+data by `training.fusion.fit`),
 
     e_m(c) = log(n * p_m(c))                   evidence against the uniform prior
     p(c)  ~ exp( (1 - w * (1 - r_face(c))) * e_face(c) + w * r_voice(c) * e_voice(c) )

@@ -13,10 +13,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from training.activity_task import ActivityTask
-from training.cards import FLOAT, MODELS, write_model
-from training.face_task import FaceTask
-from training.to_tflite import float16, int8, rebuild
+from training.activity.task import ActivityTask
+from training.common.cards import FLOAT, MODELS, write_model
+from training.common.to_tflite import float16, int8, rebuild
+from training.face.task import FaceTask
 from training.train import averaged, build_task
 
 CALIBRATION_INPUTS = 500

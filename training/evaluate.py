@@ -11,11 +11,11 @@ from pathlib import Path
 import msgspec
 
 from edge.inference.card import Card
-from training.activity_figures import ActivityFigures
-from training.cards import BASELINES, MODELS, write_card
-from training.compare import differences
-from training.face_figures import FaceFigures
-from training.voice_figures import VoiceFigures
+from training.activity.figures import ActivityFigures
+from training.common.cards import BASELINES, MODELS, write_card
+from training.common.compare import differences
+from training.face.figures import FaceFigures
+from training.voice.figures import VoiceFigures
 
 TASKS: dict[str, tuple[type[FaceFigures | VoiceFigures | ActivityFigures], str]] = {
     "face": (FaceFigures, "fer2013.npz"),

@@ -23,9 +23,9 @@ from numpy.typing import NDArray
 from scipy.signal import resample_poly
 from tqdm import tqdm
 
-from training.face_data import LABELS, PRIVATE, PUBLIC, TRAINING
-from training.voice_data import FOLDS, RATE_HZ
-from training.voice_data import LABELS as VOICE_LABELS
+from training.face.data import LABELS, PRIVATE, PUBLIC, TRAINING
+from training.voice.data import FOLDS, RATE_HZ
+from training.voice.data import LABELS as VOICE_LABELS
 
 USAGES = {"Training": TRAINING, "PublicTest": PUBLIC, "PrivateTest": PRIVATE}
 RATERS = 10

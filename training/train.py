@@ -16,12 +16,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 from tqdm import tqdm
 
-from training import activity_bank, voice_bank
-from training.activity_task import ActivityTask
-from training.face_task import FaceTask
-from training.networks import FACE_NETWORKS, VOICE_NETWORKS, VoiceNet
-from training.voice_data import FOLDS
-from training.voice_task import VoiceTask
+from training.activity import bank as activity_bank
+from training.activity.task import ActivityTask
+from training.common.networks import FACE_NETWORKS, VOICE_NETWORKS, VoiceNet
+from training.face.task import FaceTask
+from training.voice import bank as voice_bank
+from training.voice.data import FOLDS
+from training.voice.task import VoiceTask
 
 WARM_UP_SHARE = 0.05
 # How much of the targets is the teachers' answer, where there are teachers.
@@ -231,7 +232,7 @@ def parse() -> argparse.Namespace:
     )  # fmt: skip
     voice.add_argument("--architecture", choices=list(VOICE_NETWORKS), default="time")
     voice.add_argument(
-        "--bank", type=Path, default=voice_bank.DEFAULT, help="of training.voice_bank"
+        "--bank", type=Path, default=voice_bank.DEFAULT, help="of training.voice.bank"
     )
     voice.add_argument(
         "--fold", type=int, choices=range(FOLDS), help="hold out this fifth of all actors"

@@ -5,7 +5,7 @@ import pytest
 
 from edge.inference.card import Card, load_card
 from tests.helpers import ROOT
-from training.compare import differences
+from training.common.compare import differences
 
 
 @pytest.fixture

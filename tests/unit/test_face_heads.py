@@ -5,8 +5,9 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="no torch here (requirements-training.txt)")
 
-from training import face_data, face_heads  # noqa: E402
-from training.networks import FaceMobileNet, FaceNet  # noqa: E402
+from training.common.networks import FaceMobileNet, FaceNet
+from training.face import data as face_data
+from training.face import heads as face_heads
 
 SHARES = np.array([0.14, 0.02, 0.14, 0.25, 0.17, 0.17, 0.11])
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from training.face_scenes import HEIGHT, LARGEST, SMALLEST, WIDTH, scene
+from training.face.scenes import HEIGHT, LARGEST, SMALLEST, WIDTH, scene
 
 
 def test_a_scene_holds_the_face_where_it_says() -> None:

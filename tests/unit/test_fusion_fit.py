@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from training import fusion_fit
-from training.fusion_fit import LABELS, Pairs, Reliabilities
+from training.fusion import fit as fusion_fit
+from training.fusion.fit import LABELS, Pairs, Reliabilities
 
 VOICE = ("neutral", "calm", "happy", "sad", "angry", "fearful", "disgust", "surprised")
 

@@ -5,9 +5,10 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="no torch here (requirements-training.txt)")
 
-from edge.inference.speech_features import features  # noqa: E402
-from training import mel, voice_data  # noqa: E402
-from training.voice_bank import SETTINGS, log_energies  # noqa: E402
+from edge.inference.speech_features import features
+from training.voice import data as voice_data
+from training.voice import mel
+from training.voice.bank import SETTINGS, log_energies
 
 RATE_HZ = voice_data.RATE_HZ
 FRAMES = 199

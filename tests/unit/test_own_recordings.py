@@ -9,7 +9,9 @@ import soundfile
 from edge.inference.card import load_card
 from edge.inference.speech_features import features
 from tests.models import VOICE, copy_of
-from training import evaluate, prepare, voice_bank, voice_data
+from training import evaluate, prepare
+from training.voice import bank as voice_bank
+from training.voice import data as voice_data
 
 RATE_HZ = 48_000
 

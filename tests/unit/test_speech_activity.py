@@ -9,8 +9,8 @@ import soundfile
 from edge.inference.card import ModelError
 from edge.inference.speech_activity import SpeechActivity
 from tests.models import GATE, VOICE, research_data
-from training.activity_sounds import MAKERS
-from training.voice_windows import pressed
+from training.activity.sounds import MAKERS
+from training.voice.windows import pressed
 
 RATE_HZ = 16_000
 

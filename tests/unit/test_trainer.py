@@ -10,8 +10,10 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="no torch here (requirements-training.txt)")
 
-from training import train, voice_bank, voice_data  # noqa: E402
-from training.voice_task import taken  # noqa: E402
+from training import train
+from training.voice import bank as voice_bank
+from training.voice import data as voice_data
+from training.voice.task import taken
 
 FRAMES, VALUES, VARIANTS = 199, 2 * voice_bank.SETTINGS.coefficients, 2
 

@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from training import face_data, metrics
+from training.common import metrics
+from training.face import data as face_data
 
 
 def test_fitted_temperature_undoes_overconfidence() -> None:

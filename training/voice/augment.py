@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 from scipy.signal import fftconvolve
 
 from edge.inference.speech_features import loudest_start, rms
-from training.voice_data import RATE_HZ
+from training.voice.data import RATE_HZ
 
 Signal = NDArray[np.float32]
 Random = np.random.Generator

@@ -8,8 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from training import face_augment, face_data, face_heads
-from training.cards import FACE_CROP, FACE_FAILURES, FACE_LICENCE
+from training.common.cards import FACE_CROP, FACE_FAILURES, FACE_LICENCE
+from training.face import augment as face_augment
+from training.face import data as face_data
+from training.face import heads as face_heads
 
 # The mean and deviation of FER2013's Training pixels in 0..255; the card tells the device.
 MEAN, STD = 129.5, 65.0
@@ -31,7 +33,7 @@ class FaceTask:
     """What `training.train` needs to know of faces: their batches and their validation.
 
     The network answers twice while it learns: the FER2013 label, and the FER+ raters' votes.
-    `training.face_heads` makes one answer of the two.
+    `training.face.heads` makes one answer of the two.
     """
 
     classes = len(face_data.LABELS)

@@ -8,10 +8,12 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from edge.inference.speech_activity import SpeechActivity
-from training import activity_data, voice_data, voice_world
-from training.activity_data import Part, Signal, Windows
-from training.calibration import cost
-from training.voice_windows import pressed
+from training.activity import data as activity_data
+from training.activity.data import Part, Signal, Windows
+from training.common.calibration import cost
+from training.voice import data as voice_data
+from training.voice import world as voice_world
+from training.voice.windows import pressed
 
 MOST = 150
 QUIETER_DB = -40

@@ -1,4 +1,4 @@
-"""The speech gate's windows as features, computed once: `python -m training.activity_bank`."""
+"""The speech gate's windows as features, computed once: `python -m training.activity.bank`."""
 
 import argparse
 from collections.abc import Sequence
@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from edge.inference.speech_features import features
-from training import activity_data, voice_bank
-from training.activity_data import SAMPLES, Part, Signal
-from training.voice_augment import CHANGES
+from training.activity import data as activity_data
+from training.activity.data import SAMPLES, Part, Signal
+from training.voice import bank as voice_bank
+from training.voice.augment import CHANGES
 
 # Half as many frames as the emotion network takes: yes or no needs less.
 SETTINGS = msgspec.structs.replace(voice_bank.SETTINGS, hop_s=0.020)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, fx, nn
 from torch.fx.experimental.optimization import fuse
 
-from training.networks import flat, planes, pool_time
+from training.common.networks import flat, planes, pool_time
 
 # PyTorch's axes (n, channels, h, w) in TensorFlow's order (n, h, w, channels).
 AXES = {1: 3, 2: 1, 3: 2}

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import lfilter
 
-from training.voice_augment import noise_like, reverberate
-from training.voice_data import RATE_HZ
+from training.voice.augment import noise_like, reverberate
+from training.voice.data import RATE_HZ
 
 Signal = NDArray[np.float32]
 Values = NDArray[np.float64]

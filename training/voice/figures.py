@@ -8,11 +8,13 @@ import numpy as np
 from tqdm import tqdm
 
 from edge.inference.speech_emotion import SpeechEmotion
-from training import metrics, voice_data, voice_world
-from training.calibration import Labels, Logits, calibrated, cost, measured
-from training.cards import FLOAT
-from training.tflite_file import FloatModel
-from training.voice_windows import PROTOCOLS, Signal, pressed
+from training.common import metrics
+from training.common.calibration import Labels, Logits, calibrated, cost, measured
+from training.common.cards import FLOAT
+from training.common.tflite_file import FloatModel
+from training.voice import data as voice_data
+from training.voice import world as voice_world
+from training.voice.windows import PROTOCOLS, Signal, pressed
 
 Change = Callable[[Signal, np.random.Generator], Signal]
 

@@ -17,7 +17,7 @@ MODELS = {
 BASELINES = Path("training/baseline")
 """What they are compared with, by names that begin with the task."""
 # The released networks before int8, by the same file names.
-FLOAT = Path(__file__).parent / "float"
+FLOAT = Path(__file__).parents[1] / "float"
 
 NOT_FOR = (
     "inferring emotions at work or in education (prohibited in the EU: AI Act, article 5(1)(f))",

@@ -17,8 +17,10 @@ from numpy.typing import NDArray
 from scipy.signal import resample_poly
 
 from edge.inference.speech_features import loudest_start, rms
-from training import activity_sounds, voice_augment, voice_data
-from training.voice_data import RATE_HZ
+from training.activity import sounds as activity_sounds
+from training.voice import augment as voice_augment
+from training.voice import data as voice_data
+from training.voice.data import RATE_HZ
 
 Signal = NDArray[np.float32]
 Part = Literal["fit", "choose", "test"]

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from training.activity_bank import SETTINGS
-from training.activity_data import LABELS
-from training.cards import ACTIVITY_FAILURES, ACTIVITY_LICENCE
-from training.voice_task import masked
+from training.activity.bank import SETTINGS
+from training.activity.data import LABELS
+from training.common.cards import ACTIVITY_FAILURES, ACTIVITY_LICENCE
+from training.voice.task import masked
 
 SMOOTHING = 0.05
 SHIFT_FRAMES = 12
@@ -35,7 +35,7 @@ class ActivityTask:
     classes = len(LABELS)
 
     def __init__(self, bank: Path) -> None:
-        """`bank`: of `training.activity_bank`."""
+        """`bank`: of `training.activity.bank`."""
         arrays = np.load(bank)
         self.windows, labels = arrays["fit_features"], arrays["fit_labels"]
         hard = functional.one_hot(torch.from_numpy(labels)).float()

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.inference.card import Card
-from training import metrics
-from training.tflite_file import multiply_adds
+from training.common import metrics
+from training.common.tflite_file import multiply_adds
 
 Logits = NDArray[np.float32]
 Labels = NDArray[np.int64]

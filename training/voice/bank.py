@@ -1,9 +1,9 @@
-"""Every clip's mel energies at many speeds and in many rooms: `python -m training.voice_bank`.
+"""Every clip's mel energies at many speeds and in many rooms: `python -m training.voice.bank`.
 
 What costs most of MFCC is computed once and kept in a file that all runs and folds read; what is
 cheap (noise, microphones, where the window begins, delta) is new in every epoch, see
-`training.mel`. A clip's variants stay with its actor: whoever picks clips by actor never trains on
-an altered clip of somebody it is tested on.
+`training.voice.mel`. A clip's variants stay with its actor: whoever picks clips by actor never
+trains on an altered clip of somebody it is tested on.
 """
 
 import argparse
@@ -20,8 +20,9 @@ from tqdm import tqdm
 
 from edge.inference.card import SpeechFeatures
 from edge.inference.speech_features import features, filterbank
-from training import voice_data, voice_windows
-from training.voice_augment import change_speed, reverberate
+from training.voice import data as voice_data
+from training.voice import windows as voice_windows
+from training.voice.augment import change_speed, reverberate
 
 SETTINGS = SpeechFeatures(
     rate_hz=voice_data.RATE_HZ,
@@ -121,7 +122,7 @@ def read(path: Path, clips: int) -> Bank:
     `clips`: how many the data has.
     """
     if not path.exists():
-        raise SystemExit(f"{path}: not there; make it with python -m training.voice_bank")
+        raise SystemExit(f"{path}: not there; make it with python -m training.voice.bank")
     with np.load(path) as arrays:
         bank = Bank(arrays["clean"], arrays["energies"], arrays["begins"])
     if len(bank.clean) != clips:

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import fftconvolve
 
-from training.voice_augment import mixed, noise_like
-from training.voice_data import RATE_HZ
+from training.voice.augment import mixed, noise_like
+from training.voice.data import RATE_HZ
 
 Signal = NDArray[np.float32]
 Random = np.random.Generator

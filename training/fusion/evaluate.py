@@ -1,4 +1,4 @@
-"""Face and voice fused, through the device's own code: `python -m training.evaluate_fusion`.
+"""Face and voice fused, through the device's own code: `python -m training.fusion.evaluate`.
 
 Fits the reliabilities on FER2013 PublicTest and RAVDESS actors 17-20, then measures 1,000 random
 pairs of FER2013 PrivateTest and actors 21-24, and writes both into models_tflite/fusion.json.
@@ -19,11 +19,14 @@ from edge.inference.face_emotion import FaceEmotion
 from edge.inference.fusion_card import FusionCard, load_fusion_card
 from edge.inference.speech_emotion import SpeechEmotion
 from edge.messages import FACE_LABELS
-from training import face_data, fusion_fit, metrics, voice_data
-from training.cards import MODELS
-from training.compare import flat, unlike
-from training.fusion_fit import Pairs, Reliabilities, Rows, Scores
-from training.voice_windows import pressed
+from training.common import metrics
+from training.common.cards import MODELS
+from training.common.compare import flat, unlike
+from training.face import data as face_data
+from training.fusion import fit as fusion_fit
+from training.fusion.fit import Pairs, Reliabilities, Rows, Scores
+from training.voice import data as voice_data
+from training.voice.windows import pressed
 
 CARD = Path("models_tflite/fusion.json")
 COUNT, SEED = 1000, 2026

@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from training import face_data
+from training.face import data as face_data
 
 View = Literal["labels", "raters"]
 MIXES = np.linspace(0, 1, 11)

@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from training import voice_bank, voice_data
-from training.cards import VOICE_FAILURES, VOICE_LICENCE
-from training.mel import Microphone
-from training.networks import VoiceImageNet
-from training.voice_augment import SHIFT_S
-from training.voice_bank import LEAST, SETTINGS, Halves
+from training.common.cards import VOICE_FAILURES, VOICE_LICENCE
+from training.common.networks import VoiceImageNet
+from training.voice import bank as voice_bank
+from training.voice import data as voice_data
+from training.voice.augment import SHIFT_S
+from training.voice.bank import LEAST, SETTINGS, Halves
+from training.voice.mel import Microphone
 
 SMOOTHING = 0.1
 # Beta(0.3, 0.3): mostly one clip with a little of another (Zhang et al. 2018).

@@ -11,10 +11,12 @@ from edge.inference.face_box import SAME_FACE_IOU, overlap
 from edge.inference.face_detection import Kind
 from edge.inference.face_emotion import FaceEmotion
 from edge.services.face import detector_of
-from training import face_data, face_scenes, metrics
-from training.calibration import Logits, calibrated, cost, measured
-from training.cards import FLOAT
-from training.tflite_file import FloatModel
+from training.common import metrics
+from training.common.calibration import Logits, calibrated, cost, measured
+from training.common.cards import FLOAT
+from training.common.tflite_file import FloatModel
+from training.face import data as face_data
+from training.face import scenes as face_scenes
 
 
 class FaceFigures:

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.inference.speech_features import loudest_start
-from training.voice_data import RATE_HZ
+from training.voice.data import RATE_HZ
 
 Signal = NDArray[np.float32]
 

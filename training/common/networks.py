@@ -149,7 +149,7 @@ def flat(x: Tensor) -> Tensor:
     return x[..., 0].transpose(1, 2).flatten(1)
 
 
-# Leaves of the traced graph: `training.to_tflite` has them for its own order of axes.
+# Leaves of the traced graph: `training.common.to_tflite` has them for its own order of axes.
 fx.wrap("flat")
 fx.wrap("planes")
 fx.wrap("pool_time")

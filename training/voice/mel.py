@@ -15,8 +15,8 @@ from torch.nn import functional
 
 from edge.inference.card import SpeechFeatures
 from edge.inference.speech_features import FLOOR_RMS, QUIETEST_RMS, TARGET_RMS, Signal
-from training.voice_augment import noise_like
-from training.voice_bank import LEAST, log_energies
+from training.voice.augment import noise_like
+from training.voice.bank import LEAST, log_energies
 
 NOISE_S = 60
 TILTS = (0.0, 0.25, 0.5, 0.75, 1.0)
