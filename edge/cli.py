@@ -26,8 +26,8 @@ from edge.config import (
     with_overrides,
 )
 from edge.errors import UserError
-from edge.memory import TRIM_S, give_memory_back, keep_large_apart
 from edge.messages import SERVICES
+from edge.runtime.malloc import TRIM_S, give_memory_back, keep_large_apart
 
 OK, FAILED, USAGE, BAD_CONFIG = 0, 1, 2, 78
 LONGEST_S = 1e9
@@ -159,8 +159,8 @@ def _add_classify(commands: "Commands") -> None:
 
 def obey_service(options: argparse.Namespace) -> int:
     """One process: `edge.services.NAME.run` until a signal."""
-    from edge.instance import only_one  # where there is no fcntl, `watch` works all the same
-    from edge.loop import Loop
+    from edge.runtime.lock import only_one  # where there is no fcntl, `watch` works all the same
+    from edge.runtime.loop import Loop
 
     config = load(options.config)
     name_process(options.command)
@@ -189,8 +189,8 @@ def name_process(name: str) -> None:
 
 def obey_run(options: argparse.Namespace) -> int:
     from edge import supervisor
-    from edge.instance import only_one
-    from edge.loop import Loop
+    from edge.runtime.lock import only_one
+    from edge.runtime.loop import Loop
 
     config = load(options.config)
     loop = Loop()

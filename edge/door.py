@@ -18,7 +18,7 @@ from zmq.utils import z85
 from edge import bus
 from edge.bus import Request
 from edge.keys import Keys, KeysError
-from edge.loop import Loop, Timer
+from edge.runtime.loop import Loop, Timer
 
 log = logging.getLogger(__name__)
 

@@ -12,10 +12,10 @@ from typing import Literal
 
 from edge import __version__
 from edge.bus import Publisher
-from edge.loop import Loop
 from edge.messages import MOST_CHARACTERS
 from edge.messages import Health as HealthMessage
-from edge.systemd import Notifier
+from edge.runtime.loop import Loop
+from edge.runtime.systemd import Notifier
 
 log = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ import subprocess
 from collections.abc import Callable
 from functools import partial
 
-from edge.loop import Loop
+from edge.runtime.loop import Loop
 
 log = logging.getLogger(__name__)
 

@@ -14,9 +14,9 @@ from edge.devices.button import Button, ButtonError, NoButtonError
 from edge.devices.gpio_line import LineButton
 from edge.devices.input_key import KeyButton
 from edge.health import Health
-from edge.loop import Loop, Timer
 from edge.messages import Trigger
 from edge.power import power_off
+from edge.runtime.loop import Loop, Timer
 
 log = logging.getLogger(__name__)
 

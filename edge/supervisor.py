@@ -16,8 +16,8 @@ from pathlib import Path
 
 from edge.bus import Subscriber
 from edge.config import Config
-from edge.loop import Loop
 from edge.messages import SERVICES
+from edge.runtime.loop import Loop
 from edge.status import Status
 
 FIRST_DELAY_S = 0.2

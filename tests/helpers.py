@@ -16,8 +16,8 @@ import zmq
 
 from edge.bus import Publisher, Subscriber, connect, make_socket
 from edge.config import Config
-from edge.loop import Loop
 from edge.messages import Message
+from edge.runtime.loop import Loop
 
 ROOT = Path(__file__).resolve().parent.parent
 DATA = Path(os.environ.get("EMOTION_EDGE_DATA", ROOT.parent / "shared" / "data"))

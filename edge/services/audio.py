@@ -27,9 +27,9 @@ from edge.health import Health
 from edge.inference.speech_activity import SpeechActivity
 from edge.inference.speech_emotion import SpeechEmotion
 from edge.inference.speech_features import level_dbfs
-from edge.loop import Loop, Timer
 from edge.messages import Audio, Press, Recording, Scores, Trigger
 from edge.presses import Presses
+from edge.runtime.loop import Loop, Timer
 
 log = logging.getLogger(__name__)
 

@@ -18,8 +18,8 @@ from edge.devices.camera import open_camera
 from edge.devices.camera_source import Camera, CameraError, SourceError, check_source
 from edge.frames import Frame, FramePublisher
 from edge.health import Health
-from edge.loop import Loop
 from edge.preview import Previewer
+from edge.runtime.loop import Loop
 
 if TYPE_CHECKING:
     import numpy as np

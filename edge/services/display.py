@@ -18,9 +18,9 @@ from edge.devices.files import is_folder
 from edge.devices.screen import Screen, ScreenError, open_screen
 from edge.frames import Frame, FrameSubscriber
 from edge.health import Health
-from edge.loop import Loop
 from edge.messages import Face, Message, Press
 from edge.overlay import Known
+from edge.runtime.loop import Loop
 from edge.waiting import PATIENCE_S, Pace, Waiting
 
 log = logging.getLogger(__name__)

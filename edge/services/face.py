@@ -17,8 +17,8 @@ from edge.inference.face_box import Box, Image
 from edge.inference.face_box import Face as Found
 from edge.inference.face_detection import Detector, make_detector
 from edge.inference.face_emotion import FaceEmotion
-from edge.loop import Loop
 from edge.messages import MOST_FACES, TOPICS, Face, FaceResult
+from edge.runtime.loop import Loop
 from edge.tracking import Detection, Tracked, Tracker
 
 MAX_AGE_MS = 1e3 * (TOPICS["face"].max_age_s or 0)

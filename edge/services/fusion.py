@@ -13,8 +13,8 @@ from edge.fusion import Opinion, Rules, fuse
 from edge.health import Health
 from edge.inference.card import Card, load_card
 from edge.inference.fusion_card import FusionCard, load_fusion_card
-from edge.loop import Loop
 from edge.messages import TOPICS, Audio, Emotion, Face, FaceResult, Message
+from edge.runtime.loop import Loop
 
 log = logging.getLogger(__name__)
 

@@ -19,8 +19,8 @@ from edge.config import Config, ConfigError
 from edge.door import Door, is_local
 from edge.health import Health
 from edge.keys import Keys
-from edge.loop import Loop
 from edge.messages import TOPICS, BadMessageError, Message
+from edge.runtime.loop import Loop
 
 log = logging.getLogger(__name__)
 

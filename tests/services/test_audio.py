@@ -20,8 +20,8 @@ from edge.devices.microphone import Microphone, MicrophoneError, Stream
 from edge.devices.sound import Signal
 from edge.inference.speech_activity import SpeechActivity
 from edge.inference.speech_emotion import SpeechEmotion
-from edge.loop import Loop
 from edge.messages import VOICE_LABELS, Audio, Health, Message, Press, Recording, Trigger
+from edge.runtime.loop import Loop
 from edge.services import audio
 from edge.services.audio import VoiceScores
 from tests.helpers import (

@@ -20,10 +20,10 @@ from edge.config import Config
 from edge.devices.camera_source import CameraError
 from edge.frames import Frame, FramePublisher, FrameSubscriber
 from edge.health import Health
-from edge.loop import Loop
 from edge.messages import Health as HealthMessage
 from edge.messages import Message
 from edge.preview import Previewer
+from edge.runtime.loop import Loop
 from edge.services import camera
 from edge.services.camera import CameraService
 from tests.helpers import PATIENCE_S, emotion_edge, listening, running, write_config

@@ -20,9 +20,9 @@ from edge.frames import FramePublisher
 from edge.health import Health
 from edge.inference.speech_activity import SpeechActivity
 from edge.inference.speech_emotion import SpeechEmotion
-from edge.loop import Loop
 from edge.messages import SERVICES
 from edge.preview import Previewer
+from edge.runtime.loop import Loop
 from edge.services import audio, camera, face
 from edge.services.camera import CameraService
 from tests.helpers import PATIENCE_S, emotion_edge, running, write_config

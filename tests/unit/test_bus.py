@@ -8,8 +8,8 @@ import zmq
 from edge import bus
 from edge.bus import BusError
 from edge.config import ConfigError
-from edge.instance import only_one
 from edge.messages import Press
+from edge.runtime.lock import only_one
 
 
 def press(sent_s_ago: float, age_ms: float = 0.0) -> Press:

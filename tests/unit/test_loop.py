@@ -5,7 +5,7 @@ import threading
 import pytest
 import zmq
 
-from edge.loop import Loop
+from edge.runtime.loop import Loop
 
 
 @pytest.fixture

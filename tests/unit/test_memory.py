@@ -8,7 +8,7 @@ import pytest
 # Blocks of a frame's size, freed in an order that leaves the last of them on top of the holes.
 HOLES = """
 import ctypes, os
-from edge.memory import keep_large_apart
+from edge.runtime.malloc import keep_large_apart
 
 libc = ctypes.CDLL(None)
 libc.malloc.restype, libc.free.argtypes = ctypes.c_void_p, [ctypes.c_void_p]

@@ -1,6 +1,6 @@
 import pytest
 
-from edge.loop import Loop
+from edge.runtime.loop import Loop
 from edge.supervisor import BAD_CONFIG, Child, Supervisor
 
 
