@@ -15,14 +15,14 @@ import msgspec
 
 from benchmarks.measure import cpu_s, percentile, pss_mb
 from benchmarks.product import Product, a_desktop, a_hub, running, settings
-from edge.bus import Publisher, age_ms, send_once
+from edge.bus.frames import FrameSubscriber
+from edge.bus.keys import Keys
+from edge.bus.messages import FACE_LABELS, FaceResult, Health, Press, Recording
+from edge.bus.messages import Audio as AudioMessage
+from edge.bus.messages import Face as FaceMessage
+from edge.bus.pubsub import Publisher, age_ms, send_once
 from edge.client import Subscription
 from edge.config import Audio, Bus, Camera, Detector, Face
-from edge.frames import FrameSubscriber
-from edge.keys import Keys
-from edge.messages import FACE_LABELS, FaceResult, Health, Press, Recording
-from edge.messages import Audio as AudioMessage
-from edge.messages import Face as FaceMessage
 
 ROOT = Path(__file__).resolve().parent.parent
 SETTLE_S = 5.0

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import msgspec
 
-from edge.bus import Subscriber
+from edge.bus.messages import SERVICES, Message
+from edge.bus.pubsub import Subscriber
 from edge.config import Bus, Config
-from edge.messages import SERVICES, Message
 
 START_S = 60.0
 DISPLAY = ":97"

@@ -23,11 +23,11 @@ import zmq
 
 from benchmarks.measure import machine, percentile, pss_mb
 from benchmarks.product import Product, running, settings
-from edge import bus
-from edge.bus import send_once
+from edge.bus import pubsub, sockets
+from edge.bus.keys import Keys, SubscriberKey
+from edge.bus.messages import TOPICS, Face, Health, Message, Press
+from edge.bus.pubsub import send_once
 from edge.config import Audio, Bus, Camera, Config
-from edge.keys import Keys, SubscriberKey
-from edge.messages import TOPICS, Face, Health, Message, Press
 
 MINUTES = 60.0
 WARM_UP_S = 300.0
@@ -81,13 +81,13 @@ class Tally:
 
 def subscriber(endpoint: str, key: SubscriberKey) -> "zmq.Socket[bytes]":
     """A SUB on everything that loses nothing by itself."""
-    socket = bus.make_socket(zmq.SUB)
+    socket = sockets.make_socket(zmq.SUB)
     socket.setsockopt(zmq.RCVHWM, 0)
     socket.curve_serverkey = key.server.encode()
     socket.curve_publickey = key.public.encode()
     socket.curve_secretkey = key.secret.encode()
     socket.subscribe(b"")
-    bus.connect(socket, endpoint)
+    sockets.connect(socket, endpoint)
     return socket
 
 
@@ -197,7 +197,7 @@ def _seconds(duration_s: float) -> Iterator[int]:
 
 def _drain(socket: "zmq.Socket[bytes]", tally: Tally) -> None:
     while socket.poll(0):
-        tally.take(*bus.unpack(socket.recv_multipart()))
+        tally.take(*pubsub.unpack(socket.recv_multipart()))
 
 
 def _press(product: Product) -> None:

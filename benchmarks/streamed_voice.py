@@ -28,11 +28,11 @@ import soundfile
 from numpy.typing import NDArray
 
 from benchmarks.product import Product, a_hub, settings
-from edge.bus import Publisher
+from edge.bus.messages import Audio, Health, Message, Press, Recording
+from edge.bus.pubsub import Publisher
 from edge.classify import Files, SoundResult
 from edge.config import Config
 from edge.devices.microphone import DeviceMicrophone
-from edge.messages import Audio, Health, Message, Press, Recording
 from tests.null_sink import NullSink, missing, null_sink
 from training.voice import data as voice_data
 from training.voice.windows import SAMPLES, pressed

@@ -15,9 +15,9 @@ import zmq
 from numpy.typing import NDArray
 
 from benchmarks.product import Product, running, settings
+from edge.bus.frames import FrameSubscriber
+from edge.bus.messages import Face, FaceResult
 from edge.config import Camera
-from edge.frames import FrameSubscriber
-from edge.messages import Face, FaceResult
 from edge.overlay.chart import colour_of
 
 mpl.use("Agg")

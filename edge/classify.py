@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from edge.bus.messages import FaceResult, Scores
 from edge.config import Config
 from edge.decision import decide, rounded
 from edge.devices.files import is_file, is_folder
@@ -22,7 +23,6 @@ from edge.inference.card import ModelError
 from edge.inference.face_detection import Detector
 from edge.inference.speech_activity import SpeechActivity
 from edge.inference.speech_emotion import SpeechEmotion
-from edge.messages import FaceResult, Scores
 from edge.services.audio import SPEECH_RATE_HZ
 from edge.services.face import FaceReader, detector_of
 

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from edge import __version__
-from edge.bus import BusError, make_directory
+from edge.bus.messages import SERVICES
+from edge.bus.sockets import BusError, make_directory
 from edge.config import (
     SYSTEM_DIRECTORY,
     Config,
@@ -26,7 +27,6 @@ from edge.config import (
     with_overrides,
 )
 from edge.errors import UserError
-from edge.messages import SERVICES
 from edge.runtime.malloc import TRIM_S, give_memory_back, keep_large_apart
 
 OK, FAILED, USAGE, BAD_CONFIG = 0, 1, 2, 78
@@ -267,7 +267,7 @@ def obey_watch(options: argparse.Namespace) -> int:
 
 
 def obey_keys(options: argparse.Namespace) -> int:
-    from edge import keys
+    from edge.bus import keys
 
     config = load(options.config)
     if not config.bus.keys and keys_are_closed():

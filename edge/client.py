@@ -20,11 +20,12 @@ import zmq
 import zmq.asyncio
 from zmq.utils.monitor import recv_monitor_message
 
-from edge import bus
-from edge.bus import BusError, Subscriber
-from edge.clock import Offset
-from edge.keys import SubscriberKey, read_key
-from edge.messages import TOPICS, Health, Message
+from edge.bus import sockets
+from edge.bus.clock_offset import Offset
+from edge.bus.keys import SubscriberKey, read_key
+from edge.bus.messages import TOPICS, Health, Message
+from edge.bus.pubsub import Subscriber
+from edge.bus.sockets import BusError
 
 log = logging.getLogger(__name__)
 
@@ -60,7 +61,7 @@ class Heard(NamedTuple):
     topic: str
     message: Message
     age_s: float
-    """From the capture to the arrival, by this host's clock (edge.clock)."""
+    """From the capture to the arrival, by this host's clock (edge.bus.clock_offset)."""
 
 
 class Subscription:
@@ -95,7 +96,7 @@ class Subscription:
     def connect(self, endpoint: str, key: "str | Path | None" = None) -> None:
         """Hear another device, too; `message.device` tells them apart."""
         _use(self._socket, None if key is None else read_key(Path(key)))
-        bus.connect(self._socket, endpoint)
+        sockets.connect(self._socket, endpoint)
         self.endpoint += f" and {endpoint}"
 
     @property
@@ -249,7 +250,7 @@ def _tick_s(timeout_s: float | None) -> float:
 
 def _make_socket(key: SubscriberKey | None) -> "zmq.Socket[bytes]":
     """A SUB that notices a dead connection within seconds, and never waits long for a new one."""
-    socket = bus.make_socket(zmq.SUB)
+    socket = sockets.make_socket(zmq.SUB)
     for option, value in (
         (zmq.HEARTBEAT_IVL, HEARTBEAT_MS),
         (zmq.HEARTBEAT_TIMEOUT, DEAD_MS),

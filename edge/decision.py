@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from edge.messages import UNCERTAIN
+from edge.bus.messages import UNCERTAIN
 
 DECIMALS = 4
 """Digits of a published score."""

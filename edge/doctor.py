@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from edge import __version__
-from edge.bus import Subscriber
+from edge.bus.messages import SERVICES, Health
+from edge.bus.pubsub import Subscriber
 from edge.config import SYSTEM_CONFIG, SYSTEM_DIRECTORY, Config, bus_is_closed
 from edge.errors import UserError
-from edge.messages import SERVICES, Health
 
 LISTEN_S = 2.5
 """Every running service speaks within this."""

@@ -18,7 +18,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from edge.messages import EMOTION_LABELS, FACE_LABELS
+from edge.bus.messages import EMOTION_LABELS, FACE_LABELS
 
 Scores = Mapping[str, float]
 

@@ -11,9 +11,9 @@ import time
 from typing import Literal
 
 from edge import __version__
-from edge.bus import Publisher
-from edge.messages import MOST_CHARACTERS
-from edge.messages import Health as HealthMessage
+from edge.bus.messages import MOST_CHARACTERS
+from edge.bus.messages import Health as HealthMessage
+from edge.bus.pubsub import Publisher
 from edge.runtime.loop import Loop
 from edge.runtime.systemd import Notifier
 

@@ -9,12 +9,12 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
+from edge.bus.messages import Trigger
 from edge.config import Button as Settings
 from edge.devices.button import Button, ButtonError, NoButtonError
 from edge.devices.gpio_line import LineButton
 from edge.devices.input_key import KeyButton
 from edge.health import Health
-from edge.messages import Trigger
 from edge.power import power_off
 from edge.runtime.loop import Loop, Timer
 

@@ -5,9 +5,9 @@ The only way by which frames leave the device. Takes frames, says `preview` mess
 
 import cv2
 
-from edge.bus import Publisher
-from edge.frames import Frame
-from edge.messages import Preview
+from edge.bus.frames import Frame
+from edge.bus.messages import Preview
+from edge.bus.pubsub import Publisher
 
 WIDEST_PX = 320
 NEVER = float("inf")

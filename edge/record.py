@@ -3,9 +3,9 @@
 import sys
 import time
 
-from edge.bus import Subscriber, send_once
+from edge.bus.messages import Audio, Health, Message, Press, Recording
+from edge.bus.pubsub import Subscriber, send_once
 from edge.config import Config
-from edge.messages import Audio, Health, Message, Press, Recording
 from edge.words import in_words
 
 OK, FAILED = 0, 1

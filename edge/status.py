@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterable
 from typing import TextIO
 
-from edge.messages import SERVICES, TOPICS, Health, Message, Recording
+from edge.bus.messages import SERVICES, TOPICS, Health, Message, Recording
 from edge.words import in_words, printable
 
 SHOWN = ("face", "recording", "audio", "emotion")

@@ -14,9 +14,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from edge.bus import Subscriber
+from edge.bus.messages import SERVICES
+from edge.bus.pubsub import Subscriber
 from edge.config import Config
-from edge.messages import SERVICES
 from edge.runtime.loop import Loop
 from edge.status import Status
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from edge.messages import TOPICS, Message
+from edge.bus.messages import TOPICS, Message
 from edge.words import in_words, printable
 
 BOLD, DIM, PLAIN = "\x1b[1m", "\x1b[2m", "\x1b[0m"

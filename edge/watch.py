@@ -9,10 +9,10 @@ from pathlib import Path
 
 import msgspec
 
-from edge import discovery
+from edge.bus import discovery
+from edge.bus.discovery import Found
 from edge.client import Heard, Subscription
 from edge.config import Config
-from edge.discovery import Found
 from edge.view import CLEAR_SCREEN, Row, picture
 from edge.words import in_words, printable
 

@@ -1,6 +1,6 @@
 """Messages in words, for terminals: one line each. Pure."""
 
-from edge.messages import Audio, Emotion, Face, Health, Message, Press, Preview, Recording
+from edge.bus.messages import Audio, Emotion, Face, Health, Message, Press, Preview, Recording
 
 
 def printable(text: str) -> str:

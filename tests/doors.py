@@ -8,11 +8,11 @@ from pathlib import Path
 import msgspec
 import zmq
 
-from edge import bus
+from edge.bus import sockets
+from edge.bus.keys import Keys, SubscriberKey
+from edge.bus.messages import Emotion
 from edge.client import Heard, Subscription
 from edge.config import Bus, Config
-from edge.keys import Keys, SubscriberKey
-from edge.messages import Emotion
 from tests.helpers import PATIENCE_S, free_port
 
 UNHEARD_S = 1.5
@@ -81,7 +81,7 @@ def parts_within(socket: "zmq.Socket[bytes]", timeout_s: float) -> list[list[byt
 @contextlib.contextmanager
 def stranger(kind: int, endpoint: str, key: SubscriberKey | None = None) -> Iterator["zmq.Socket"]:
     """A socket as any program makes it; CURVE with `key`."""
-    socket = bus.make_socket(kind)
+    socket = sockets.make_socket(kind)
     if key is not None:
         socket.curve_serverkey = key.server.encode()
         socket.curve_publickey = key.public.encode()

@@ -14,9 +14,10 @@ import msgspec
 import pytest
 import zmq
 
-from edge.bus import Publisher, Subscriber, connect, make_socket
+from edge.bus.messages import Message
+from edge.bus.pubsub import Publisher, Subscriber
+from edge.bus.sockets import connect, make_socket
 from edge.config import Config
-from edge.messages import Message
 from edge.runtime.loop import Loop
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -1,6 +1,6 @@
 """What an emotion looks like: one colour each, and one way to show a score."""
 
-from edge.messages import Scores
+from edge.bus.messages import Scores
 from edge.overlay import paint
 from edge.overlay.paint import GREY, MUTED, TEXT, Colour, Image, Rect
 

@@ -6,7 +6,7 @@ scores become a strip at its foot.
 
 from collections.abc import Iterable
 
-from edge.messages import FaceResult
+from edge.bus.messages import FaceResult
 from edge.overlay import paint
 from edge.overlay.chart import LABEL_WIDTH, colour_of, draw_score, draw_strip, small_px
 from edge.overlay.paint import GROUND, TEXT, Colour, Image, Rect, Stamp

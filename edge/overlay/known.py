@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from edge.messages import (
+from edge.bus.messages import (
     SERVICES,
     TOPICS,
     Audio,

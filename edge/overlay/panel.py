@@ -6,7 +6,7 @@ which the caller chooses for the size of the screen.
 
 import cv2
 
-from edge.messages import VOICE_LABELS, Audio, Emotion
+from edge.bus.messages import VOICE_LABELS, Audio, Emotion
 from edge.overlay import paint
 from edge.overlay.chart import SMALLEST_PX, colour_of, draw_score, small_px
 from edge.overlay.known import Known

@@ -16,7 +16,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.bus import Publisher, Subscriber
+from edge.bus.messages import Audio, Press, Recording, Scores, Trigger
+from edge.bus.pubsub import Publisher, Subscriber
 from edge.config import Audio as Settings
 from edge.config import Config
 from edge.decision import decide, rounded
@@ -27,7 +28,6 @@ from edge.health import Health
 from edge.inference.speech_activity import SpeechActivity
 from edge.inference.speech_emotion import SpeechEmotion
 from edge.inference.speech_features import level_dbfs
-from edge.messages import Audio, Press, Recording, Scores, Trigger
 from edge.presses import Presses
 from edge.runtime.loop import Loop, Timer
 

@@ -12,11 +12,11 @@ from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from edge.bus import Publisher
+from edge.bus.frames import Frame, FramePublisher
+from edge.bus.pubsub import Publisher
 from edge.config import Config
 from edge.devices.camera import open_camera
 from edge.devices.camera_source import Camera, CameraError, SourceError, check_source
-from edge.frames import Frame, FramePublisher
 from edge.health import Health
 from edge.preview import Previewer
 from edge.runtime.loop import Loop

@@ -12,13 +12,13 @@ from pathlib import Path
 import msgspec
 
 from edge import overlay
-from edge.bus import Publisher, Subscriber
+from edge.bus.frames import Frame, FrameSubscriber
+from edge.bus.messages import Face, Message, Press
+from edge.bus.pubsub import Publisher, Subscriber
 from edge.config import Config, ConfigError
 from edge.devices.files import is_folder
 from edge.devices.screen import Screen, ScreenError, open_screen
-from edge.frames import Frame, FrameSubscriber
 from edge.health import Health
-from edge.messages import Face, Message, Press
 from edge.overlay import Known
 from edge.runtime.loop import Loop
 from edge.waiting import PATIENCE_S, Pace, Waiting

@@ -4,20 +4,20 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from edge.bus import Publisher
+from edge.bus.frames import FrameSubscriber
+from edge.bus.messages import MOST_FACES, TOPICS, Face, FaceResult
+from edge.bus.pubsub import Publisher
 from edge.config import Config
 from edge.config import Detector as DetectorSettings
 from edge.config import Face as Settings
 from edge.decision import decide, rounded
 from edge.devices.soc import Soc
-from edge.frames import FrameSubscriber
 from edge.health import PERIOD_S, Health
 from edge.heat import Cooling
 from edge.inference.face_box import Box, Image
 from edge.inference.face_box import Face as Found
 from edge.inference.face_detection import Detector, make_detector
 from edge.inference.face_emotion import FaceEmotion
-from edge.messages import MOST_FACES, TOPICS, Face, FaceResult
 from edge.runtime.loop import Loop
 from edge.tracking import Detection, Tracked, Tracker
 

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from edge.bus import Publisher, Subscriber
+from edge.bus.messages import TOPICS, Audio, Emotion, Face, FaceResult, Message
+from edge.bus.pubsub import Publisher, Subscriber
 from edge.config import MODELS, Config
 from edge.decision import decide, rounded
 from edge.fusion import Opinion, Rules, fuse
 from edge.health import Health
 from edge.inference.card import Card, load_card
 from edge.inference.fusion_card import FusionCard, load_fusion_card
-from edge.messages import TOPICS, Audio, Emotion, Face, FaceResult, Message
 from edge.runtime.loop import Loop
 
 log = logging.getLogger(__name__)

@@ -13,13 +13,13 @@ from typing import NamedTuple
 
 import zmq
 
-from edge import bus, discovery
-from edge.bus import Request
+from edge.bus import discovery, pubsub, sockets
+from edge.bus.keys import Keys
+from edge.bus.messages import TOPICS, BadMessageError, Message
+from edge.bus.remote import Door, is_local
+from edge.bus.sockets import Request
 from edge.config import Config, ConfigError
-from edge.door import Door, is_local
 from edge.health import Health
-from edge.keys import Keys
-from edge.messages import TOPICS, BadMessageError, Message
 from edge.runtime.loop import Loop
 
 log = logging.getLogger(__name__)
@@ -58,7 +58,7 @@ class Hub:
             except zmq.Again:
                 return
             try:
-                topic, message = bus.unpack(parts)
+                topic, message = pubsub.unpack(parts)
                 check_time(message)
             except BadMessageError as error:
                 self._drop(error)
@@ -79,7 +79,7 @@ class Hub:
         self._health.dropped += 1
 
     def on_local_subscriber(self) -> None:
-        self._replay(self._local, bus.requests(self._local))
+        self._replay(self._local, sockets.requests(self._local))
 
     def on_remote_subscriber(self) -> None:
         assert self._door is not None
@@ -98,7 +98,7 @@ class Hub:
 
 def check_time(message: Message) -> None:
     """Raise BadMessageError for what was held up on its way, or speaks of the future."""
-    if bus.is_late(message):
+    if pubsub.is_late(message):
         raise BadMessageError(f"a {type(message).__name__} that was held up on its way")
     if message.t_ns > time.monotonic_ns() + FUTURE_NS:
         raise BadMessageError(f"a {type(message).__name__} from the future")
@@ -112,9 +112,9 @@ def is_current(topic: str, at_s: float) -> bool:
 
 def make_local(endpoint: str) -> "zmq.Socket[bytes]":
     """A bound XPUB that reports every subscription, repeated ones too. Raises BusError."""
-    outlet = bus.make_socket(zmq.XPUB)
+    outlet = sockets.make_socket(zmq.XPUB)
     outlet.setsockopt(zmq.XPUB_VERBOSE, 1)
-    bus.bind(outlet, endpoint)
+    sockets.bind(outlet, endpoint)
     return outlet
 
 
@@ -129,7 +129,7 @@ def make_door(config: Config, loop: Loop) -> Door | None:
     if not keys.exist():
         raise ConfigError(
             f"{endpoint} would be open to the network and {keys.directory} holds no keys: run "
-            '`emotion-edge keys add NAME`, or set bus.bind = "tcp://127.0.0.1:5556"'
+            '`emotion-edge keys add NAME`, or set sockets.bind = "tcp://127.0.0.1:5556"'
         )
     return Door(endpoint, keys, loop)
 
@@ -152,11 +152,11 @@ def say_door(health: Health, why_not: str) -> None:
 
 def run(config: Config, loop: Loop) -> None:
     door = make_door(config, loop)
-    inlet = bus.make_socket(zmq.XSUB)
-    bus.bind(inlet, config.endpoint("in"))
-    inlet.send(bus.SUBSCRIBE)
+    inlet = sockets.make_socket(zmq.XSUB)
+    sockets.bind(inlet, config.endpoint("in"))
+    inlet.send(sockets.SUBSCRIBE)
     local = make_local(config.endpoint("out"))
-    publisher = bus.Publisher(config.endpoint("in"), config.device_name)
+    publisher = pubsub.Publisher(config.endpoint("in"), config.device_name)
     health = Health(publisher, "hub", loop)
     hub = Hub(inlet, local, door, health)
     stop_announcing = announce_door(config)

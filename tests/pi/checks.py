@@ -12,7 +12,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from edge.messages import SERVICES, Audio, Face, Recording
+from edge.bus.messages import SERVICES, Audio, Face, Recording
 from edge.overlay.chart import COLOURS
 from tests.pi.ear import Ear
 from tests.pi.machine import Pi

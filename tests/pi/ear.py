@@ -7,8 +7,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
+from edge.bus.messages import SERVICES, Health, Message
 from edge.client import Subscription
-from edge.messages import SERVICES, Health, Message
 
 M = TypeVar("M", bound=Message)
 

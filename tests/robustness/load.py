@@ -8,10 +8,10 @@ from collections.abc import Iterator
 import zmq
 
 from benchmarks.measure import percentile, pss_mb
-from edge import bus
-from edge.bus import Subscriber, unpack
+from edge.bus import pubsub
+from edge.bus.messages import Face, FaceResult
+from edge.bus.pubsub import Subscriber, unpack
 from edge.config import Config
-from edge.messages import Face, FaceResult
 from tests.helpers import ReadyPublisher, emotion_edge, listening, write_config
 
 RATE_HZ = 30.0
@@ -79,7 +79,7 @@ def local_delay_ms(config: Config, duration_s: float) -> float:
     end_s = time.monotonic() + duration_s
     while time.monotonic() < end_s:
         ear.socket.poll(100)
-        delays_ms += [bus.age_ms(message.t_ns) for _, message in ear.receive()]
+        delays_ms += [pubsub.age_ms(message.t_ns) for _, message in ear.receive()]
     ear.close()
     return percentile(delays_ms, 0.95)
 

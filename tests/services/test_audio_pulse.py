@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from edge.bus import Publisher
+from edge.bus.messages import Audio, Health, Message, Press, Recording
+from edge.bus.pubsub import Publisher
 from edge.config import Config
-from edge.messages import Audio, Health, Message, Press, Recording
 from tests.helpers import (
     DATA,
     PATIENCE_S,

@@ -15,13 +15,13 @@ import msgspec
 import numpy as np
 import pytest
 
-from edge.bus import Publisher
+from edge.bus.frames import Frame, FramePublisher, FrameSubscriber
+from edge.bus.messages import Health as HealthMessage
+from edge.bus.messages import Message
+from edge.bus.pubsub import Publisher
 from edge.config import Config
 from edge.devices.camera_source import CameraError
-from edge.frames import Frame, FramePublisher, FrameSubscriber
 from edge.health import Health
-from edge.messages import Health as HealthMessage
-from edge.messages import Message
 from edge.preview import Previewer
 from edge.runtime.loop import Loop
 from edge.services import camera

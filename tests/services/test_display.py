@@ -12,15 +12,15 @@ import msgspec
 import numpy as np
 import pytest
 
-from edge.bus import Publisher, Subscriber
+from edge.bus.frames import Frame, FramePublisher, FrameSubscriber
+from edge.bus.messages import Face, FaceResult, Press
+from edge.bus.pubsub import Publisher, Subscriber
 from edge.config import ConfigError
 from edge.config import Display as DisplaySettings
 from edge.devices import framebuffer
 from edge.devices.framebuffer import Geometry
 from edge.devices.screen import Screen, ScreenError
-from edge.frames import Frame, FramePublisher, FrameSubscriber
 from edge.health import Health
-from edge.messages import Face, FaceResult, Press
 from edge.overlay.chart import COLOURS
 from edge.services import display
 from edge.services.display import TOPICS, Display

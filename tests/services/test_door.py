@@ -11,12 +11,12 @@ import msgspec
 import pytest
 import zmq
 
-from edge import bus, messages
+from edge.bus import messages, sockets
+from edge.bus.keys import Keys, SubscriberKey, read_key
+from edge.bus.messages import TOPICS, Health
+from edge.bus.remote import is_local
 from edge.client import RefusedError, Subscription
 from edge.config import Bus, Config, ConfigError
-from edge.door import is_local
-from edge.keys import Keys, SubscriberKey, read_key
-from edge.messages import TOPICS, Health
 from edge.services import hub
 from tests.doors import (
     UNHEARD_S,
@@ -100,7 +100,7 @@ def test_a_stranger_is_worth_one_line_a_minute(
         key = read_key(forged_key(door))
         with stranger(zmq.SUB, outside(door), key) as mallory:
             assert parts_within(mallory, 0.3) == []
-    said = [r.message for r in caplog.records if r.name == "edge.door"]
+    said = [r.message for r in caplog.records if r.name == "edge.bus.remote"]
     assert said == ["turned away 127.0.0.1: its key may not pass here"]
 
 
@@ -243,7 +243,7 @@ def test_an_address_that_comes_later_is_waited_for(
         announce=False,
     )
     config = msgspec.structs.replace(config, bus=door)
-    really_bind = bus.bind
+    really_bind = sockets.bind
 
     def bind_as_if_it_had_come(socket: "zmq.Socket[bytes]", endpoint: str) -> None:
         really_bind(socket, endpoint.replace("192.0.2.7", "127.0.0.1"))
@@ -251,7 +251,7 @@ def test_an_address_that_comes_later_is_waited_for(
     waits = "this device has no such address"
     with running(hub.run, config), listening(config.endpoint("out")) as local:
         local.until(lambda _, m: isinstance(m, Health) and waits in m.detail)
-        monkeypatch.setattr(bus, "bind", bind_as_if_it_had_come)
+        monkeypatch.setattr(sockets, "bind", bind_as_if_it_had_come)
         local.until(lambda _, m: isinstance(m, Health) and waits not in m.detail)
         with listening(config.bus.bind.replace("192.0.2.7", "127.0.0.1")) as other:
             other.topic("health.hub")

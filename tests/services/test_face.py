@@ -7,11 +7,11 @@ import msgspec
 import numpy as np
 import pytest
 
+from edge.bus.frames import Frame, FramePublisher
+from edge.bus.messages import FACE_LABELS, Face, Health
 from edge.config import Config, Detector
 from edge.devices.soc import Soc
 from edge.errors import UserError
-from edge.frames import Frame, FramePublisher
-from edge.messages import FACE_LABELS, Face, Health
 from edge.services import face
 from tests.helpers import ROOT, Listener, listening, running
 from tests.sysfs import add_zone

@@ -2,8 +2,8 @@ import time
 from collections.abc import Callable
 from functools import partial
 
+from edge.bus.messages import Audio, Emotion, Face, FaceResult, Message
 from edge.config import Config
-from edge.messages import Audio, Emotion, Face, FaceResult, Message
 from edge.services import fusion
 from tests.helpers import listening, publishing, running
 

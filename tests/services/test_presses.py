@@ -8,8 +8,8 @@ import gpiozero
 import pytest
 from gpiozero.pins.mock import MockFactory
 
+from edge.bus.messages import Health, Message
 from edge.config import Button, Config
-from edge.messages import Health, Message
 from tests.gpio import FakeLgpio
 from tests.helpers import wait_for
 from tests.keys import Key

@@ -12,15 +12,15 @@ import msgspec
 import numpy as np
 import pytest
 
-from edge.bus import Publisher
+from edge.bus.frames import FramePublisher
+from edge.bus.messages import SERVICES
+from edge.bus.pubsub import Publisher
 from edge.config import Config
 from edge.devices.camera_source import CameraError
 from edge.devices.microphone import MicrophoneError, Stream
-from edge.frames import FramePublisher
 from edge.health import Health
 from edge.inference.speech_activity import SpeechActivity
 from edge.inference.speech_emotion import SpeechEmotion
-from edge.messages import SERVICES
 from edge.preview import Previewer
 from edge.runtime.loop import Loop
 from edge.services import audio, camera, face

@@ -13,8 +13,8 @@ import soundfile
 from PIL import Image
 
 from edge import doctor
+from edge.bus.messages import FACE_LABELS, SERVICES
 from edge.config import Config
-from edge.messages import FACE_LABELS, SERVICES
 from tests.helpers import DATA, ROOT, emotion_edge, needs_data
 from tests.system.product import Product
 

@@ -10,8 +10,8 @@ import msgspec
 import numpy as np
 import pytest
 
+from edge.bus.messages import SERVICES, Face, Health, Message
 from edge.config import Config
-from edge.messages import SERVICES, Face, Health, Message
 from tests.helpers import PATIENCE_S, emotion_edge, listening, wait_for, write_config
 from tests.system.product import Product, is_alive, product, until_all_speak
 

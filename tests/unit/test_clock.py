@@ -1,6 +1,6 @@
 import pytest
 
-from edge.clock import WINDOW_S, Offset
+from edge.bus.clock_offset import WINDOW_S, Offset
 
 
 def test_the_offset_is_that_of_the_fastest_message() -> None:

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 import zmq
 
+from edge.bus.keys import Keys, KeysError, read_key
 from edge.cli import main
-from edge.keys import Keys, KeysError, read_key
 
 
 @pytest.fixture

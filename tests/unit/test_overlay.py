@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from edge.messages import (
+from edge.bus.messages import (
     FACE_LABELS,
     SERVICES,
     VOICE_LABELS,

@@ -1,7 +1,7 @@
 import io
 import time
 
-from edge.messages import SERVICES, Emotion, Face, FaceResult, Health, Message
+from edge.bus.messages import SERVICES, Emotion, Face, FaceResult, Health, Message
 from edge.status import Status
 
 

@@ -1,6 +1,6 @@
 import msgspec
 
-from edge.discovery import Found
+from edge.bus.discovery import Found
 from edge.view import DIM, Row, picture
 from edge.watch import as_list
 from tests.unit.test_messages import example

@@ -1,6 +1,6 @@
 import time
 
-from edge.messages import Emotion
+from edge.bus.messages import Emotion
 from edge.words import in_words
 
 

@@ -13,12 +13,12 @@ import msgspec
 import numpy as np
 from tqdm import tqdm
 
+from edge.bus.messages import FACE_LABELS
 from edge.config import Fusion
 from edge.fusion import Opinion, Rules, fuse
 from edge.inference.face_emotion import FaceEmotion
 from edge.inference.fusion_card import FusionCard, load_fusion_card
 from edge.inference.speech_emotion import SpeechEmotion
-from edge.messages import FACE_LABELS
 from training.common import metrics
 from training.common.cards import MODELS
 from training.common.compare import flat, unlike

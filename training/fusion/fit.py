@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
+from edge.bus.messages import FACE_LABELS
 from edge.fusion import FROM_VOICE, LEAST
-from edge.messages import FACE_LABELS
 
 Scores = NDArray[np.float64]
 Rows = NDArray[np.int64]

@@ -15,9 +15,9 @@ from typing import NamedTuple
 import zmq
 from zmq.utils import z85
 
-from edge import bus
-from edge.bus import Request
-from edge.keys import Keys, KeysError
+from edge.bus import sockets
+from edge.bus.keys import Keys, KeysError
+from edge.bus.sockets import Request
 from edge.runtime.loop import Loop, Timer
 
 log = logging.getLogger(__name__)
@@ -108,7 +108,7 @@ class Door:
 
     def requests(self) -> list[Request]:
         """The next subscriptions. Who wants to fill our memory with them is shut out."""
-        taken = list(bus.requests(self.socket))
+        taken = list(sockets.requests(self.socket))
         for request in taken:
             change = self._prefixes.add if request.subscribes else self._prefixes.discard
             change(request.prefix)
@@ -148,8 +148,8 @@ class Door:
         if self._keys is not None:
             self._lock()
         try:
-            bus.bind(self.socket, self._endpoint)
-        except bus.NotHereError as error:
+            sockets.bind(self.socket, self._endpoint)
+        except sockets.NotHereError as error:
             self._retry = self._loop.after(RETRY_S, self._reopen)
             self._on_change(str(error))
         else:
@@ -157,14 +157,14 @@ class Door:
             self._on_change("")
 
     def _make_socket(self, kind: int) -> "zmq.Socket[bytes]":
-        socket = bus.make_socket(kind, self._context)
+        socket = sockets.make_socket(kind, self._context)
         self._sockets.append(socket)
         return socket
 
     def _lock(self) -> None:
         """The authenticator must listen before the first stranger: without one all may pass."""
         self._zap = self._make_socket(zmq.ROUTER)
-        bus.bind(self._zap, ZAP_ENDPOINT)
+        sockets.bind(self._zap, ZAP_ENDPOINT)
         self._loop.watch(self._zap, self._on_stranger)
         try:
             self.socket.setsockopt(zmq.CURVE_SECRETKEY, self._secret)

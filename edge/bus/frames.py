@@ -13,8 +13,9 @@ import numpy as np
 import numpy.typing as npt
 import zmq
 
-from edge.bus import age_ms, bind, connect, make_socket
-from edge.messages import BadMessageError
+from edge.bus.messages import BadMessageError
+from edge.bus.pubsub import age_ms
+from edge.bus.sockets import bind, connect, make_socket
 
 log = logging.getLogger(__name__)
 

@@ -1,125 +1,31 @@
 """Publish and subscribe: sockets, their options, encode and decode.
 
 Messages go through the hub as two parts, [topic, JSON]. Nothing queues up: of a state, a slow
-reader gets the newest. Frames have a room of their own (edge/frames.py).
+reader gets the newest. Frames have a room of their own (edge/bus/frames.py).
 """
 
-import errno
 import logging
-import os
-import stat
 import time
 from collections.abc import Iterable, Iterator
-from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 import msgspec
 import zmq
 
-from edge import messages
-from edge.config import SYSTEM_DIRECTORY
-from edge.messages import TOPICS, BadMessageError, Message
+from edge.bus import messages
+from edge.bus.messages import TOPICS, BadMessageError, Message
+from edge.bus.sockets import CONNECT_TIMEOUT_S, BusError, connect, make_socket
 
 log = logging.getLogger(__name__)
 
 M = TypeVar("M", bound=Message)
 
-RECONNECT_MS = 50
-RECONNECT_MAX_MS = 1000
-CONNECT_TIMEOUT_S = 2.0
-IPC = "ipc://"
-LONGEST_PATH = 107
-"""bytes; sun_path of unix(7)"""
-LAST_PORT = 65535
-WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 LATE_MS = 1000.0
-NOT_HERE = (zmq.EADDRNOTAVAIL, errno.ENODEV)
-SUBSCRIBE, UNSUBSCRIBE = b"\x01", b"\x00"
-"""First byte of what an XPUB receives (ZMTP 3.1)."""
-REQUESTS_A_TURN = 100
-LONGEST_MESSAGE = 256 * 1024
-"""bytes; the contract's messages are a hundred times smaller."""
-
-
-class BusError(OSError):
-    """An endpoint that cannot be used. The message is one line: what, and the mend."""
-
-
-class NotHereError(BusError):
-    """An address or interface that this host does not have, or not yet: the network is not up."""
 
 
 def age_ms(t_ns: int) -> float:
     """Milliseconds since `t_ns` of CLOCK_MONOTONIC, never negative."""
     return round(max(0.0, (time.monotonic_ns() - t_ns) / 1e6), 3)
-
-
-def make_socket(
-    kind: int, context: "zmq.Context[zmq.Socket[bytes]] | None" = None
-) -> "zmq.Socket[bytes]":
-    """A socket, which drops what it holds when it is closed. `context`: None = the process's."""
-    socket: zmq.Socket[bytes] = (context or zmq.Context.instance()).socket(kind)
-    socket.setsockopt(zmq.LINGER, 0)
-    socket.setsockopt(zmq.RECONNECT_IVL, RECONNECT_MS)
-    socket.setsockopt(zmq.RECONNECT_IVL_MAX, RECONNECT_MAX_MS)
-    socket.setsockopt(zmq.MAXMSGSIZE, -1 if kind == zmq.SUB else LONGEST_MESSAGE)
-    return socket
-
-
-def bind(socket: "zmq.Socket[bytes]", endpoint: str) -> None:
-    """Bind, or raise BusError (NotHereError) with a line that says why not."""
-    check_address(endpoint)
-    if endpoint.startswith(IPC):
-        make_directory(Path(endpoint[len(IPC) :]).parent)
-    try:
-        socket.bind(endpoint)
-    except zmq.ZMQError as error:
-        kind = NotHereError if error.errno in NOT_HERE else BusError
-        raise kind(f"cannot listen on {endpoint}: {_why_not(error)}") from error
-
-
-def make_directory(directory: Path) -> None:
-    """The local sockets' folder, closed to other users. Raises BusError."""
-    try:
-        directory.mkdir(mode=0o700, exist_ok=True)
-        status = directory.lstat()
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise BusError(f"cannot make {directory}: {reason}; set bus.directory") from error
-    # Root alone makes folders in /run: that one is the service's, whoever we are.
-    known = status.st_uid in (os.geteuid(), 0) or directory == SYSTEM_DIRECTORY
-    if not (stat.S_ISDIR(status.st_mode) and known) or status.st_mode & WRITABLE_BY_OTHERS:
-        raise BusError(f"{directory}: another user can write there; set bus.directory")
-
-
-def check_address(endpoint: str) -> None:
-    """Raise BusError for what ZeroMQ would misunderstand or not explain."""
-    if endpoint.startswith(IPC) and len(os.fsencode(endpoint)) - len(IPC) > LONGEST_PATH:
-        raise BusError(
-            f"{endpoint}: a local socket's path has at most {LONGEST_PATH} bytes; set bus.directory"
-        )
-    port = endpoint.rpartition(":")[2]
-    if endpoint.startswith("tcp://") and port.isdecimal() and int(port) > LAST_PORT:
-        raise BusError(f"{endpoint}: the last port is {LAST_PORT}; set bus.bind")
-
-
-def connect(socket: "zmq.Socket[bytes]", endpoint: str) -> None:
-    """Connect, or raise BusError with a line that says why not."""
-    check_address(endpoint)
-    try:
-        socket.connect(endpoint)
-    except zmq.ZMQError as error:
-        raise BusError(f"cannot connect to {endpoint}: {_why_not(error)}") from error
-
-
-def _why_not(error: zmq.ZMQError) -> str:
-    if error.errno == zmq.EADDRINUSE:
-        return "it is in use; stop the other program or set bus.bind"
-    if error.errno in NOT_HERE:
-        return "this device has no such address or interface; bring it up or set bus.bind"
-    if error.errno in (zmq.EINVAL, zmq.EPROTONOSUPPORT):
-        return "no such kind of address; write tcp://HOST:PORT or ipc://PATH"
-    return f"{zmq.strerror(error.errno or 0)}"
 
 
 def is_late(message: Message) -> bool:
@@ -133,34 +39,6 @@ def is_late(message: Message) -> bool:
 def is_old_event(topic: str, message: Message) -> bool:
     """An event that was held up is no news: a press must not start a recording much later."""
     return TOPICS[topic].event and is_late(message)
-
-
-class Request(NamedTuple):
-    """What a subscriber asks for, or takes back."""
-
-    subscribes: bool
-    prefix: bytes
-    name: str
-    """Of the subscriber's key; "" without one."""
-
-
-def requests(outlet: "zmq.Socket[bytes]") -> Iterator[Request]:
-    """Those that wait at an XPUB, some a turn: nobody keeps us busy. All else ends here."""
-    for _ in range(REQUESTS_A_TURN):
-        try:
-            part = outlet.recv(zmq.NOBLOCK, copy=False)
-        except zmq.Again:
-            return
-        if part.bytes[:1] in (SUBSCRIBE, UNSUBSCRIBE):
-            yield Request(part.bytes[:1] == SUBSCRIBE, part.bytes[1:], _name_of(part))
-
-
-def _name_of(part: zmq.Frame) -> str:
-    """What the authenticator called the sender."""
-    try:
-        return str(part.get("User-Id"))
-    except zmq.ZMQError:
-        return ""
 
 
 class Publisher:
