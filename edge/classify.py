@@ -14,7 +14,6 @@ from tqdm import tqdm
 
 from edge.bus.messages import FaceResult, Scores
 from edge.config import Config
-from edge.decision import decide, rounded
 from edge.devices.files import is_file, is_folder
 from edge.devices.sound import Signal, read_sound, resample
 from edge.devices.still import read_still
@@ -23,6 +22,7 @@ from edge.inference.card import ModelError
 from edge.inference.face_detection import Detector
 from edge.inference.speech_activity import SpeechActivity
 from edge.inference.speech_emotion import SpeechEmotion
+from edge.policy.decision import decide, rounded
 from edge.services.audio import SPEECH_RATE_HZ
 from edge.services.face import FaceReader, detector_of
 

@@ -12,7 +12,7 @@ from edge.inference.card import Card, Figures, ModelError, Share
 
 
 class FusionCard(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Reliabilities (0 to 1) by the networks' own labels; `edge.fusion` has the formula."""
+    """Reliabilities (0 to 1) by the networks' own labels; `edge.policy.fusion` has the formula."""
 
     face_sha256: str
     voice_sha256: str

@@ -20,7 +20,6 @@ from edge.bus.messages import Audio, Press, Recording, Scores, Trigger
 from edge.bus.pubsub import Publisher, Subscriber
 from edge.config import Audio as Settings
 from edge.config import Config
-from edge.decision import decide, rounded
 from edge.devices.microphone import Microphone, make_microphone
 from edge.devices.recorder import Recorder, Sound, Take
 from edge.devices.sound import Signal, resample
@@ -28,6 +27,7 @@ from edge.health import Health
 from edge.inference.speech_activity import SpeechActivity
 from edge.inference.speech_emotion import SpeechEmotion
 from edge.inference.speech_features import level_dbfs
+from edge.policy.decision import decide, rounded
 from edge.presses import Presses
 from edge.runtime.loop import Loop, Timer
 

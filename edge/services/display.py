@@ -20,8 +20,8 @@ from edge.devices.files import is_folder
 from edge.devices.screen import Screen, ScreenError, open_screen
 from edge.health import Health
 from edge.overlay import Known
+from edge.policy.frame_sync import PATIENCE_S, Pace, Waiting
 from edge.runtime.loop import Loop
-from edge.waiting import PATIENCE_S, Pace, Waiting
 
 log = logging.getLogger(__name__)
 

@@ -189,7 +189,7 @@ def test_a_hot_board_gets_fewer_faces_says_so_and_comes_back(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("edge.heat.CALM_S", 0.0)
+    monkeypatch.setattr("edge.policy.thermal.CALM_S", 0.0)
     add_zone(tmp_path, 0, "cpu-thermal", 79.0)
 
     def says(**wanted: object) -> Health:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from edge.heat import CALM_S, LIMIT_C, Cooling
+from edge.policy.thermal import CALM_S, LIMIT_C, Cooling
 
 
 def steps(*temperatures: float, limit_c: float | None = None, gap_s: float = CALM_S) -> list[int]:

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import pytest
 
-from edge.waiting import Pace, Waiting
+from edge.policy.frame_sync import Pace, Waiting
 
 S = 1_000_000_000
 MS = 1_000_000

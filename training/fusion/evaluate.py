@@ -15,10 +15,10 @@ from tqdm import tqdm
 
 from edge.bus.messages import FACE_LABELS
 from edge.config import Fusion
-from edge.fusion import Opinion, Rules, fuse
 from edge.inference.face_emotion import FaceEmotion
 from edge.inference.fusion_card import FusionCard, load_fusion_card
 from edge.inference.speech_emotion import SpeechEmotion
+from edge.policy.fusion import Opinion, Rules, fuse
 from training.common import metrics
 from training.common.cards import MODELS
 from training.common.compare import flat, unlike
@@ -82,7 +82,7 @@ def share(answers: list[int], pairs: Pairs) -> float:
 
 
 def of_pairs(sides: Sides, pairs: Pairs, rules: Rules) -> dict[str, Any]:
-    """Each side alone and both fused, through `edge.fusion`."""
+    """Each side alone and both fused, through `edge.policy.fusion`."""
     both = list(zip(pairs.faces.tolist(), pairs.voices.tolist(), strict=True))
 
     def fused(age_s: float) -> float:
