@@ -32,7 +32,7 @@ from edge.bus.messages import Audio, Health, Message, Press, Recording
 from edge.bus.pubsub import Publisher
 from edge.classify import Files, SoundResult
 from edge.config import Config
-from edge.devices.microphone import DeviceMicrophone
+from edge.devices.microphone.portaudio import DeviceMicrophone
 from tests.null_sink import NullSink, missing, null_sink
 from training.voice import data as voice_data
 from training.voice.windows import SAMPLES, pressed

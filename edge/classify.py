@@ -12,19 +12,20 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from edge.bus.messages import FaceResult, Scores
+from edge.bus.messages import FaceResult, LabelScores
 from edge.config import Config
-from edge.devices.files import is_file, is_folder
-from edge.devices.sound import Signal, read_sound, resample
-from edge.devices.still import read_still
+from edge.devices.camera.image_file import read_still
+from edge.devices.microphone.sound_file import read_sound, resample
 from edge.errors import UserError
 from edge.inference.card import ModelError
 from edge.inference.face_detection import Detector
 from edge.inference.speech_activity import SpeechActivity
 from edge.inference.speech_emotion import SpeechEmotion
+from edge.paths import is_file, is_folder
 from edge.policy.decision import decide, rounded
 from edge.services.audio import SPEECH_RATE_HZ
 from edge.services.face import FaceReader, detector_of
+from edge.types import Signal
 
 OK, USAGE = 0, 2
 SHORTEST_S = 0.5
@@ -45,7 +46,7 @@ class Window(msgspec.Struct, frozen=True):
     speech: bool
     emotion: str | None = None
     confidence: float | None = None
-    scores: Scores | None = None
+    scores: LabelScores | None = None
 
 
 class SoundResult(msgspec.Struct, frozen=True, tag="sound", tag_field="kind"):
@@ -56,7 +57,7 @@ class SoundResult(msgspec.Struct, frozen=True, tag="sound", tag_field="kind"):
     speech: bool
     emotion: str | None
     confidence: float | None
-    scores: Scores | None
+    scores: LabelScores | None
     windows: list[Window]
 
 
@@ -114,7 +115,7 @@ class Files:
 
     def _decide(
         self, spoken: Sequence[NDArray[np.float32]]
-    ) -> tuple[str | None, float | None, Scores | None]:
+    ) -> tuple[str | None, float | None, LabelScores | None]:
         """Emotion, confidence and scores of the mean; nothing of nothing."""
         if not spoken:
             return None, None, None

@@ -17,16 +17,15 @@ import msgspec
 
 from edge import __version__
 from edge.bus.messages import SERVICES
-from edge.bus.sockets import BusError, make_directory
-from edge.config import (
-    SYSTEM_DIRECTORY,
-    Config,
-    keys_are_closed,
-    load,
-    user_directory,
-    with_overrides,
-)
+from edge.bus.sockets import BusError
+from edge.config import Config, load, with_overrides
 from edge.errors import UserError
+from edge.paths import (
+    SYSTEM_DIRECTORY,
+    keys_permission_denied,
+    make_directory,
+    user_runtime_directory,
+)
 from edge.runtime.malloc import TRIM_S, give_memory_back, keep_large_apart
 
 OK, FAILED, USAGE, BAD_CONFIG = 0, 1, 2, 78
@@ -178,8 +177,8 @@ def folder_of_locks(directory: Path) -> Path:
     """The runtime folder, or the user's own where the service lets us in without writing."""
     if directory != SYSTEM_DIRECTORY or os.access(directory, os.W_OK):
         return directory
-    make_directory(user_directory())
-    return user_directory()
+    make_directory(user_runtime_directory())
+    return user_runtime_directory()
 
 
 def name_process(name: str) -> None:
@@ -207,7 +206,8 @@ def obey_run(options: argparse.Namespace) -> int:
 
 def with_options(config: Config, options: argparse.Namespace) -> Config:
     """The settings with the command line's put in and checked. Raises UsageError."""
-    from edge.devices import camera_source, microphone
+    from edge.devices.camera import source as camera_source
+    from edge.devices.microphone import portaudio as microphone
 
     given = [
         ("camera", "source", options.camera),
@@ -239,7 +239,7 @@ def check_text(values: Iterable[str | None]) -> None:
 
 def check_screen(screen: str) -> None:
     """Raises UsageError where `screen` is no kind of screen."""
-    from edge.devices.files import is_folder
+    from edge.paths import is_folder
 
     if screen in ("auto", "window", "framebuffer", "none"):
         return
@@ -270,7 +270,7 @@ def obey_keys(options: argparse.Namespace) -> int:
     from edge.bus import keys
 
     config = load(options.config)
-    if not config.bus.keys and keys_are_closed():
+    if not config.bus.keys and keys_permission_denied():
         raise keys.KeysError("the service's keys are closed to you; say it again with sudo")
     there = keys.Keys(config.keys_directory)
     if options.action == "make":

@@ -4,21 +4,15 @@ This room knows no process, socket or device. An unknown key or a wrong type is 
 that names the file and the key.
 """
 
-import os
 import socket
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
 
-from edge.errors import UserError
-
-SYSTEM_CONFIG = Path("/etc/emotion-edge/config.toml")
-SYSTEM_DIRECTORY = Path("/run/emotion-edge")
-SYSTEM_KEYS = Path("/etc/emotion-edge/keys")
-MODELS = Path(__file__).resolve().parent.parent / "models_tflite"
+from edge.errors import ConfigError
+from edge.paths import MODELS, SYSTEM_CONFIG, keys_directory, runtime_directory
 
 Positive = Annotated[float, msgspec.Meta(gt=0, le=3600)]
 NotNegative = Annotated[float, msgspec.Meta(ge=0, le=3600)]
@@ -27,10 +21,6 @@ Count = Annotated[int, msgspec.Meta(ge=1, le=64)]
 Pixels = Annotated[int, msgspec.Meta(ge=16, le=8192)]
 Pin = Annotated[int, msgspec.Meta(ge=0, le=27)]
 Offset = Annotated[int, msgspec.Meta(ge=0, le=1023)]
-
-
-class ConfigError(UserError):
-    """A setting that cannot be used. The message is one line: what, where, and the mend."""
 
 
 class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -170,43 +160,12 @@ class Config(Section, frozen=True):
     @property
     def directory(self) -> Path:
         """The folder of the local sockets."""
-        return Path(self.bus.directory) if self.bus.directory else default_directory()
+        return Path(self.bus.directory) if self.bus.directory else runtime_directory()
 
     @property
     def keys_directory(self) -> Path:
         """The folder of the keys."""
-        return Path(self.bus.keys) if self.bus.keys else default_keys()
-
-
-def default_directory() -> Path:
-    """/run/emotion-edge where the service lets us in, else a folder of this user's own."""
-    return SYSTEM_DIRECTORY if os.access(SYSTEM_DIRECTORY, os.X_OK) else user_directory()
-
-
-def bus_is_closed() -> bool:
-    """Whether the service's bus is there, and not for this user."""
-    return SYSTEM_DIRECTORY.is_dir() and default_directory() != SYSTEM_DIRECTORY
-
-
-def user_directory() -> Path:
-    """The runtime folder of this user."""
-    runtime = os.environ.get("XDG_RUNTIME_DIR")
-    if runtime:
-        return Path(runtime) / "emotion-edge"
-    return Path(tempfile.gettempdir()) / f"emotion-edge-{os.getuid()}"
-
-
-def default_keys() -> Path:
-    """/etc/emotion-edge/keys where it is there for us, else a folder of this user's own."""
-    if os.access(SYSTEM_KEYS, os.R_OK | os.X_OK):
-        return SYSTEM_KEYS
-    settings = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
-    return Path(settings) / "emotion-edge" / "keys"
-
-
-def keys_are_closed() -> bool:
-    """Whether a service's keys are there, and not for this user: other ones would open nothing."""
-    return SYSTEM_KEYS.exists() and default_keys() != SYSTEM_KEYS
+        return Path(self.bus.keys) if self.bus.keys else keys_directory()
 
 
 def load(path: Path | None = None) -> Config:

@@ -11,8 +11,9 @@ from typing import Literal, NamedTuple
 from edge import __version__
 from edge.bus.messages import SERVICES, Health
 from edge.bus.pubsub import Subscriber
-from edge.config import SYSTEM_CONFIG, SYSTEM_DIRECTORY, Config, bus_is_closed
+from edge.config import Config
 from edge.errors import UserError
+from edge.paths import SYSTEM_CONFIG, SYSTEM_DIRECTORY, bus_permission_denied
 
 LISTEN_S = 2.5
 """Every running service speaks within this."""
@@ -110,7 +111,7 @@ def the_detector(config: Config) -> Iterator[Finding]:
 
 
 def the_camera(config: Config) -> Iterator[Finding]:
-    from edge.devices.camera_source import check_device, check_source, device_path, find_camera
+    from edge.devices.camera.source import check_device, check_source, device_path, find_camera
 
     source = config.camera.source
     try:
@@ -133,7 +134,7 @@ def the_camera(config: Config) -> Iterator[Finding]:
 
 
 def the_microphone(config: Config) -> Iterator[Finding]:
-    from edge.devices.microphone import MicrophoneError, find_microphone
+    from edge.devices.microphone.portaudio import MicrophoneError, find_microphone
 
     try:
         yield Finding("ok", "microphone", find_microphone(config.audio.source))
@@ -156,7 +157,7 @@ def the_button(config: Config) -> Iterator[Finding]:
 
 
 def _the_key(path: Path) -> Finding:
-    from edge.devices.input_key import why_not
+    from edge.devices.button.input_key import why_not
 
     try:
         os.close(os.open(path, os.O_RDONLY | os.O_NONBLOCK))
@@ -166,8 +167,8 @@ def _the_key(path: Path) -> Finding:
 
 
 def _the_line(chip: Path, line: int | None) -> Finding:
-    from edge.devices.button import ButtonError
-    from edge.devices.gpio_line import chip_number
+    from edge.devices.button.gpio_line import chip_number
+    from edge.devices.button.header import ButtonError
 
     try:
         chip_number(chip)
@@ -179,7 +180,7 @@ def _the_line(chip: Path, line: int | None) -> Finding:
 
 
 def _the_pin(pin: int) -> Finding:
-    from edge.devices.button import board_chips, closed_chip
+    from edge.devices.button.header import board_chips, closed_chip
 
     closed = closed_chip()
     if closed is not None:
@@ -206,7 +207,7 @@ def the_screen(config: Config) -> Iterator[Finding]:
 def the_services(config: Config) -> Iterator[Finding]:
     """Who is running now, by their own word."""
     health = _listen(config)
-    if not health and bus_is_closed():
+    if not health and bus_permission_denied():
         mend = "sudo usermod -aG emotion-edge $USER, then log in again; or sudo"
         yield Finding("missing", "processes", f"{SYSTEM_DIRECTORY} is closed to you", mend)
         return

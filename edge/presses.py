@@ -11,9 +11,9 @@ from typing import Protocol
 
 from edge.bus.messages import Trigger
 from edge.config import Button as Settings
-from edge.devices.button import Button, ButtonError, NoButtonError
-from edge.devices.gpio_line import LineButton
-from edge.devices.input_key import KeyButton
+from edge.devices.button.gpio_line import LineButton
+from edge.devices.button.header import Button, ButtonError, NoButtonError
+from edge.devices.button.input_key import KeyButton
 from edge.health import Health
 from edge.power import power_off
 from edge.runtime.loop import Loop, Timer

@@ -29,8 +29,8 @@ Pixel = Annotated[float, msgspec.Meta(ge=-1e5, le=1e5)]
 Side = Annotated[int, msgspec.Meta(ge=1, le=65_535)]
 Celsius = Annotated[float, msgspec.Meta(ge=-100, le=300)]
 Level = Annotated[float, msgspec.Meta(ge=-200, le=20)]
-Scores = Annotated[dict[Line, Probability], msgspec.Meta(max_length=32)]
-Box = tuple[Pixel, Pixel, Pixel, Pixel]
+LabelScores = Annotated[dict[Line, Probability], msgspec.Meta(max_length=32)]
+PixelBox = tuple[Pixel, Pixel, Pixel, Pixel]
 Trigger = Literal["button", "key", "command"]
 
 
@@ -51,11 +51,11 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
 
 class FaceResult(msgspec.Struct, frozen=True, kw_only=True):
     id: Count
-    box: Box
+    box: PixelBox
     """[x, y, w, h] in px of the frame."""
     emotion: Line
     confidence: Probability
-    scores: Scores
+    scores: LabelScores
     held: bool = False
     """Not seen in this frame: shown where it was last."""
 
@@ -81,7 +81,7 @@ class Audio(Message, frozen=True, kw_only=True, tag="audio"):
     """False = nobody spoke, and then there is no emotion."""
     emotion: Line | None = None
     confidence: Probability | None = None
-    scores: Scores | None = None
+    scores: LabelScores | None = None
     level_dbfs: Level
     inference_ms: NotNegative
 
@@ -89,7 +89,7 @@ class Audio(Message, frozen=True, kw_only=True, tag="audio"):
 class Emotion(Message, frozen=True, kw_only=True, tag="emotion"):
     emotion: Line
     confidence: Probability
-    scores: Scores
+    scores: LabelScores
     face_age_s: NotNegative | None = None
     """None = no face was used."""
     voice_age_s: NotNegative | None = None

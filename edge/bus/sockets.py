@@ -2,14 +2,13 @@
 
 import errno
 import os
-import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import zmq
 
-from edge.config import SYSTEM_DIRECTORY
+from edge.paths import make_directory
 
 RECONNECT_MS = 50
 RECONNECT_MAX_MS = 1000
@@ -18,7 +17,6 @@ IPC = "ipc://"
 LONGEST_PATH = 107
 """bytes; sun_path of unix(7)"""
 LAST_PORT = 65535
-WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 NOT_HERE = (zmq.EADDRNOTAVAIL, errno.ENODEV)
 SUBSCRIBE, UNSUBSCRIBE = b"\x01", b"\x00"
 """First byte of what an XPUB receives (ZMTP 3.1)."""
@@ -57,20 +55,6 @@ def bind(socket: "zmq.Socket[bytes]", endpoint: str) -> None:
     except zmq.ZMQError as error:
         kind = NotHereError if error.errno in NOT_HERE else BusError
         raise kind(f"cannot listen on {endpoint}: {_why_not(error)}") from error
-
-
-def make_directory(directory: Path) -> None:
-    """The local sockets' folder, closed to other users. Raises BusError."""
-    try:
-        directory.mkdir(mode=0o700, exist_ok=True)
-        status = directory.lstat()
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise BusError(f"cannot make {directory}: {reason}; set bus.directory") from error
-    # Root alone makes folders in /run: that one is the service's, whoever we are.
-    known = status.st_uid in (os.geteuid(), 0) or directory == SYSTEM_DIRECTORY
-    if not (stat.S_ISDIR(status.st_mode) and known) or status.st_mode & WRITABLE_BY_OTHERS:
-        raise BusError(f"{directory}: another user can write there; set bus.directory")
 
 
 def check_address(endpoint: str) -> None:

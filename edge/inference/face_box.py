@@ -2,11 +2,7 @@
 
 from typing import NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
-Image = NDArray[np.uint8]
-Box = tuple[float, float, float, float]
+from edge.types import Box
 
 SAME_FACE_IOU = 0.3
 

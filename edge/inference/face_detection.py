@@ -7,9 +7,10 @@ Knows no message, no device and nothing of which face is whose.
 from pathlib import Path
 from typing import Literal, Protocol
 
-from edge.inference.face_box import Face, Image
+from edge.inference.face_box import Face
 from edge.inference.haar import Cascade, Haar
 from edge.inference.yunet import YUNET_PATH, YuNet
+from edge.types import Image
 
 Kind = Literal["auto", "yunet", "haar"]
 

@@ -8,7 +8,8 @@ from typing import Literal
 import cv2
 import numpy as np
 
-from edge.inference.face_box import Face, Image, distinct, square
+from edge.inference.face_box import Face, distinct, square
+from edge.types import Image
 
 Cascade = Literal["alt2", "default"]
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from edge.inference.card import ModelError
 from edge.inference.interpreter import open_model
-from edge.inference.speech_features import Signal, checked, features, rms
+from edge.inference.speech_features import checked, features, rms
+from edge.types import Signal
 
 LEAST_S = 0.2
 """A sound shorter than this holds no word."""

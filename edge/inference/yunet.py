@@ -15,11 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.inference.card import ModelError
-from edge.inference.face_box import SAME_FACE_IOU, Face, Image, distinct, overlap, square
+from edge.inference.face_box import SAME_FACE_IOU, Face, distinct, overlap, square
+from edge.paths import MODELS
+from edge.types import Image
 
 YUNET_NAME = "face_detection_yunet_2023mar.onnx"
 YUNET_SHA256 = "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4"
-YUNET_PATH = Path(__file__).resolve().parents[2] / "models_tflite" / YUNET_NAME
+YUNET_PATH = MODELS / YUNET_NAME
 FINE_PX, COARSE_PX, NEAR_PX = 640, 320, 160
 """The longer side of what the network gets: of the whole picture, or of what is around a face."""
 LEAST_PX = 64

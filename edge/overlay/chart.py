@@ -1,8 +1,9 @@
 """What an emotion looks like: one colour each, and one way to show a score."""
 
-from edge.bus.messages import Scores
+from edge.bus.messages import LabelScores
 from edge.overlay import paint
-from edge.overlay.paint import GREY, MUTED, TEXT, Colour, Image, Rect
+from edge.overlay.paint import GREY, MUTED, TEXT, Colour, Rect
+from edge.types import Image
 
 SMALL = 0.9
 """units; the size of small letters"""
@@ -47,7 +48,7 @@ def draw_score(image: Image, line: Rect, unit: float, label: str, score: float, 
     paint.bar(image, track, score, colour_of(label))
 
 
-def draw_strip(image: Image, rect: Rect, scores: Scores) -> None:
+def draw_strip(image: Image, rect: Rect, scores: LabelScores) -> None:
     """All scores in one bar, side by side: where there is no room for more."""
     parts = {label: max(0.0, score) for label, score in scores.items()}
     total = sum(parts.values())

@@ -15,8 +15,8 @@ import numpy.typing as npt
 from PIL import Image as PillowImage
 from PIL import ImageDraw, ImageFont
 
-Image = npt.NDArray[np.uint8]
-"""(height, width, 3) BGR"""
+from edge.types import Image
+
 Path = npt.NDArray[np.float64]
 """(n, 2) points, px"""
 Colour = tuple[int, int, int]

@@ -21,9 +21,9 @@ from edge.overlay.paint import (
     TEXT,
     TRACK,
     Colour,
-    Image,
     Rect,
 )
+from edge.types import Image
 
 HEIGHT = 8.2
 """units"""

@@ -11,7 +11,8 @@ from edge.overlay import paint, panel
 from edge.overlay.chart import small_px
 from edge.overlay.faces import draw_faces
 from edge.overlay.known import Known
-from edge.overlay.paint import GREY, GROUND, TEXT, Image, Rect
+from edge.overlay.paint import GREY, GROUND, TEXT, Rect
+from edge.types import Image
 
 UNITS_ACROSS, UNITS_DOWN = 48, 36
 """The lettering is sized so that this many units fit on the screen."""

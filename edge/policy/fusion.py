@@ -15,12 +15,10 @@ in logarithmic opinion pools", NIPS 1997. docs/fusion.md has what it was measure
 """
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from edge.bus.messages import EMOTION_LABELS, FACE_LABELS
-
-Scores = Mapping[str, float]
+from edge.types import Scores
 
 FROM_VOICE = {"fearful": "fear", "surprised": "surprise"}
 """Voice labels that the bus's `emotion` spells otherwise."""

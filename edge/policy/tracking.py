@@ -10,12 +10,8 @@ from dataclasses import dataclass, field
 from itertools import product
 
 import numpy as np
-import numpy.typing as npt
 
-Box = tuple[float, float, float, float]
-"""x, y, width, height in px"""
-Scores = npt.NDArray[np.float32]
-"""(labels,), sums to 1"""
+from edge.types import Box, Vector
 
 NEAR = 0.8
 """Two boxes may be one face while their centres are nearer than this many sides."""
@@ -28,7 +24,7 @@ class Detection:
     """A face in one frame."""
 
     box: Box
-    scores: Scores
+    scores: Vector
 
 
 @dataclass(frozen=True)
@@ -37,7 +33,7 @@ class Tracked:
 
     id: int
     box: Box
-    scores: Scores
+    scores: Vector
     """Mean over the window."""
     held: bool
     """Not in this frame: where it was last."""
@@ -48,7 +44,7 @@ class _Track:
     id: int
     box: Box
     seen_s: float
-    history: deque[tuple[float, Scores]] = field(default_factory=deque)
+    history: deque[tuple[float, Vector]] = field(default_factory=deque)
 
 
 class Tracker:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from edge.config import ConfigError
+from edge.errors import ConfigError
 
 PID_WIDTH = 10
 """Characters; always as many, so that a reader never sees half a number."""

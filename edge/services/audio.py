@@ -16,13 +16,13 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.bus.messages import Audio, Press, Recording, Scores, Trigger
+from edge.bus.messages import Audio, LabelScores, Press, Recording, Trigger
 from edge.bus.pubsub import Publisher, Subscriber
 from edge.config import Audio as Settings
 from edge.config import Config
-from edge.devices.microphone import Microphone, make_microphone
-from edge.devices.recorder import Recorder, Sound, Take
-from edge.devices.sound import Signal, resample
+from edge.devices.microphone.portaudio import Microphone, make_microphone
+from edge.devices.microphone.recorder import Recorder, Sound, Take
+from edge.devices.microphone.sound_file import resample
 from edge.health import Health
 from edge.inference.speech_activity import SpeechActivity
 from edge.inference.speech_emotion import SpeechEmotion
@@ -30,6 +30,7 @@ from edge.inference.speech_features import level_dbfs
 from edge.policy.decision import decide, rounded
 from edge.presses import Presses
 from edge.runtime.loop import Loop, Timer
+from edge.types import Signal
 
 log = logging.getLogger(__name__)
 
@@ -222,7 +223,7 @@ class AudioService:
             inference_ms=round((time.monotonic_ns() - started_ns) / 1e6, 2),
         )
 
-    def _scores(self, signal: Signal, now_s: float) -> Scores:
+    def _scores(self, signal: Signal, now_s: float) -> LabelScores:
         """{label: score} of this and the last recordings."""
         scores = self._voice.add(self._classifier.classify(signal), now_s)
         return rounded(dict(zip(self._classifier.labels, scores.tolist(), strict=True)))

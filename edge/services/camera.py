@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from edge.bus.frames import Frame, FramePublisher
 from edge.bus.pubsub import Publisher
 from edge.config import Config
-from edge.devices.camera import open_camera
-from edge.devices.camera_source import Camera, CameraError, SourceError, check_source
+from edge.devices.camera.source import Camera, CameraError, SourceError, check_source, open_camera
 from edge.health import Health
 from edge.preview import Previewer
 from edge.runtime.loop import Loop

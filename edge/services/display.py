@@ -15,11 +15,12 @@ from edge import overlay
 from edge.bus.frames import Frame, FrameSubscriber
 from edge.bus.messages import Face, Message, Press
 from edge.bus.pubsub import Publisher, Subscriber
-from edge.config import Config, ConfigError
-from edge.devices.files import is_folder
-from edge.devices.screen import Screen, ScreenError, open_screen
+from edge.config import Config
+from edge.devices.screen.screens import Screen, ScreenError, open_screen
+from edge.errors import ConfigError
 from edge.health import Health
 from edge.overlay import Known
+from edge.paths import is_folder
 from edge.policy.frame_sync import PATIENCE_S, Pace, Waiting
 from edge.runtime.loop import Loop
 

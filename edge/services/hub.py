@@ -18,7 +18,8 @@ from edge.bus.keys import Keys
 from edge.bus.messages import TOPICS, BadMessageError, Message
 from edge.bus.remote import Door, is_local
 from edge.bus.sockets import Request
-from edge.config import Config, ConfigError
+from edge.config import Config
+from edge.errors import ConfigError
 from edge.health import Health
 from edge.runtime.loop import Loop
 

@@ -17,13 +17,13 @@ from gpiozero.pins.mock import MockFactory
 from edge.bus.messages import VOICE_LABELS, Audio, Health, Message, Press, Recording, Trigger
 from edge.bus.pubsub import Publisher, unpack
 from edge.config import Button, Config
-from edge.devices.microphone import Microphone, MicrophoneError, Stream
-from edge.devices.sound import Signal
+from edge.devices.microphone.portaudio import Microphone, MicrophoneError, Stream
 from edge.inference.speech_activity import SpeechActivity
 from edge.inference.speech_emotion import SpeechEmotion
 from edge.runtime.loop import Loop
 from edge.services import audio
 from edge.services.audio import VoiceScores
+from edge.types import Signal
 from tests.helpers import (
     DATA,
     PATIENCE_S,

@@ -188,7 +188,9 @@ def test_nothing_of_the_sound_libraries_reaches_the_terminal(
 
 
 def test_the_microphone_is_found_by_its_name(sink: NullSink) -> None:
-    program = "from edge.devices.microphone import find_microphone; print(find_microphone())"
+    program = (
+        "from edge.devices.microphone.portaudio import find_microphone; print(find_microphone())"
+    )
     found = subprocess.run(
         [sys.executable, "-c", program],
         env=os.environ | sink.environment,

@@ -20,7 +20,7 @@ from edge.bus.messages import Health as HealthMessage
 from edge.bus.messages import Message
 from edge.bus.pubsub import Publisher
 from edge.config import Config
-from edge.devices.camera_source import CameraError
+from edge.devices.camera.source import CameraError
 from edge.health import Health
 from edge.preview import Previewer
 from edge.runtime.loop import Loop

@@ -15,11 +15,11 @@ import pytest
 from edge.bus.frames import Frame, FramePublisher, FrameSubscriber
 from edge.bus.messages import Face, FaceResult, Press
 from edge.bus.pubsub import Publisher, Subscriber
-from edge.config import ConfigError
 from edge.config import Display as DisplaySettings
-from edge.devices import framebuffer
-from edge.devices.framebuffer import Geometry
-from edge.devices.screen import Screen, ScreenError
+from edge.devices.screen import framebuffer
+from edge.devices.screen.framebuffer import Geometry
+from edge.devices.screen.screens import Screen, ScreenError
+from edge.errors import ConfigError
 from edge.health import Health
 from edge.overlay.chart import COLOURS
 from edge.services import display

@@ -16,7 +16,8 @@ from edge.bus.keys import Keys, SubscriberKey, read_key
 from edge.bus.messages import TOPICS, Health
 from edge.bus.remote import is_local
 from edge.client import RefusedError, Subscription
-from edge.config import Bus, Config, ConfigError
+from edge.config import Bus, Config
+from edge.errors import ConfigError
 from edge.services import hub
 from tests.doors import (
     UNHEARD_S,

@@ -16,8 +16,8 @@ from edge.bus.frames import FramePublisher
 from edge.bus.messages import SERVICES
 from edge.bus.pubsub import Publisher
 from edge.config import Config
-from edge.devices.camera_source import CameraError
-from edge.devices.microphone import MicrophoneError, Stream
+from edge.devices.camera.source import CameraError
+from edge.devices.microphone.portaudio import MicrophoneError, Stream
 from edge.health import Health
 from edge.inference.speech_activity import SpeechActivity
 from edge.inference.speech_emotion import SpeechEmotion

@@ -5,10 +5,11 @@ from pathlib import Path
 import pytest
 import zmq
 
+from edge import paths
 from edge.bus import pubsub, sockets
 from edge.bus.messages import Press
 from edge.bus.sockets import BusError
-from edge.config import ConfigError
+from edge.errors import ConfigError
 from edge.runtime.lock import only_one
 
 
@@ -18,7 +19,7 @@ def press(sent_s_ago: float, age_ms: float = 0.0) -> Press:
 
 
 def test_a_folder_of_our_own_is_made_for_us_alone(tmp_path: Path) -> None:
-    sockets.make_directory(tmp_path / "new")
+    paths.make_directory(tmp_path / "new")
     assert (tmp_path / "new").stat().st_mode & 0o777 == 0o700
 
 
@@ -26,8 +27,8 @@ def test_a_folder_that_others_can_write_is_refused(tmp_path: Path) -> None:
     folder = tmp_path / "open"
     folder.mkdir()
     folder.chmod(0o777)
-    with pytest.raises(BusError, match=r"another user can write there; set bus\.directory"):
-        sockets.make_directory(folder)
+    with pytest.raises(ConfigError, match=r"another user can write there; set bus\.directory"):
+        paths.make_directory(folder)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to give a folder to another user")
@@ -35,8 +36,8 @@ def test_a_folder_of_another_user_is_refused(tmp_path: Path) -> None:
     folder = tmp_path / "theirs"
     folder.mkdir(mode=0o700)
     os.chown(folder, 65534, 65534)
-    with pytest.raises(BusError, match="another user"):
-        sockets.make_directory(folder)
+    with pytest.raises(ConfigError, match="another user"):
+        paths.make_directory(folder)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to give a folder to another user")
@@ -46,29 +47,29 @@ def test_the_folder_of_the_service_is_good_for_who_is_let_in(
     folder = tmp_path / "run"
     folder.mkdir(mode=0o750)
     os.chown(folder, 65534, 65534)
-    monkeypatch.setattr(sockets, "SYSTEM_DIRECTORY", folder)
-    sockets.make_directory(folder)
+    monkeypatch.setattr(paths, "SYSTEM_DIRECTORY", folder)
+    paths.make_directory(folder)
     folder.chmod(0o770)
-    with pytest.raises(BusError, match="another user"):
-        sockets.make_directory(folder)
+    with pytest.raises(ConfigError, match="another user"):
+        paths.make_directory(folder)
 
 
 def test_a_link_to_a_folder_is_refused(tmp_path: Path) -> None:
     link = tmp_path / "link"
     link.symlink_to(tmp_path)
-    with pytest.raises(BusError, match="another user"):
-        sockets.make_directory(link)
+    with pytest.raises(ConfigError, match="another user"):
+        paths.make_directory(link)
 
 
 def test_folders_are_not_made_all_the_way_down(tmp_path: Path) -> None:
-    with pytest.raises(BusError, match=r"No such file or directory; set bus\.directory"):
-        sockets.make_directory(tmp_path / "typo" / "emotion-edge")
+    with pytest.raises(ConfigError, match=r"No such file or directory; set bus\.directory"):
+        paths.make_directory(tmp_path / "typo" / "emotion-edge")
 
 
 @pytest.mark.parametrize("folder", ["a\0b", "/proc/self/emotion-edge"])
 def test_a_folder_that_cannot_be_is_named(folder: str) -> None:
-    with pytest.raises(BusError, match="cannot make"):
-        sockets.make_directory(Path(folder))
+    with pytest.raises(ConfigError, match="cannot make"):
+        paths.make_directory(Path(folder))
 
 
 def test_a_lock_that_cannot_be_written_is_one_line() -> None:

@@ -12,7 +12,7 @@ import gpiozero
 import pytest
 from gpiozero.pins.mock import MockFactory
 
-from edge.devices.button import Button, ButtonError, board_chips, closed_chip
+from edge.devices.button.header import Button, ButtonError, board_chips, closed_chip
 
 PIN, LED_PIN = 17, 27
 NOBODY = 65_534
@@ -99,7 +99,7 @@ def test_one_pin_for_button_and_led_is_refused_in_one_line(directory: Path) -> N
 def test_a_machine_without_gpio_has_no_button_and_is_told_so_in_silence(directory: Path) -> None:
     program = (
         "from pathlib import Path\n"
-        "from edge.devices.button import Button, NoButtonError\n"
+        "from edge.devices.button.header import Button, NoButtonError\n"
         "try:\n"
         f"    Button({PIN}, 0.05, None, print, print, Path({str(directory)!r}))\n"
         "except NoButtonError as error:\n"

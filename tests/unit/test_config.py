@@ -2,7 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from edge.config import Camera, Config, ConfigError, load, with_overrides
+from edge.config import Camera, Config, load, with_overrides
+from edge.errors import ConfigError
 from tests.helpers import ROOT
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from edge.devices.button import ButtonError
-from edge.devices.gpio_line import LineButton, chip_number
+from edge.devices.button.gpio_line import LineButton, chip_number
+from edge.devices.button.header import ButtonError
 from tests.gpio import FakeLgpio
 
 LINE, LED_LINE = 105, 43

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from edge.devices.microphone import (
+from edge.devices.microphone.portaudio import (
     FileMicrophone,
     MicrophoneError,
     check_source,
@@ -22,8 +22,9 @@ from edge.devices.microphone import (
     quiet_stderr,
     why_none,
 )
-from edge.devices.recorder import Recorder, Sound, Take
-from edge.devices.sound import Signal, SoundError, read_sound, resample
+from edge.devices.microphone.recorder import Recorder, Sound, Take
+from edge.devices.microphone.sound_file import SoundError, read_sound, resample
+from edge.types import Signal
 
 RATE_HZ = 16_000
 PATIENCE_S = 10.0

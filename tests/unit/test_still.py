@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from edge.devices.still import StillError, read_still
+from edge.devices.camera.image_file import StillError, read_still
 
 RED = (0, 0, 255)
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.devices.camera_source import CameraError
+from edge.devices.camera.source import CameraError
 
 TIMEOUT_S = 2.0
 

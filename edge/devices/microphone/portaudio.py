@@ -13,8 +13,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from edge.devices.files import is_file
-from edge.devices.sound import Signal, SoundError, read_sound
+from edge.devices.microphone.sound_file import SoundError, read_sound
+from edge.paths import is_file
+from edge.types import Signal
 
 SOUND_SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff")
 RATES_HZ = (48_000, 44_100, 16_000)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from edge.devices.button import ButtonError
+from edge.devices.button.header import ButtonError
 
 LOW = 0
 CHIP = re.compile(r"gpiochip(\d+)")

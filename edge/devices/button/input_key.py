@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from edge.devices.button import ButtonError
+from edge.devices.button.header import ButtonError
 
 EVENT = struct.Struct("@llHHi")
 """s, us, type, code, value"""

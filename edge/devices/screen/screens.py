@@ -13,13 +13,11 @@ import time
 from pathlib import Path
 
 import cv2
-import numpy as np
-import numpy.typing as npt
 
-from edge.devices.files import is_folder
-from edge.devices.framebuffer import Console, Framebuffer
+from edge.devices.screen.framebuffer import Console, Framebuffer
+from edge.paths import is_folder
+from edge.types import Image
 
-Image = npt.NDArray[np.uint8]
 TITLE = "Emotion Edge"
 FIRST_SPECIAL_KEY = 0x80
 """Shift, arrows and the like are X keysyms far above ASCII."""

@@ -9,13 +9,10 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from edge.devices.camera_source import Camera, CameraError, SourceError
-from edge.devices.pace import Pace
-from edge.devices.still import StillError, read_still
-
-Image = NDArray[np.uint8]
+from edge.devices.camera.image_file import StillError, read_still
+from edge.devices.camera.source import Camera, CameraError, RateLimiter, SourceError
+from edge.types import Image
 
 TIMEOUT_MS = 2000
 """Of opening a URL, and of each picture from it."""
@@ -117,7 +114,7 @@ class ImageCamera:
             self._image = fit(read_still(path), width, height)
         except StillError as error:
             raise SourceError(f"camera source {error}") from error
-        self._pace = Pace()
+        self._pace = RateLimiter()
         self.rate_hz = rate_hz
         height, width = self._image.shape[:2]
         self.about = _about(path, (width, height), rate_hz)
@@ -137,7 +134,7 @@ class FilmCamera:
         self._source = source
         self._limits = width, height
         self._capture = self._rewound()
-        self._pace = Pace()
+        self._pace = RateLimiter()
         self._position_s = 0.0
         self.rate_hz = _rate_hz(self._capture, rate_hz)
         self.about = _about(source, _size(self._capture), self.rate_hz)

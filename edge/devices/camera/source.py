@@ -12,12 +12,13 @@ import re
 import shutil
 import stat
 import struct
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit
 
-from edge.devices.files import is_file
 from edge.errors import UserError
+from edge.paths import is_file
 
 if TYPE_CHECKING:  # the supervisor looks for a camera and runs without numpy
     import numpy as np
@@ -45,6 +46,24 @@ class CameraError(OSError):
 
 class SourceError(UserError):
     """A source that cannot be one, however often it is tried. One line: what, and the mend."""
+
+
+class RateLimiter:
+    """Keeps a source that could run ahead at its rate: turns at given gaps.
+
+    A turn that was missed is not made up for: no burst after a pause.
+    """
+
+    def __init__(self) -> None:
+        self._due_s = time.monotonic()
+
+    def wait(self, gap_s: float) -> None:
+        """Return `gap_s` after the last turn was due, or at once where that is long past."""
+        now_s = time.monotonic()
+        self._due_s += gap_s
+        if now_s - self._due_s > gap_s:
+            self._due_s = now_s
+        time.sleep(max(0.0, self._due_s - now_s))
 
 
 class Camera(Protocol):
@@ -191,3 +210,35 @@ def _has_pi_camera(sysfs: Path) -> bool:
     """Whether a CSI sensor is attached and picamera2 is there to read it."""
     names = (path.read_text().strip() for path in sysfs.glob("v4l-subdev*/name"))
     return any(map(SENSOR_NAME.search, names)) and bool(importlib.util.find_spec("picamera2"))
+
+
+def open_camera(source: str, width: int, height: int, rate_hz: float) -> Camera:
+    """Open `source` (see KINDS); pictures above `width` x `height` px are scaled down to fit.
+
+    `rate_hz` is asked of a device, and is the rate of an image and of the demo; a film has its
+    own. Raises CameraError where trying again may help, SourceError where it cannot.
+    """
+    check_source(source)
+    if source == "auto":
+        source = find_camera() or ""
+        if not source:
+            raise CameraError("no camera found: plug one in, or set camera.source (say, to demo)")
+    if source == "demo":
+        from edge.devices.camera.demo import DemoCamera
+
+        return DemoCamera(width, height, rate_hz)
+    if source == "picamera":
+        from edge.devices.camera.picamera import PiCamera
+
+        return PiCamera(width, height, rate_hz)
+    if is_pipeline(source):
+        from edge.devices.camera.gstreamer import GStreamerCamera
+
+        return GStreamerCamera(source, width, height, rate_hz)
+    from edge.devices.camera import opencv as capture
+
+    path = device_path(source)
+    if path is not None:
+        check_device(path)
+        return capture.V4L2Camera(path, width, height, rate_hz)
+    return capture.open_media(source, width, height, rate_hz)

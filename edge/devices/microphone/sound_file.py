@@ -7,11 +7,9 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
-from edge.devices.files import is_file
 from edge.errors import UserError
-
-Signal = NDArray[np.float32]
-"""(n,) mono, full scale -1..1"""
+from edge.paths import is_file
+from edge.types import Signal
 
 RATES_HZ = range(8_000, 192_001)
 MOST_CHANNELS = 2

@@ -12,7 +12,7 @@ import time
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.devices.camera_source import CameraError, SourceError
+from edge.devices.camera.source import CameraError, SourceError
 
 START_TIMEOUT_S = 10.0
 """Network sources and CSI cameras take seconds to their first picture."""

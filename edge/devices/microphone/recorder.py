@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from edge.devices.microphone import Microphone, MicrophoneError
-from edge.devices.sound import Signal
+from edge.devices.microphone.portaudio import Microphone, MicrophoneError
+from edge.types import Signal
 
 CHUNKS_PER_S = 10
 CLOSE_S = 1.0

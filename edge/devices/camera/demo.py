@@ -5,17 +5,15 @@ Knows no message and no configuration. The picture depends on the time alone.
 
 import math
 import time
-from pathlib import Path
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from edge.devices.pace import Pace
+from edge.devices.camera.source import RateLimiter
+from edge.paths import ASSETS
+from edge.types import Image
 
-Image = NDArray[np.uint8]
-
-PHOTO = Path(__file__).resolve().parent.parent / "assets" / "astronaut.jpg"
+PHOTO = ASSETS / "astronaut.jpg"
 FACE_CENTRE = (145, 120)
 """px in the photograph."""
 FACE_PX = 100
@@ -47,7 +45,7 @@ class DemoCamera:
         # Kept as what is added to the backdrop and what is left of it: one sum a frame.
         self._portrait = cv2.multiply(photo, cv2.bitwise_not(around), scale=1 / 255)
         self._around = around
-        self._pace = Pace()
+        self._pace = RateLimiter()
         self._started_s = time.monotonic()
 
     def read(self) -> Image:

@@ -8,13 +8,11 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image as PillowImage
 from PIL import ImageOps
 
 from edge.errors import UserError
-
-Image = NDArray[np.uint8]
+from edge.types import Image
 
 FORMATS = ("BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
 """Pillow would try all that it knows; some of those start other programs."""
