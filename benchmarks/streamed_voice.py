@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 from benchmarks.product import Product, a_hub, settings
 from edge.bus.messages import Audio, Health, Message, Press, Recording
 from edge.bus.pubsub import Publisher
-from edge.classify import Files, SoundResult
+from edge.commands.classify import Files, SoundResult
 from edge.config import Config
 from edge.devices.microphone.portaudio import DeviceMicrophone
 from tests.null_sink import NullSink, missing, null_sink

@@ -18,7 +18,7 @@ from benchmarks.product import Product, running, settings
 from edge.bus.frames import FrameSubscriber
 from edge.bus.messages import Face, FaceResult
 from edge.config import Camera
-from edge.overlay.chart import colour_of
+from edge.overlay.bars import colour_of
 
 mpl.use("Agg")
 from matplotlib import pyplot as plt

@@ -7,9 +7,9 @@ scores become a strip at its foot.
 from collections.abc import Iterable
 
 from edge.bus.messages import FaceResult
-from edge.overlay import paint
-from edge.overlay.chart import LABEL_WIDTH, colour_of, draw_score, draw_strip, small_px
-from edge.overlay.paint import GROUND, TEXT, Colour, Rect, Stamp
+from edge.overlay import drawing as paint
+from edge.overlay.bars import LABEL_WIDTH, colour_of, draw_score, draw_strip, small_px
+from edge.overlay.drawing import GROUND, TEXT, Colour, Rect, Stamp
 from edge.types import Image
 
 BAR_WIDTH, ROW_HEIGHT, MARGIN = 4.2, 1.15, 0.5

@@ -7,10 +7,9 @@ which the caller chooses for the size of the screen.
 import cv2
 
 from edge.bus.messages import VOICE_LABELS, Audio, Emotion
-from edge.overlay import paint
-from edge.overlay.chart import SMALLEST_PX, colour_of, draw_score, small_px
-from edge.overlay.known import Known
-from edge.overlay.paint import (
+from edge.overlay import drawing as paint
+from edge.overlay.bars import SMALLEST_PX, colour_of, draw_score, small_px
+from edge.overlay.drawing import (
     AMBER,
     GREEN,
     GREY,
@@ -23,6 +22,7 @@ from edge.overlay.paint import (
     Colour,
     Rect,
 )
+from edge.overlay.snapshot import Known
 from edge.types import Image
 
 HEIGHT = 8.2

@@ -23,13 +23,13 @@ from edge.config import Config
 from edge.devices.microphone.portaudio import Microphone, make_microphone
 from edge.devices.microphone.recorder import Recorder, Sound, Take
 from edge.devices.microphone.sound_file import resample
-from edge.health import Health
 from edge.inference.speech_activity import SpeechActivity
 from edge.inference.speech_emotion import SpeechEmotion
 from edge.inference.speech_features import level_dbfs
 from edge.policy.decision import decide, rounded
-from edge.presses import Presses
 from edge.runtime.loop import Loop, Timer
+from edge.services.button import Presses
+from edge.services.health import Health
 from edge.types import Signal
 
 log = logging.getLogger(__name__)

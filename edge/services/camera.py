@@ -16,9 +16,9 @@ from edge.bus.frames import Frame, FramePublisher
 from edge.bus.pubsub import Publisher
 from edge.config import Config
 from edge.devices.camera.source import Camera, CameraError, SourceError, check_source, open_camera
-from edge.health import Health
 from edge.preview import Previewer
 from edge.runtime.loop import Loop
+from edge.services.health import Health
 
 if TYPE_CHECKING:
     import numpy as np

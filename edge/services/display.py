@@ -18,11 +18,11 @@ from edge.bus.pubsub import Publisher, Subscriber
 from edge.config import Config
 from edge.devices.screen.screens import Screen, ScreenError, open_screen
 from edge.errors import ConfigError
-from edge.health import Health
 from edge.overlay import Known
 from edge.paths import is_folder
 from edge.policy.frame_sync import PATIENCE_S, Pace, Waiting
 from edge.runtime.loop import Loop
+from edge.services.health import Health
 
 log = logging.getLogger(__name__)
 

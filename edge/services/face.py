@@ -11,7 +11,6 @@ from edge.config import Config
 from edge.config import Detector as DetectorSettings
 from edge.config import Face as Settings
 from edge.devices.soc import Soc
-from edge.health import PERIOD_S, Health
 from edge.inference.face_box import Face as Found
 from edge.inference.face_detection import Detector, make_detector
 from edge.inference.face_emotion import FaceEmotion
@@ -19,6 +18,7 @@ from edge.policy.decision import decide, rounded
 from edge.policy.thermal import Cooling
 from edge.policy.tracking import Detection, Tracked, Tracker
 from edge.runtime.loop import Loop
+from edge.services.health import PERIOD_S, Health
 from edge.types import Box, Image
 
 MAX_AGE_MS = 1e3 * (TOPICS["face"].max_age_s or 0)

@@ -9,13 +9,13 @@ from typing import TypeVar
 from edge.bus.messages import TOPICS, Audio, Emotion, Face, FaceResult, Message
 from edge.bus.pubsub import Publisher, Subscriber
 from edge.config import Config
-from edge.health import Health
 from edge.inference.card import Card, load_card
 from edge.inference.fusion_card import FusionCard, load_fusion_card
 from edge.paths import MODELS
 from edge.policy.decision import decide, rounded
 from edge.policy.fusion import Opinion, Rules, fuse
 from edge.runtime.loop import Loop
+from edge.services.health import Health
 
 log = logging.getLogger(__name__)
 

@@ -20,8 +20,8 @@ from edge.bus.remote import Door, is_local
 from edge.bus.sockets import Request
 from edge.config import Config
 from edge.errors import ConfigError
-from edge.health import Health
 from edge.runtime.loop import Loop
+from edge.services.health import Health
 
 log = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from edge.bus.messages import SERVICES, Audio, Face, Recording
-from edge.overlay.chart import COLOURS
+from edge.overlay.bars import COLOURS
 from tests.pi.ear import Ear
 from tests.pi.machine import Pi
 from tests.pi.product import RELEASE, SETTINGS, TOOLS, Product, unit

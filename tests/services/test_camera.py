@@ -21,11 +21,11 @@ from edge.bus.messages import Message
 from edge.bus.pubsub import Publisher
 from edge.config import Config
 from edge.devices.camera.source import CameraError
-from edge.health import Health
 from edge.preview import Previewer
 from edge.runtime.loop import Loop
 from edge.services import camera
 from edge.services.camera import CameraService
+from edge.services.health import Health
 from tests.helpers import PATIENCE_S, emotion_edge, listening, running, write_config
 
 Image = np.ndarray

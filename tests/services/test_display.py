@@ -20,10 +20,10 @@ from edge.devices.screen import framebuffer
 from edge.devices.screen.framebuffer import Geometry
 from edge.devices.screen.screens import Screen, ScreenError
 from edge.errors import ConfigError
-from edge.health import Health
-from edge.overlay.chart import COLOURS
+from edge.overlay.bars import COLOURS
 from edge.services import display
 from edge.services.display import TOPICS, Display
+from edge.services.health import Health
 from tests.helpers import PATIENCE_S, emotion_edge, listening, publishing, running, write_config
 
 S = 1_000_000_000

@@ -74,7 +74,7 @@ def test_a_chip_that_is_not_there_is_said(quick: Config, directory: Path) -> Non
 def test_a_usb_key_records_is_lost_and_found_again(
     quick: Config, directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("edge.presses.RETRY_S", 0.05)
+    monkeypatch.setattr("edge.services.button.RETRY_S", 0.05)
     path = directory / "pedal"
     button = Button(input=str(path), bounce_s=0.0)
     with service(with_audio(quick, button=button)) as (listener, _):

@@ -18,13 +18,13 @@ from edge.bus.pubsub import Publisher
 from edge.config import Config
 from edge.devices.camera.source import CameraError
 from edge.devices.microphone.portaudio import MicrophoneError, Stream
-from edge.health import Health
 from edge.inference.speech_activity import SpeechActivity
 from edge.inference.speech_emotion import SpeechEmotion
 from edge.preview import Previewer
 from edge.runtime.loop import Loop
 from edge.services import audio, camera, face
 from edge.services.camera import CameraService
+from edge.services.health import Health
 from tests.helpers import PATIENCE_S, emotion_edge, running, write_config
 from tests.services.test_face import Camera, picture
 from tests.systemd import WATCHDOG_S, Systemd

@@ -5,7 +5,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from edge import doctor
+from edge.commands import doctor
 from edge.config import Config
 
 

@@ -6,7 +6,7 @@ import pytest
 import zmq
 
 from edge.bus.keys import Keys, KeysError, read_key
-from edge.cli import main
+from edge.commands.main import main
 
 
 @pytest.fixture

@@ -17,10 +17,11 @@ from edge.bus.messages import (
     Health,
     Recording,
 )
-from edge.overlay import Known, natural_size, paint, render
-from edge.overlay.chart import COLOURS, colour_of
-from edge.overlay.paint import AMBER, GREEN, GREY, RED, Rect
-from edge.overlay.picture import letterboxed
+from edge.overlay import Known, natural_size, render
+from edge.overlay import drawing as paint
+from edge.overlay.bars import COLOURS, colour_of
+from edge.overlay.drawing import AMBER, GREEN, GREY, RED, Rect
+from edge.overlay.render import letterboxed
 
 S = 1_000_000_000
 NOW_NS = 1000 * S

@@ -2,7 +2,7 @@ import io
 import time
 
 from edge.bus.messages import SERVICES, Emotion, Face, FaceResult, Health, Message
-from edge.status import Status
+from edge.commands.status_line import Status
 
 
 class Terminal(io.StringIO):

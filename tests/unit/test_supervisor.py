@@ -1,7 +1,7 @@
 import pytest
 
+from edge.commands.run import BAD_CONFIG, Child, Supervisor
 from edge.runtime.loop import Loop
-from edge.supervisor import BAD_CONFIG, Child, Supervisor
 
 
 def outcome(child: Child) -> tuple[int, list[str]]:

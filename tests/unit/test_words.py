@@ -1,7 +1,7 @@
 import time
 
 from edge.bus.messages import Emotion
-from edge.words import in_words
+from edge.commands.text import in_words
 
 
 def test_what_comes_from_the_network_cannot_steer_the_terminal() -> None:

@@ -5,8 +5,8 @@ import time
 
 from edge.bus.messages import Audio, Health, Message, Press, Recording
 from edge.bus.pubsub import Subscriber, send_once
+from edge.commands.text import in_words
 from edge.config import Config
-from edge.words import in_words
 
 OK, FAILED = 0, 1
 ANSWER_S = 4.0

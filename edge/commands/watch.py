@@ -12,9 +12,9 @@ import msgspec
 from edge.bus import discovery
 from edge.bus.discovery import Found
 from edge.client import Heard, Subscription
+from edge.commands.text import in_words, printable
+from edge.commands.watch_table import CLEAR_SCREEN, Row, picture
 from edge.config import Config
-from edge.view import CLEAR_SCREEN, Row, picture
-from edge.words import in_words, printable
 
 OK, FAILED = 0, 1
 REDRAW_S = 0.25

@@ -16,9 +16,9 @@ from pathlib import Path
 
 from edge.bus.messages import SERVICES
 from edge.bus.pubsub import Subscriber
+from edge.commands.status_line import Status
 from edge.config import Config
 from edge.runtime.loop import Loop
-from edge.status import Status
 
 FIRST_DELAY_S = 0.2
 LONGEST_DELAY_S = 10.0

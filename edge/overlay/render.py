@@ -7,11 +7,12 @@ drawn at the size at which they are shown.
 import cv2
 import numpy as np
 
-from edge.overlay import paint, panel
-from edge.overlay.chart import small_px
+from edge.overlay import drawing as paint
+from edge.overlay import panel
+from edge.overlay.bars import small_px
+from edge.overlay.drawing import GREY, GROUND, TEXT, Rect
 from edge.overlay.faces import draw_faces
-from edge.overlay.known import Known
-from edge.overlay.paint import GREY, GROUND, TEXT, Rect
+from edge.overlay.snapshot import Known
 from edge.types import Image
 
 UNITS_ACROSS, UNITS_DOWN = 48, 36

@@ -187,7 +187,7 @@ def name_process(name: str) -> None:
 
 
 def obey_run(options: argparse.Namespace) -> int:
-    from edge import supervisor
+    from edge.commands import run as supervisor
     from edge.runtime.lock import only_one
     from edge.runtime.loop import Loop
 
@@ -255,8 +255,8 @@ def check_screen(screen: str) -> None:
 
 
 def obey_watch(options: argparse.Namespace) -> int:
-    from edge import watch
     from edge.client import Subscription
+    from edge.commands import watch
 
     topics, count, as_json = options.topic or [""], options.count, options.json
     if options.endpoint is None:
@@ -286,18 +286,18 @@ def obey_keys(options: argparse.Namespace) -> int:
 
 
 def obey_record(options: argparse.Namespace) -> int:
-    from edge import record
+    from edge.commands import record
 
     return record.record(load(), options.endpoint)
 
 
 def obey_classify(options: argparse.Namespace) -> int:
-    from edge import classify
+    from edge.commands import classify
 
     return classify.classify(load(), options.files, options.json)
 
 
 def obey_doctor(_: argparse.Namespace) -> int:
-    from edge import doctor
+    from edge.commands import doctor
 
     return doctor.doctor(load())

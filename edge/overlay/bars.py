@@ -1,8 +1,8 @@
 """What an emotion looks like: one colour each, and one way to show a score."""
 
 from edge.bus.messages import LabelScores
-from edge.overlay import paint
-from edge.overlay.paint import GREY, MUTED, TEXT, Colour, Rect
+from edge.overlay import drawing as paint
+from edge.overlay.drawing import GREY, MUTED, TEXT, Colour, Rect
 from edge.types import Image
 
 SMALL = 0.9

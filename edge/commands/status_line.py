@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TextIO
 
 from edge.bus.messages import SERVICES, TOPICS, Health, Message, Recording
-from edge.words import in_words, printable
+from edge.commands.text import in_words, printable
 
 SHOWN = ("face", "recording", "audio", "emotion")
 CLEAR_LINE = "\r\x1b[K"

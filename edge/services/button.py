@@ -14,9 +14,9 @@ from edge.config import Button as Settings
 from edge.devices.button.gpio_line import LineButton
 from edge.devices.button.header import Button, ButtonError, NoButtonError
 from edge.devices.button.input_key import KeyButton
-from edge.health import Health
 from edge.power import power_off
 from edge.runtime.loop import Loop, Timer
+from edge.services.health import Health
 
 log = logging.getLogger(__name__)
 
