@@ -21,15 +21,15 @@ import zmq.asyncio
 from zmq.utils.monitor import recv_monitor_message
 
 from edge.bus import sockets
-from edge.bus.clock_offset import Offset
+from edge.bus.clock_offset import ClockOffset
 from edge.bus.keys import SubscriberKey, read_key
-from edge.bus.messages import TOPICS, Health, Message
+from edge.bus.messages import TOPICS, HealthMessage, Message
 from edge.bus.pubsub import Subscriber
 from edge.bus.sockets import BusError
 
 log = logging.getLogger(__name__)
 
-LOCAL_DOOR = "tcp://127.0.0.1:5556"
+LOCAL_ENDPOINT = "tcp://127.0.0.1:5556"
 HEALTH = "health."
 STALE_S = 3.0
 """`health` comes every second; a device that says nothing for this long is not heard."""
@@ -55,7 +55,7 @@ class SilentError(TimeoutError):
     """The device is heard, and has nothing to say on these topics."""
 
 
-class Heard(NamedTuple):
+class Received(NamedTuple):
     """A message, and how old it was when it came."""
 
     topic: str
@@ -69,7 +69,7 @@ class Subscription:
 
     def __init__(
         self,
-        endpoint: str = LOCAL_DOOR,
+        endpoint: str = LOCAL_ENDPOINT,
         topics: Iterable[str] = ("",),
         key: "str | Path | None" = None,
         timeout_s: float | None = None,
@@ -77,13 +77,13 @@ class Subscription:
         """Connect. `topics`, `key`, `timeout_s`: as for `subscribe`. Raises BusError, KeysError."""
         self.endpoint = endpoint
         self.topics = tuple(topics)
-        self.offsets: dict[str, Offset] = {}
+        self.offsets: dict[str, ClockOffset] = {}
         """Per device: how far this host's clock is ahead of its own."""
         self._timeout_s = timeout_s
         self._opened_s = self._heard_s = self._wanted_s = time.monotonic()
         self._stale = False
         self._failure = ""
-        self._health: dict[str, Health] = {}
+        self._health: dict[str, HealthMessage] = {}
         self._socket = _make_socket(None if key is None else read_key(Path(key)))
         self._waiter: zmq.asyncio.Socket | None = None
         self._monitor = self._socket.get_monitor_socket(EVENTS)
@@ -109,34 +109,34 @@ class Subscription:
         """True while nothing comes, not even health: what was heard is old."""
         return time.monotonic() - self._heard_s > STALE_S
 
-    def wait(self, timeout_s: float) -> list[Heard]:
+    def wait(self, timeout_s: float) -> list[Received]:
         """Like `receive`, after at most `timeout_s` of waiting for something to come."""
         self._socket.poll(int(timeout_s * 1e3))
         return self.receive()
 
-    async def wait_async(self, timeout_s: float) -> list[Heard]:
+    async def wait_async(self, timeout_s: float) -> list[Received]:
         """Like `wait`, for asyncio."""
         if self._waiter is None:
             self._waiter = zmq.asyncio.Socket.from_socket(self._socket)
         await self._waiter.poll(int(timeout_s * 1e3))
         return self.receive()
 
-    def receive(self) -> list[Heard]:
+    def receive(self) -> list[Received]:
         """All that waits on the wanted topics, but for what is overtaken and old. Never blocks.
 
         Raises RefusedError; with a timeout StaleError and SilentError.
         """
         self._follow_the_connection()
         received = list(self._subscriber.receive_all())
-        heard = [Heard(topic, message, self._age_s(message)) for topic, message in received]
-        self._health.update((t, m) for t, m in received if isinstance(m, Health))
+        heard = [Received(topic, message, self._age_s(message)) for topic, message in received]
+        self._health.update((t, m) for t, m in received if isinstance(m, HealthMessage))
         wanted = [one for one in heard if one.topic.startswith(self.topics)]
         self._note(bool(heard), bool(wanted))
-        return without_the_overtaken(wanted)
+        return drop_superseded(wanted)
 
     def _age_s(self, message: Message) -> float:
         """Take the message as news of its device's clock, and say its age."""
-        offset = self.offsets.setdefault(message.device, Offset())
+        offset = self.offsets.setdefault(message.device, ClockOffset())
         now_s = time.time()
         offset.take(message.time + message.age_ms / 1e3, now_s)
         return max(0.0, now_s - offset.seconds - message.time)
@@ -200,7 +200,7 @@ class Subscription:
         self.close()
 
 
-def without_the_overtaken(heard: list[Heard]) -> list[Heard]:
+def drop_superseded(heard: list[Received]) -> list[Received]:
     """Who takes everything in time loses nothing; who does not is never far behind."""
     newest = {(one.message.device, one.topic): one for one in heard}
     return [
@@ -213,7 +213,7 @@ def without_the_overtaken(heard: list[Heard]) -> list[Heard]:
 
 
 def subscribe(
-    endpoint: str = LOCAL_DOOR,
+    endpoint: str = LOCAL_ENDPOINT,
     topics: Iterable[str] = ("",),
     key: "str | Path | None" = None,
     timeout_s: float | None = None,
@@ -232,7 +232,7 @@ def subscribe(
 
 
 async def subscribe_async(
-    endpoint: str = LOCAL_DOOR,
+    endpoint: str = LOCAL_ENDPOINT,
     topics: Iterable[str] = ("",),
     key: "str | Path | None" = None,
     timeout_s: float | None = None,

@@ -16,18 +16,18 @@ from edge.paths import MODELS, SYSTEM_CONFIG, keys_directory, runtime_directory
 
 Positive = Annotated[float, msgspec.Meta(gt=0, le=3600)]
 NotNegative = Annotated[float, msgspec.Meta(ge=0, le=3600)]
-Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
+Fraction = Annotated[float, msgspec.Meta(ge=0, le=1)]
 Count = Annotated[int, msgspec.Meta(ge=1, le=64)]
 Pixels = Annotated[int, msgspec.Meta(ge=16, le=8192)]
 Pin = Annotated[int, msgspec.Meta(ge=0, le=27)]
-Offset = Annotated[int, msgspec.Meta(ge=0, le=1023)]
+Line = Annotated[int, msgspec.Meta(ge=0, le=1023)]
 
 
 class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A table of the configuration file."""
 
 
-class Bus(Section, frozen=True):
+class BusConfig(Section, frozen=True):
     """Where the processes meet, and the door for other hosts."""
 
     directory: str = ""
@@ -42,7 +42,7 @@ class Bus(Section, frozen=True):
     """True: a door that is open to the network is found by DNS-SD (needs zeroconf)."""
 
 
-class Camera(Section, frozen=True):
+class CameraConfig(Section, frozen=True):
     source: str = "auto"
     """auto, an index, /dev/videoN, picamera, a file, a URL, a GStreamer pipeline, or demo."""
     width: Pixels = 640
@@ -54,7 +54,7 @@ class Camera(Section, frozen=True):
     """Small JPEG pictures a second for everyone who may subscribe; 0 = none."""
 
 
-class Detector(Section, frozen=True):
+class DetectorConfig(Section, frozen=True):
     kind: Literal["auto", "yunet", "haar"] = "auto"
     """auto = YuNet where its weights are, else Haar."""
     model: str = ""
@@ -64,18 +64,18 @@ class Detector(Section, frozen=True):
     """px; smaller faces are passed over."""
 
 
-class Face(Section, frozen=True):
+class FaceConfig(Section, frozen=True):
     model: str = str(MODELS / "face_emotion.tflite")
-    threshold: Share = 0.4
+    threshold: Fraction = 0.4
     """A face whose best score is below this is `uncertain`."""
     window_s: Positive = 0.5
     """Scores are averaged over this long."""
     hold_s: NotNegative = 0.5
     """A face that is lost is shown this much longer."""
-    detector: Detector = Detector()
+    detector: DetectorConfig = DetectorConfig()
 
 
-class Button(Section, frozen=True):
+class ButtonConfig(Section, frozen=True):
     """At a pin of a Raspberry Pi; or, in its place, at a line of a GPIO chip; or a USB key."""
 
     pin: Pin = 17
@@ -85,9 +85,9 @@ class Button(Section, frozen=True):
     """BCM number of an LED that is on while recording."""
     chip: str = ""
     """A GPIO chip, such as /dev/gpiochip0, on boards that are no Raspberry Pi."""
-    line: Offset | None = None
+    line: Line | None = None
     """The line of `chip` that the button pulls to ground."""
-    led_line: Offset | None = None
+    led_line: Line | None = None
     """The line of `chip` that an LED is at."""
     input: str = ""
     """A key or foot pedal, such as /dev/input/by-id/usb-...-event-kbd."""
@@ -109,28 +109,28 @@ class Button(Section, frozen=True):
             raise ValueError("key is a key of input; set input")
 
 
-class Audio(Section, frozen=True):
+class AudioConfig(Section, frozen=True):
     source: str = "auto"
     """auto, a device name or index, or a sound file."""
     model: str = str(MODELS / "voice_emotion.tflite")
     activity_model: str = str(MODELS / "speech_activity.tflite")
     """Says whether anybody spoke."""
     duration_s: Annotated[float, msgspec.Meta(ge=0.5, le=10)] = 2.0
-    threshold: Share = 0.3
+    threshold: Fraction = 0.3
     window: Count = 3
     """Scores are averaged over at most this many recordings."""
     window_s: Positive = 30.0
     """Recordings older than this are not averaged in."""
-    button: Button = Button()
+    button: ButtonConfig = ButtonConfig()
 
 
-class Fusion(Section, frozen=True):
-    threshold: Share = 0.4
+class FusionConfig(Section, frozen=True):
+    threshold: Fraction = 0.4
     voice_half_life_s: Positive = 8.0
     """After this long the voice counts half."""
 
 
-class Display(Section, frozen=True):
+class DisplayConfig(Section, frozen=True):
     screen: str = "auto"
     """auto, window, framebuffer, none, or a path that ends in .png"""
     framebuffer: str = "/dev/fb0"
@@ -142,12 +142,12 @@ class Config(Section, frozen=True):
     """This device's name in every message; empty = the host name."""
     threads: Count = 1
     """Threads of each model's interpreter."""
-    bus: Bus = Bus()
-    camera: Camera = Camera()
-    face: Face = Face()
-    audio: Audio = Audio()
-    fusion: Fusion = Fusion()
-    display: Display = Display()
+    bus: BusConfig = BusConfig()
+    camera: CameraConfig = CameraConfig()
+    face: FaceConfig = FaceConfig()
+    audio: AudioConfig = AudioConfig()
+    fusion: FusionConfig = FusionConfig()
+    display: DisplayConfig = DisplayConfig()
 
     @property
     def device_name(self) -> str:

@@ -51,7 +51,7 @@ def running(run: Callable[[Config, Loop], None], config: Config) -> Iterator[Loo
     try:
         yield loop
     finally:
-        loop.call_from_thread(loop.stop)
+        loop.call_soon_threadsafe(loop.stop)
         thread.join(PATIENCE_S)
         loop.close()
         if errors:

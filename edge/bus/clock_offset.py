@@ -10,7 +10,7 @@ WINDOW_S = 60.0
 """The offset follows clocks that drift or are set within one to two of these."""
 
 
-class Offset:
+class ClockOffset:
     """The estimate, from what came in the last one to two windows."""
 
     def __init__(self) -> None:

@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 SERVICE = "_emotion-edge._tcp.local."
 LISTEN_S = 2.0
-AGAIN_S = 5.0
+REFRESH_S = 5.0
 """How often the addresses are looked at."""
 ANY = ("*", "0.0.0.0")
 
@@ -78,7 +78,7 @@ class _Announcement:
                 if str(error) != said:
                     said = str(error)
                     log.warning("not announced on the network: %s", said)
-            if over.wait(AGAIN_S):
+            if over.wait(REFRESH_S):
                 break
         self._renew([])
 

@@ -28,7 +28,7 @@ QUEUE = 8
 """Frames that wait at a reader; one that was away for longer sees an old one first."""
 CATCH_UP_MS = 2
 """A frame that was held back by a full queue arrives within this."""
-MOST_SKIPPED = 20
+MAX_SKIPPED = 20
 """More than all queues on the way hold."""
 
 
@@ -100,7 +100,7 @@ class FrameSubscriber:
     def _newest_part(self) -> zmq.Frame | None:
         """Take what waits. Where that is more than one, older ones may be on their way: wait."""
         newest = None
-        for taken in range(MOST_SKIPPED):
+        for taken in range(MAX_SKIPPED):
             if not self.socket.poll(CATCH_UP_MS if taken > 1 else 0):
                 break
             newest = self.socket.recv(zmq.NOBLOCK, copy=False)

@@ -98,7 +98,7 @@ class Keys:
             raise _refused(path, error) from error
         return SubscriberKey(name, device, self.public(), public, secret)
 
-    def hand_over(self, key: SubscriberKey, path: Path | None) -> None:
+    def export(self, key: SubscriberKey, path: Path | None) -> None:
         """Write a subscriber's file, or print it where `path` is None. Raises KeysError."""
         content = msgspec.json.format(msgspec.json.encode(key)) + b"\n"
         if path is None:

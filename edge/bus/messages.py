@@ -16,15 +16,15 @@ VOICE_LABELS = (
 EMOTION_LABELS = (*FACE_LABELS, "calm")
 SERVICES = ("hub", "camera", "face", "audio", "fusion", "display")
 
-MOST_FACES = 64
-MOST_CHARACTERS = 200
-MOST_NS = 2**63 - 1
+MAX_FACES = 64
+MAX_CHARACTERS = 200
+MAX_NS = 2**63 - 1
 
 Probability = Annotated[float, msgspec.Meta(ge=0, le=1)]
 NotNegative = Annotated[float, msgspec.Meta(ge=0, le=1e12)]
-Count = Annotated[int, msgspec.Meta(ge=0, le=MOST_NS)]
-Nanoseconds = Annotated[int, msgspec.Meta(ge=0, le=MOST_NS)]
-Line = Annotated[str, msgspec.Meta(max_length=MOST_CHARACTERS)]
+Count = Annotated[int, msgspec.Meta(ge=0, le=MAX_NS)]
+Nanoseconds = Annotated[int, msgspec.Meta(ge=0, le=MAX_NS)]
+Line = Annotated[str, msgspec.Meta(max_length=MAX_CHARACTERS)]
 Pixel = Annotated[float, msgspec.Meta(ge=-1e5, le=1e5)]
 Side = Annotated[int, msgspec.Meta(ge=1, le=65_535)]
 Celsius = Annotated[float, msgspec.Meta(ge=-100, le=300)]
@@ -60,21 +60,21 @@ class FaceResult(msgspec.Struct, frozen=True, kw_only=True):
     """Not seen in this frame: shown where it was last."""
 
 
-class Face(Message, frozen=True, kw_only=True, tag="face"):
+class FaceMessage(Message, frozen=True, kw_only=True, tag="face"):
     frame_seq: Count
     frame_size: tuple[Side, Side]
     """[w, h] px"""
-    faces: Annotated[list[FaceResult], msgspec.Meta(max_length=MOST_FACES)]
+    faces: Annotated[list[FaceResult], msgspec.Meta(max_length=MAX_FACES)]
     inference_ms: NotNegative
 
 
-class Recording(Message, frozen=True, kw_only=True, tag="recording"):
+class RecordingMessage(Message, frozen=True, kw_only=True, tag="recording"):
     phase: Literal["idle", "recording", "analysing"]
     elapsed_s: NotNegative = 0.0
     level_dbfs: Level | None = None
 
 
-class Audio(Message, frozen=True, kw_only=True, tag="audio"):
+class AudioMessage(Message, frozen=True, kw_only=True, tag="audio"):
     trigger: Trigger
     duration_s: NotNegative
     speech: bool
@@ -96,7 +96,7 @@ class Emotion(Message, frozen=True, kw_only=True, tag="emotion"):
     face_id: Count | None = None
 
 
-class Health(Message, frozen=True, kw_only=True, tag="health"):
+class HealthMessage(Message, frozen=True, kw_only=True, tag="health"):
     state: Literal["ok", "degraded", "failed"]
     detail: Line = ""
     rate_hz: NotNegative
@@ -137,11 +137,11 @@ class Topic(msgspec.Struct, frozen=True):
 
 
 TOPICS: dict[str, Topic] = {
-    "face": Topic(Face, "face", max_age_s=0.5),
-    "recording": Topic(Recording, "audio"),
-    "audio": Topic(Audio, "audio", max_age_s=30.0),
+    "face": Topic(FaceMessage, "face", max_age_s=0.5),
+    "recording": Topic(RecordingMessage, "audio"),
+    "audio": Topic(AudioMessage, "audio", max_age_s=30.0),
     "emotion": Topic(Emotion, "fusion"),
-    **{f"health.{name}": Topic(Health, name, max_age_s=3.0) for name in SERVICES},
+    **{f"health.{name}": Topic(HealthMessage, name, max_age_s=3.0) for name in SERVICES},
     "preview": Topic(Preview, "camera", max_age_s=5.0),
     "press": Topic(Press, "any", event=True, local=True),
 }

@@ -14,14 +14,14 @@ RECONNECT_MS = 50
 RECONNECT_MAX_MS = 1000
 CONNECT_TIMEOUT_S = 2.0
 IPC = "ipc://"
-LONGEST_PATH = 107
+MAX_PATH_BYTES = 107
 """bytes; sun_path of unix(7)"""
 LAST_PORT = 65535
-NOT_HERE = (zmq.EADDRNOTAVAIL, errno.ENODEV)
+NOT_AVAILABLE = (zmq.EADDRNOTAVAIL, errno.ENODEV)
 SUBSCRIBE, UNSUBSCRIBE = b"\x01", b"\x00"
 """First byte of what an XPUB receives (ZMTP 3.1)."""
-REQUESTS_A_TURN = 100
-LONGEST_MESSAGE = 256 * 1024
+MAX_REQUESTS_PER_POLL = 100
+MAX_MESSAGE_BYTES = 256 * 1024
 """bytes; the contract's messages are a hundred times smaller."""
 
 
@@ -29,7 +29,7 @@ class BusError(OSError):
     """An endpoint that cannot be used. The message is one line: what, and the mend."""
 
 
-class NotHereError(BusError):
+class AddressNotAvailableError(BusError):
     """An address or interface that this host does not have, or not yet: the network is not up."""
 
 
@@ -41,27 +41,28 @@ def make_socket(
     socket.setsockopt(zmq.LINGER, 0)
     socket.setsockopt(zmq.RECONNECT_IVL, RECONNECT_MS)
     socket.setsockopt(zmq.RECONNECT_IVL_MAX, RECONNECT_MAX_MS)
-    socket.setsockopt(zmq.MAXMSGSIZE, -1 if kind == zmq.SUB else LONGEST_MESSAGE)
+    socket.setsockopt(zmq.MAXMSGSIZE, -1 if kind == zmq.SUB else MAX_MESSAGE_BYTES)
     return socket
 
 
 def bind(socket: "zmq.Socket[bytes]", endpoint: str) -> None:
-    """Bind, or raise BusError (NotHereError) with a line that says why not."""
+    """Bind, or raise BusError (AddressNotAvailableError) with a line that says why not."""
     check_address(endpoint)
     if endpoint.startswith(IPC):
         make_directory(Path(endpoint[len(IPC) :]).parent)
     try:
         socket.bind(endpoint)
     except zmq.ZMQError as error:
-        kind = NotHereError if error.errno in NOT_HERE else BusError
+        kind = AddressNotAvailableError if error.errno in NOT_AVAILABLE else BusError
         raise kind(f"cannot listen on {endpoint}: {_why_not(error)}") from error
 
 
 def check_address(endpoint: str) -> None:
     """Raise BusError for what ZeroMQ would misunderstand or not explain."""
-    if endpoint.startswith(IPC) and len(os.fsencode(endpoint)) - len(IPC) > LONGEST_PATH:
+    if endpoint.startswith(IPC) and len(os.fsencode(endpoint)) - len(IPC) > MAX_PATH_BYTES:
         raise BusError(
-            f"{endpoint}: a local socket's path has at most {LONGEST_PATH} bytes; set bus.directory"
+            f"{endpoint}: a local socket's path has at most {MAX_PATH_BYTES} bytes; "
+            "set bus.directory"
         )
     port = endpoint.rpartition(":")[2]
     if endpoint.startswith("tcp://") and port.isdecimal() and int(port) > LAST_PORT:
@@ -80,14 +81,14 @@ def connect(socket: "zmq.Socket[bytes]", endpoint: str) -> None:
 def _why_not(error: zmq.ZMQError) -> str:
     if error.errno == zmq.EADDRINUSE:
         return "it is in use; stop the other program or set bus.bind"
-    if error.errno in NOT_HERE:
+    if error.errno in NOT_AVAILABLE:
         return "this device has no such address or interface; bring it up or set bus.bind"
     if error.errno in (zmq.EINVAL, zmq.EPROTONOSUPPORT):
         return "no such kind of address; write tcp://HOST:PORT or ipc://PATH"
     return f"{zmq.strerror(error.errno or 0)}"
 
 
-class Request(NamedTuple):
+class SubscriptionRequest(NamedTuple):
     """What a subscriber asks for, or takes back."""
 
     subscribes: bool
@@ -96,15 +97,15 @@ class Request(NamedTuple):
     """Of the subscriber's key; "" without one."""
 
 
-def requests(outlet: "zmq.Socket[bytes]") -> Iterator[Request]:
+def requests(outlet: "zmq.Socket[bytes]") -> Iterator[SubscriptionRequest]:
     """Those that wait at an XPUB, some a turn: nobody keeps us busy. All else ends here."""
-    for _ in range(REQUESTS_A_TURN):
+    for _ in range(MAX_REQUESTS_PER_POLL):
         try:
             part = outlet.recv(zmq.NOBLOCK, copy=False)
         except zmq.Again:
             return
         if part.bytes[:1] in (SUBSCRIBE, UNSUBSCRIBE):
-            yield Request(part.bytes[:1] == SUBSCRIBE, part.bytes[1:], _name_of(part))
+            yield SubscriptionRequest(part.bytes[:1] == SUBSCRIBE, part.bytes[1:], _name_of(part))
 
 
 def _name_of(part: zmq.Frame) -> str:

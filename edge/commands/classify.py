@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from edge.bus.messages import FaceResult, LabelScores
 from edge.config import Config
-from edge.devices.camera.image_file import read_still
+from edge.devices.camera.image_file import read_image
 from edge.devices.microphone.sound_file import read_sound, resample
 from edge.errors import UserError
 from edge.inference.card import ModelError
@@ -24,7 +24,7 @@ from edge.inference.speech_emotion import SpeechEmotion
 from edge.paths import is_file, is_folder
 from edge.policy.decision import decide, rounded
 from edge.services.audio import SPEECH_RATE_HZ
-from edge.services.face import FaceReader, detector_of
+from edge.services.face import FaceAnalyzer, detector_of
 from edge.types import Signal
 
 OK, USAGE = 0, 2
@@ -72,8 +72,8 @@ class Files:
         return detector_of(self._config.face.detector)
 
     @cached_property
-    def _faces(self) -> FaceReader:
-        return FaceReader(self._config.face, self._config.threads)
+    def _faces(self) -> FaceAnalyzer:
+        return FaceAnalyzer(self._config.face, self._config.threads)
 
     @cached_property
     def _speech(self) -> SpeechEmotion:
@@ -95,7 +95,7 @@ class Files:
         raise UserError(f"{path}: neither an image nor a sound file, by its name")
 
     def _image(self, path: Path) -> ImageResult:
-        image = read_still(path)
+        image = read_image(path)
         self._faces.forget()
         faces = self._faces.read(image, self._detector.detect_all(image), 0.0)
         return ImageResult(_name(path), (image.shape[1], image.shape[0]), faces)
@@ -138,7 +138,7 @@ def cut(signal: Signal, window_s: float) -> Iterator[tuple[float, Signal]]:
             yield start / SPEECH_RATE_HZ, part
 
 
-def in_words(result: ImageResult | SoundResult) -> str:
+def format_message(result: ImageResult | SoundResult) -> str:
     """One line for the file, and one for each face or window in it."""
     if isinstance(result, ImageResult):
         boxes = [
@@ -177,6 +177,6 @@ def classify(config: Config, paths: Sequence[Path], as_json: bool) -> int:
             tqdm.write(f"emotion-edge classify: {why}", file=sys.stderr)
             code = USAGE
         else:
-            line = msgspec.json.encode(result).decode() if as_json else in_words(result)
+            line = msgspec.json.encode(result).decode() if as_json else format_message(result)
             tqdm.write(line, file=sys.stdout)
     return code

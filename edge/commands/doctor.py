@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from edge import __version__
-from edge.bus.messages import SERVICES, Health
+from edge.bus.messages import SERVICES, HealthMessage
 from edge.bus.pubsub import Subscriber
 from edge.config import Config
 from edge.errors import UserError
@@ -224,15 +224,15 @@ def the_services(config: Config) -> Iterator[Finding]:
             yield Finding("missing", name, f"{said.state}: {said.detail}")
 
 
-def _listen(config: Config) -> dict[str, Health]:
+def _listen(config: Config) -> dict[str, HealthMessage]:
     """Every service's last word."""
     subscriber = Subscriber(config.endpoint("out"), ["health."])
-    heard: dict[str, Health] = {}
+    heard: dict[str, HealthMessage] = {}
     deadline_s = time.monotonic() + LISTEN_S
     try:
         while len(heard) < len(SERVICES) and (left_s := deadline_s - time.monotonic()) > 0:
             subscriber.socket.poll(int(left_s * 1e3))
-            heard.update((t, m) for t, m in subscriber.receive() if isinstance(m, Health))
+            heard.update((t, m) for t, m in subscriber.receive() if isinstance(m, HealthMessage))
     finally:
         subscriber.close()
     return heard

@@ -26,7 +26,7 @@ from edge.paths import (
     make_directory,
     user_runtime_directory,
 )
-from edge.runtime.malloc import TRIM_S, give_memory_back, keep_large_apart
+from edge.runtime.malloc import TRIM_S, set_mmap_threshold, trim_heap
 
 OK, FAILED, USAGE, BAD_CONFIG = 0, 1, 2, 78
 LONGEST_S = 1e9
@@ -158,17 +158,19 @@ def _add_classify(commands: "Commands") -> None:
 
 def obey_service(options: argparse.Namespace) -> int:
     """One process: `edge.services.NAME.run` until a signal."""
-    from edge.runtime.lock import only_one  # where there is no fcntl, `watch` works all the same
+    from edge.runtime.lock import (
+        single_instance,  # where there is no fcntl, `watch` works all the same
+    )
     from edge.runtime.loop import Loop
 
     config = load(options.config)
     name_process(options.command)
     loop = Loop()
     loop.stop_on_signals()
-    loop.every(TRIM_S, give_memory_back)
-    keep_large_apart()
+    loop.call_every(TRIM_S, trim_heap)
+    set_mmap_threshold()
     make_directory(config.directory)
-    with only_one(folder_of_locks(config.directory), options.command):
+    with single_instance(folder_of_locks(config.directory), options.command):
         importlib.import_module(f"edge.services.{options.command}").run(config, loop)
     return OK
 
@@ -188,14 +190,14 @@ def name_process(name: str) -> None:
 
 def obey_run(options: argparse.Namespace) -> int:
     from edge.commands import run as supervisor
-    from edge.runtime.lock import only_one
+    from edge.runtime.lock import single_instance
     from edge.runtime.loop import Loop
 
     config = load(options.config)
     loop = Loop()
     loop.stop_on_signals()
     make_directory(config.directory)
-    with only_one(config.directory, "run"):
+    with single_instance(config.directory, "run"):
         effective = config.directory / "run.json"
         effective.write_bytes(msgspec.json.encode(with_options(config, options)))
         try:
@@ -277,7 +279,7 @@ def obey_keys(options: argparse.Namespace) -> int:
         made = "made" if there.make() else "there is one already:"
         print(f"{made} {there.directory}/device.key; public: {there.public()}")
     elif options.action == "add":
-        there.hand_over(there.add(options.name, config.device_name), options.file)
+        there.export(there.add(options.name, config.device_name), options.file)
     elif options.action == "list":
         print(*sorted(there.allowed().values()), sep="\n")
     else:

@@ -3,13 +3,13 @@
 import sys
 import time
 
-from edge.bus.messages import Audio, Health, Message, Press, Recording
+from edge.bus.messages import AudioMessage, HealthMessage, Message, Press, RecordingMessage
 from edge.bus.pubsub import Subscriber, send_once
-from edge.commands.text import in_words
+from edge.commands.text import format_message
 from edge.config import Config
 
 OK, FAILED = 0, 1
-ANSWER_S = 4.0
+READ_TIMEOUT_S = 4.0
 """A press is answered by `recording` within this long, or none will come: a device may be slow."""
 SLACK_S = 5.0
 """Beyond the recording's own length, for its analysis."""
@@ -40,7 +40,7 @@ class Follower:
         self._subscriber = subscriber
         self._pressed_ns = pressed_ns
         self._longest_s = longest_s
-        self._deadline_s = time.monotonic() + ANSWER_S
+        self._deadline_s = time.monotonic() + READ_TIMEOUT_S
         self._started = False
         self._why = ""
 
@@ -50,7 +50,9 @@ class Follower:
             self._subscriber.socket.poll(100)
             received = [message for _, message in self._subscriber.receive()]
             # A result comes with the `idle` that follows it: look at the result first.
-            for message in sorted(received, key=lambda message: not isinstance(message, Audio)):
+            for message in sorted(
+                received, key=lambda message: not isinstance(message, AudioMessage)
+            ):
                 code = self._take(message)
                 if code is not None:
                     return code
@@ -59,12 +61,12 @@ class Follower:
     def _take(self, message: Message) -> int | None:
         """The exit code where this message ends it."""
         is_new = message.t_ns >= self._pressed_ns
-        if isinstance(message, Health):
+        if isinstance(message, HealthMessage):
             self._why = message.detail if message.state != "ok" else ""
-        elif isinstance(message, Audio) and is_new:
-            print(in_words(message))
+        elif isinstance(message, AudioMessage) and is_new:
+            print(format_message(message))
             return OK
-        elif isinstance(message, Recording):
+        elif isinstance(message, RecordingMessage):
             return self._take_phase(message.phase, is_new)
         return None
 

@@ -21,7 +21,7 @@ from edge.config import Config
 from edge.runtime.loop import Loop
 
 FIRST_DELAY_S = 0.2
-LONGEST_DELAY_S = 10.0
+MAX_DELAY_S = 10.0
 HEALTHY_S = 10.0
 """A process that ran this long starts anew with the first delay."""
 STOP_S = 3.0
@@ -43,7 +43,7 @@ class Child:
         self.pidfd = -1
         self.started_s = 0.0
         self.delay_s = FIRST_DELAY_S
-        self.proved = False
+        self.ran_ok = False
         """It has run with these settings for a while: they are not to blame."""
 
     def start(self) -> None:
@@ -67,7 +67,7 @@ class Child:
         if self.ran_long():
             self.delay_s = FIRST_DELAY_S
         delay_s = self.delay_s
-        self.delay_s = min(LONGEST_DELAY_S, 2 * delay_s)
+        self.delay_s = min(MAX_DELAY_S, 2 * delay_s)
         return delay_s
 
 
@@ -96,8 +96,8 @@ class Supervisor:
         assert child.process is not None and child.process.stderr is not None
         errors = child.process.stderr.fileno()
         os.set_blocking(errors, False)
-        self._loop.watch(errors, lambda: self._relay(errors))
-        self._loop.watch(child.pidfd, lambda: self._on_exit(child))
+        self._loop.add_reader(errors, lambda: self._relay(errors))
+        self._loop.add_reader(child.pidfd, lambda: self._on_exit(child))
 
     def _relay(self, descriptor: int) -> None:
         """Pass on the whole lines that a child has written."""
@@ -106,7 +106,7 @@ class Supervisor:
         except BlockingIOError:
             return
         if not data:
-            self._loop.unwatch(descriptor)
+            self._loop.remove_reader(descriptor)
             return
         *lines, rest = (self._partial.pop(descriptor, b"") + data).split(b"\n")
         if rest:
@@ -116,28 +116,28 @@ class Supervisor:
 
     def _on_exit(self, child: Child) -> None:
         code = self._reap(child)
-        child.proved |= child.ran_long()
+        child.ran_ok |= child.ran_long()
         if child.name == "display" and code == 0:
             self._loop.stop()  # the user closed the window or pressed q
-        elif code == BAD_CONFIG and not child.proved:
+        elif code == BAD_CONFIG and not child.ran_ok:
             self.exit_code = BAD_CONFIG
             self._loop.stop()
         else:
             delay_s = child.next_delay_s()
             self._say(f"{child.name} ended ({_reason(code)}); starting it again")
-            self._loop.after(delay_s, lambda: self._start(child))
+            self._loop.call_later(delay_s, lambda: self._start(child))
 
     def _reap(self, child: Child) -> int:
         process = child.process
         assert process is not None and process.stderr is not None
-        self._loop.unwatch(child.pidfd)
+        self._loop.remove_reader(child.pidfd)
         os.close(child.pidfd)
         code = process.wait()
         errors = process.stderr.fileno()
-        if self._loop.is_watching(errors):
+        if self._loop.has_reader(errors):
             self._relay(errors)
-        if self._loop.is_watching(errors):
-            self._loop.unwatch(errors)
+        if self._loop.has_reader(errors):
+            self._loop.remove_reader(errors)
         self._partial.pop(errors, None)
         process.stderr.close()
         child.process = None
@@ -178,10 +178,10 @@ def run(config: Config, config_file: Path, duration_s: float | None, loop: Loop)
     children = [Child(name, command_of(name, config_file)) for name in START_ORDER]
     supervisor = Supervisor(loop, children, status.say)
     subscriber = Subscriber(config.endpoint("out"), [""])
-    loop.watch(subscriber.socket, lambda: status.take(subscriber.receive()))
-    loop.every(STATUS_S, status.show)
+    loop.add_reader(subscriber.socket, lambda: status.take(subscriber.receive()))
+    loop.call_every(STATUS_S, status.show)
     if duration_s is not None:
-        loop.after(duration_s, loop.stop)
+        loop.call_later(duration_s, loop.stop)
     try:
         supervisor.start()
         loop.run()

@@ -5,8 +5,8 @@ import time
 from collections.abc import Iterable
 from typing import TextIO
 
-from edge.bus.messages import SERVICES, TOPICS, Health, Message, Recording
-from edge.commands.text import in_words, printable
+from edge.bus.messages import SERVICES, TOPICS, HealthMessage, Message, RecordingMessage
+from edge.commands.text import format_message, printable
 
 SHOWN = ("face", "recording", "audio", "emotion")
 CLEAR_LINE = "\r\x1b[K"
@@ -48,7 +48,7 @@ class Status:
         for topic in SHOWN:
             message = self._current(topic)
             if message is not None and not is_idle(message):
-                parts.append(f"{topic}: {in_words(message)}")
+                parts.append(f"{topic}: {format_message(message)}")
         return "  ".join([*self._complaints(), *parts]) or "starting"
 
     def _complaints(self) -> list[str]:
@@ -58,7 +58,7 @@ class Status:
         unwell = [
             f"{name} {message.state}"
             for name, message in health.items()
-            if isinstance(message, Health) and message.state != "ok"
+            if isinstance(message, HealthMessage) and message.state != "ok"
         ]
         return [*([f"missing: {' '.join(missing)}"] if missing else []), *unwell]
 
@@ -79,4 +79,4 @@ class Status:
 
 def is_idle(message: Message) -> bool:
     """Whether there is nothing to say about the recording."""
-    return isinstance(message, Recording) and message.phase == "idle"
+    return isinstance(message, RecordingMessage) and message.phase == "idle"

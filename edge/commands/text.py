@@ -1,6 +1,15 @@
 """Messages in words, for terminals: one line each. Pure."""
 
-from edge.bus.messages import Audio, Emotion, Face, Health, Message, Press, Preview, Recording
+from edge.bus.messages import (
+    AudioMessage,
+    Emotion,
+    FaceMessage,
+    HealthMessage,
+    Message,
+    Press,
+    Preview,
+    RecordingMessage,
+)
 
 
 def printable(text: str) -> str:
@@ -8,21 +17,21 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
-def in_words(message: Message) -> str:
+def format_message(message: Message) -> str:
     """What a message says, in one printable line of at most about 100 characters."""
     return printable(_words(message))
 
 
 def _words(message: Message) -> str:
-    if isinstance(message, Face):
+    if isinstance(message, FaceMessage):
         return _face(message)
-    if isinstance(message, Recording):
+    if isinstance(message, RecordingMessage):
         return _recording(message)
-    if isinstance(message, Audio):
+    if isinstance(message, AudioMessage):
         return _audio(message)
     if isinstance(message, Emotion):
         return _emotion(message)
-    if isinstance(message, Health):
+    if isinstance(message, HealthMessage):
         return _health(message)
     if isinstance(message, Preview):
         return f"picture {message.frame_seq}, {len(message.jpeg) / 1000:.0f} kB"
@@ -30,7 +39,7 @@ def _words(message: Message) -> str:
     return f"{message.trigger} pressed"
 
 
-def _face(message: Face) -> str:
+def _face(message: FaceMessage) -> str:
     if not message.faces:
         return "no face"
     return ", ".join(
@@ -39,14 +48,14 @@ def _face(message: Face) -> str:
     )
 
 
-def _recording(message: Recording) -> str:
+def _recording(message: RecordingMessage) -> str:
     if message.phase != "recording":
         return message.phase
     level = "" if message.level_dbfs is None else f", {message.level_dbfs:.0f} dBFS"
     return f"recording {message.elapsed_s:.1f} s{level}"
 
 
-def _audio(message: Audio) -> str:
+def _audio(message: AudioMessage) -> str:
     if not message.speech:
         return f"nobody spoke ({message.level_dbfs:.0f} dBFS)"
     return f"{message.emotion} {message.confidence or 0:.2f}"
@@ -63,7 +72,7 @@ def _emotion(message: Emotion) -> str:
     return f"{message.emotion} {message.confidence:.2f} ({', '.join(used)})"
 
 
-def _health(message: Health) -> str:
+def _health(message: HealthMessage) -> str:
     heat = "" if message.soc_c is None else f", {message.soc_c:.0f} °C"
     detail = f": {message.detail}" if message.detail else ""
     return f"{message.state}, {message.rate_hz:.1f}/s, {message.rss_mb:.0f} MB{heat}{detail}"

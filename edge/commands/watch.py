@@ -11,8 +11,8 @@ import msgspec
 
 from edge.bus import discovery
 from edge.bus.discovery import Found
-from edge.client import Heard, Subscription
-from edge.commands.text import in_words, printable
+from edge.client import Received, Subscription
+from edge.commands.text import format_message, printable
 from edge.commands.watch_table import CLEAR_SCREEN, Row, picture
 from edge.config import Config
 
@@ -33,22 +33,22 @@ def watch(device: Subscription, count: int | None, as_json: bool) -> int:
     return OK
 
 
-def json_line(heard: Heard) -> str:
+def json_line(heard: Received) -> str:
     """The message as it was sent, with its topic."""
     return msgspec.json.encode(
         {"topic": heard.topic, **msgspec.to_builtins(heard.message)}
     ).decode()
 
 
-def word_line(heard: Heard) -> str:
+def word_line(heard: Received) -> str:
     message = heard.message
-    said = f"{heard.topic:<16} {in_words(message)}"
+    said = f"{heard.topic:<16} {format_message(message)}"
     return f"{printable(message.device)}  {said}  ({heard.age_s:.1f} s ago)"
 
 
 def _show(device: Subscription) -> int:
     """The live view, until Ctrl-C."""
-    newest: dict[tuple[str, str], tuple[Heard, float]] = {}
+    newest: dict[tuple[str, str], tuple[Received, float]] = {}
     print(end=CLEAR_SCREEN)
     while True:
         now_s = time.monotonic()

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from edge.bus.messages import TOPICS, Message
-from edge.commands.text import in_words, printable
+from edge.commands.text import format_message, printable
 
 BOLD, DIM, PLAIN = "\x1b[1m", "\x1b[2m", "\x1b[0m"
 HOME, CLEAR_LINE, CLEAR_BELOW = "\x1b[H", "\x1b[K", "\x1b[J"
@@ -43,7 +43,7 @@ def _blocks(rows: Iterable[Row], columns: int) -> list[str]:
 def _line(row: Row, columns: int) -> str:
     """Topic, words, age; dim where it says nothing any more."""
     said_width = max(0, columns - 1 - AGE_WIDTH)
-    said = f"  {row.topic:<15} {in_words(row.message)}"[:said_width]
+    said = f"  {row.topic:<15} {format_message(row.message)}"[:said_width]
     line = f"{said:<{said_width}}{row.age_s:6.1f} s"
     return line if is_current(row) else f"{DIM}{line}{PLAIN}"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from edge.inference.card import Card, Figures, ModelError, Share
+from edge.inference.card import Card, Figures, Fraction, ModelError
 
 
 class FusionCard(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -16,8 +16,8 @@ class FusionCard(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
     face_sha256: str
     voice_sha256: str
-    face_reliability: dict[str, Share]
-    voice_reliability: dict[str, Share]
+    face_reliability: dict[str, Fraction]
+    voice_reliability: dict[str, Fraction]
     protocol: str
     figures: dict[str, Figures]
 

@@ -7,7 +7,7 @@ from edge.types import Image
 
 SMALL = 0.9
 """units; the size of small letters"""
-SMALLEST_PX = 10
+MIN_TEXT_PX = 10
 """Smaller letters cannot be read."""
 LABEL_WIDTH = 4.8
 """units; "surprised" is the widest"""
@@ -33,7 +33,7 @@ def colour_of(emotion: str) -> Colour:
 
 def small_px(unit: float) -> int:
     """The size of small letters where a unit has this many px."""
-    return max(SMALLEST_PX, round(SMALL * unit))
+    return max(MIN_TEXT_PX, round(SMALL * unit))
 
 
 def draw_score(image: Image, line: Rect, unit: float, label: str, score: float, best: bool) -> None:

@@ -79,7 +79,7 @@ class Rect(NamedTuple):
         return image[top : max(top, self.bottom), left : max(left, self.right)]
 
 
-class Stamp(NamedTuple):
+class GlyphBitmap(NamedTuple):
     """What stays of the ground (0 to 255) and what is added to it, each (h, w, 3) uint8."""
 
     keep: Image
@@ -137,14 +137,14 @@ def fitted(text: str, size_px: int, room_px: int) -> str:
 
 
 @lru_cache(maxsize=384)
-def text_stamp(text: str, size_px: int, colour: Colour) -> Stamp:
+def text_stamp(text: str, size_px: int, colour: Colour) -> GlyphBitmap:
     """A line of text, `height_px(size_px)` high."""
     mask = _letters(text, size_px, (width_px(text, size_px), height_px(size_px)), (0, 0))
     return _stamp(mask, np.full((*mask.shape, 3), colour, np.uint8))
 
 
 @lru_cache(maxsize=48)
-def chip_stamp(text: str, size_px: int, colour: Colour, fill: Colour) -> Stamp:
+def chip_stamp(text: str, size_px: int, colour: Colour, fill: Colour) -> GlyphBitmap:
     """A line of text on a filled, rounded label."""
     side, foot = round(size_px * 0.45), round(size_px * 0.14)
     size = width_px(text, size_px) + 2 * side, height_px(size_px) + 2 * foot
@@ -169,13 +169,13 @@ def _rounded(size: tuple[int, int], radius_px: int) -> Image:
     return np.asarray(page.reduce(FINE))
 
 
-def _stamp(mask: Image, colours: Image) -> Stamp:
+def _stamp(mask: Image, colours: Image) -> GlyphBitmap:
     alpha = np.repeat(mask[..., None], 3, axis=2)
     ink = (colours.astype(np.uint16) * alpha // 255).astype(np.uint8)
-    return Stamp(np.bitwise_not(alpha), ink)
+    return GlyphBitmap(np.bitwise_not(alpha), ink)
 
 
-def press(image: Image, x: int, y: int, stamp: Stamp) -> None:
+def press(image: Image, x: int, y: int, stamp: GlyphBitmap) -> None:
     """Put a stamp with its upper left corner at (x, y); what sticks out is cut off."""
     ground = Rect(x, y, stamp.width_px, stamp.height_px).of(image)
     if not ground.size:

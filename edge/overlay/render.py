@@ -12,12 +12,12 @@ from edge.overlay import panel
 from edge.overlay.bars import small_px
 from edge.overlay.drawing import GREY, GROUND, TEXT, Rect
 from edge.overlay.faces import draw_faces
-from edge.overlay.snapshot import Known
+from edge.overlay.snapshot import Snapshot
 from edge.types import Image
 
 UNITS_ACROSS, UNITS_DOWN = 48, 36
 """The lettering is sized so that this many units fit on the screen."""
-SMALLEST_UNIT_PX = 11.0
+MIN_UNIT_PX = 11.0
 LOST_BRIGHTNESS = 0.25
 NATURAL_WIDTH_PX = 960
 NATURAL_ASPECTS = 1 / 3, 3.0
@@ -26,7 +26,7 @@ NATURAL_ASPECTS = 1 / 3, 3.0
 
 def unit_of(size: tuple[int, int]) -> float:
     """The unit of length, px, for a screen of (w, h) px."""
-    return max(SMALLEST_UNIT_PX, min(size[0] / UNITS_ACROSS, size[1] / UNITS_DOWN))
+    return max(MIN_UNIT_PX, min(size[0] / UNITS_ACROSS, size[1] / UNITS_DOWN))
 
 
 def natural_size(frame_size: tuple[int, int]) -> tuple[int, int]:
@@ -41,7 +41,7 @@ def natural_size(frame_size: tuple[int, int]) -> tuple[int, int]:
     return NATURAL_WIDTH_PX, round(min(tall, flat))
 
 
-def render(image: Image | None, known: Known, size: tuple[int, int]) -> Image:
+def render(image: Image | None, known: Snapshot, size: tuple[int, int]) -> Image:
     """The picture, what is seen in it, and the panel below.
 
     `image`: (height, width, 3) uint8 BGR, or None before there is one. `size`: (w, h) px of the
@@ -67,7 +67,7 @@ def letterboxed(size: tuple[int, int], stage: Rect) -> Rect:
     return Rect(stage.x + (stage.w - w) // 2, stage.y + (stage.h - h) // 2, w, h)
 
 
-def _draw_picture(canvas: Image, stage: Rect, unit: float, image: Image, known: Known) -> None:
+def _draw_picture(canvas: Image, stage: Rect, unit: float, image: Image, known: Snapshot) -> None:
     place = letterboxed((image.shape[1], image.shape[0]), stage)
     # Averaging is several times slower, and only shows where pixels would be skipped.
     way = cv2.INTER_AREA if place.w < image.shape[1] / 2 else cv2.INTER_LINEAR

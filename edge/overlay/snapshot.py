@@ -10,13 +10,13 @@ import msgspec
 from edge.bus.messages import (
     SERVICES,
     TOPICS,
-    Audio,
+    AudioMessage,
     Emotion,
-    Face,
+    FaceMessage,
     FaceResult,
-    Health,
+    HealthMessage,
     Message,
-    Recording,
+    RecordingMessage,
 )
 
 GRACE_S = 3.0
@@ -25,18 +25,18 @@ LOST_FRAMES, LOST_MIN_S, LOST_MAX_S = 3, 1.0, 10.0
 """A camera is lost after this many frames that did not come, but no sooner and no later."""
 
 
-class Known(msgspec.Struct, frozen=True, kw_only=True):
+class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     """The newest message of each topic, and the moment at which they are looked at."""
 
     now_ns: int
     """CLOCK_MONOTONIC"""
     since_ns: int
     """When listening began, CLOCK_MONOTONIC."""
-    face: Face | None = None
-    audio: Audio | None = None
-    recording: Recording | None = None
+    face: FaceMessage | None = None
+    audio: AudioMessage | None = None
+    recording: RecordingMessage | None = None
     emotion: Emotion | None = None
-    health: Mapping[str, Health] = {}
+    health: Mapping[str, HealthMessage] = {}
     """By service."""
     frame_t_ns: int | None = None
     """When the picture was taken, CLOCK_MONOTONIC; None = there is none yet."""
@@ -67,7 +67,7 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
         return self.face.faces
 
     @property
-    def voice(self) -> Audio | None:
+    def voice(self) -> AudioMessage | None:
         """The last recording, while it still says something."""
         return self.audio if self._is_fresh("audio", self.audio) else None
 

@@ -24,7 +24,7 @@ class Numbered(Protocol):
 F = TypeVar("F", bound=Numbered)
 
 
-class Waiting(Generic[F]):
+class FrameQueue(Generic[F]):
     """Frames that wait for their faces. The newest that is ready goes; older ones are let go."""
 
     def __init__(self) -> None:

@@ -13,7 +13,7 @@ CALM_S = 30.0
 """One step back in this time at most: what was just too hot is hot again soon."""
 
 
-class Cooling:
+class ThermalThrottle:
     """Goes down by steps as it gets hotter, and comes back."""
 
     def __init__(self, limit_c: float | None) -> None:

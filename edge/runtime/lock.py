@@ -13,7 +13,7 @@ PID_WIDTH = 10
 
 
 @contextmanager
-def only_one(directory: Path, name: str) -> Iterator[None]:
+def single_instance(directory: Path, name: str) -> Iterator[None]:
     """Hold `directory/name.lock` while the block runs; the kernel frees it when we die.
 
     Raises ConfigError where another process holds it: ZeroMQ would take its local endpoint away

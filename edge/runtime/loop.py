@@ -42,31 +42,31 @@ class Loop:
         self._timers: list[tuple[float, int, Timer]] = []
         self._count = itertools.count()
         self._calls: deque[Handler] = deque()
-        self._farewells: list[Handler] = []
+        self._stop_handlers: list[Handler] = []
         self._running = True
         self._wake_in, self._wake_out = socket.socketpair()
         self._wake_in.setblocking(False)
         self._wake_out.setblocking(False)
-        self.watch(self._wake_out.fileno(), self._woken)
+        self.add_reader(self._wake_out.fileno(), self._woken)
 
-    def watch(self, source: Source, handler: Handler) -> None:
+    def add_reader(self, source: Source, handler: Handler) -> None:
         """Call `handler` whenever `source` (a ZeroMQ socket or a descriptor) can be read."""
         self._handlers[source] = handler
         self._poller.register(source, zmq.POLLIN)
 
-    def is_watching(self, source: Source) -> bool:
+    def has_reader(self, source: Source) -> bool:
         return source in self._handlers
 
-    def unwatch(self, source: Source) -> None:
+    def remove_reader(self, source: Source) -> None:
         """Forget a source."""
         del self._handlers[source]
         self._poller.unregister(source)
 
-    def after(self, delay_s: float, handler: Handler) -> Timer:
+    def call_later(self, delay_s: float, handler: Handler) -> Timer:
         """Call `handler` once, `delay_s` from now."""
         return self._schedule(Timer(handler, None), delay_s)
 
-    def every(self, period_s: float, handler: Handler) -> Timer:
+    def call_every(self, period_s: float, handler: Handler) -> Timer:
         """Call `handler` every `period_s`; turns that are missed are not made up for."""
         return self._schedule(Timer(handler, period_s), period_s)
 
@@ -74,15 +74,15 @@ class Loop:
         heapq.heappush(self._timers, (time.monotonic() + delay_s, next(self._count), timer))
         return timer
 
-    def call_from_thread(self, handler: Handler) -> None:
+    def call_soon_threadsafe(self, handler: Handler) -> None:
         """Have the loop's own thread call `handler` soon. Safe from any thread."""
         self._calls.append(handler)
         with contextlib.suppress(OSError):  # full: it wakes up anyway; closed: nobody is left
             self._wake_in.send(b"\0")
 
-    def at_stop(self, handler: Handler) -> None:
+    def on_stop(self, handler: Handler) -> None:
         """Call `handler` when the loop was stopped, before anything is closed."""
-        self._farewells.append(handler)
+        self._stop_handlers.append(handler)
 
     def stop(self) -> None:
         """Let `run` return after what it is at."""
@@ -102,7 +102,7 @@ class Loop:
                 if handler is not None and self._running:
                     handler()
             self._call_due_timers()
-        for handler in self._farewells:
+        for handler in self._stop_handlers:
             handler()
 
     def _wait_ms(self) -> int | None:

@@ -11,7 +11,7 @@ M_MMAP_THRESHOLD = -3
 """malloc.h"""
 
 
-def keep_large_apart() -> None:
+def set_mmap_threshold() -> None:
     """Every large block gets pages of its own, which go back when it is freed. mallopt(3)
 
     Left to itself glibc raises this threshold with the first frame that is freed; then frames of
@@ -21,7 +21,7 @@ def keep_large_apart() -> None:
         ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, LARGE_BYTES)
 
 
-def give_memory_back() -> None:
+def trim_heap() -> None:
     """Frames and thousands of connections leave holes that glibc keeps. malloc_trim(3)"""
     with contextlib.suppress(AttributeError):  # another C library keeps less
         ctypes.CDLL(None).malloc_trim(0)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from edge.bus.messages import Trigger
-from edge.config import Button as Settings
+from edge.config import ButtonConfig
 from edge.devices.button.gpio_line import LineButton
 from edge.devices.button.header import Button, ButtonError, NoButtonError
 from edge.devices.button.input_key import KeyButton
@@ -24,22 +24,22 @@ PROBLEM = "button"
 RETRY_S = 2.0
 
 
-class Pressable(Protocol):
+class ButtonDevice(Protocol):
     """A button of any kind."""
 
     about: str
 
-    def light(self, on: bool) -> None: ...
+    def set_led(self, on: bool) -> None: ...
 
     def close(self) -> None: ...
 
 
-class Presses:
+class ButtonController:
     """The button that the settings ask for, as long as it is there."""
 
     def __init__(
         self,
-        settings: Settings,
+        settings: ButtonConfig,
         directory: Path,
         loop: Loop,
         health: Health,
@@ -51,7 +51,7 @@ class Presses:
         self._loop = loop
         self._health = health
         self._on_press = on_press
-        self._button: Pressable | None = None
+        self._button: ButtonDevice | None = None
         self._hold: Timer | None = None
         self._trigger: Trigger = "key" if settings.input else "button"
 
@@ -67,15 +67,15 @@ class Presses:
         except NoButtonError as error:
             log.info("%s", error)
         except ButtonError as error:
-            self._lack(error)
+            self._report_missing(error)
         else:
-            self._health.fine(PROBLEM)
+            self._health.clear_problem(PROBLEM)
 
-    def _wired(self) -> Pressable:
+    def _wired(self) -> ButtonDevice:
         """A button at the header or at a chip. Its threads only hand over."""
         wanted = self._settings
-        pressed = partial(self._loop.call_from_thread, self._pressed)
-        released = partial(self._loop.call_from_thread, self._released)
+        pressed = partial(self._loop.call_soon_threadsafe, self._pressed)
+        released = partial(self._loop.call_soon_threadsafe, self._released)
         if wanted.chip and wanted.line is not None:
             return LineButton(
                 Path(wanted.chip),
@@ -90,32 +90,32 @@ class Presses:
             wanted.pin, wanted.bounce_s, wanted.led_pin, pressed, released, self._directory
         )
 
-    def _input(self) -> Pressable:
+    def _input(self) -> ButtonDevice:
         """A key that comes and goes."""
         wanted = self._settings
         key = KeyButton(
             Path(wanted.input), wanted.key, wanted.bounce_s, self._pressed, self._released
         )
-        self._loop.watch(key.descriptor, partial(self._read, key))
+        self._loop.add_reader(key.descriptor, partial(self._read, key))
         return key
 
     def _read(self, key: KeyButton) -> None:
         try:
             key.read()
         except ButtonError as error:
-            self._loop.unwatch(key.descriptor)
+            self._loop.remove_reader(key.descriptor)
             self.close()
-            self._lack(error)
+            self._report_missing(error)
 
-    def _lack(self, error: ButtonError) -> None:
-        self._health.problem(PROBLEM, str(error))
+    def _report_missing(self, error: ButtonError) -> None:
+        self._health.set_problem(PROBLEM, str(error))
         if self._settings.input:
-            self._loop.after(RETRY_S, self.open)
+            self._loop.call_later(RETRY_S, self.open)
 
     def _pressed(self) -> None:
         self._released()
         if self._settings.power_off_s:
-            self._hold = self._loop.after(self._settings.power_off_s, self._held)
+            self._hold = self._loop.call_later(self._settings.power_off_s, self._held)
         self._on_press(self._trigger)
 
     def _released(self) -> None:
@@ -126,12 +126,12 @@ class Presses:
     def _held(self) -> None:
         self._hold = None
         log.info("held for %g s: switching the computer off", self._settings.power_off_s)
-        power_off(self._loop, partial(self._health.problem, "power"))
+        power_off(self._loop, partial(self._health.set_problem, "power"))
 
-    def light(self, on: bool) -> None:
+    def set_led(self, on: bool) -> None:
         """Switch the LED, where there is one."""
         if self._button is not None:
-            self._button.light(on)
+            self._button.set_led(on)
 
     def close(self) -> None:
         """Let go of it, and of a press that goes on."""

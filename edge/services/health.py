@@ -1,8 +1,8 @@
 """How a service is: what it counts, what it misses, said once a second on `health.<service>`.
 
 The same goes to systemd: ready, the line of its state, and a sign of life for its watchdog. That
-is sent on progress alone: `worked` and `alive` are called by what was done, never by a timer that
-would go on while the work hangs. Knows the bus, and nothing of what the service does.
+is sent on progress alone: `count` and `feed_watchdog` are called by what was done, never by a
+timer that would go on while the work hangs.
 """
 
 import logging
@@ -11,8 +11,7 @@ import time
 from typing import Literal
 
 from edge import __version__
-from edge.bus.messages import MOST_CHARACTERS
-from edge.bus.messages import Health as HealthMessage
+from edge.bus.messages import MAX_CHARACTERS, HealthMessage
 from edge.bus.pubsub import Publisher
 from edge.runtime.loop import Loop
 from edge.runtime.systemd import Notifier
@@ -44,25 +43,25 @@ class Health:
         self.soc_c: float | None = None
         """The temperature of the board's chip, where this service measures it."""
         self.throttled: bool | None = None
-        loop.every(PERIOD_S, self.publish)
-        loop.at_stop(self._systemd.stopping)
+        loop.call_every(PERIOD_S, self.publish)
+        loop.on_stop(self._systemd.stopping)
 
-    def worked(self) -> None:
+    def count(self) -> None:
         """One frame published, one inference made."""
         self._worked += 1
-        self.alive()
+        self.feed_watchdog()
 
-    def alive(self) -> None:
+    def feed_watchdog(self) -> None:
         """There was nothing to do, and that was found out by looking: the watchdog may know."""
         self._systemd.alive()
 
-    def problem(self, what: str, detail: str) -> None:
+    def set_problem(self, what: str, detail: str) -> None:
         """`what` is wrong until it is said to be fine: degraded, and logged once."""
         if self._problems.get(what) != detail:
             log.warning("%s", detail)
         self._problems[what] = detail
 
-    def fine(self, what: str) -> None:
+    def clear_problem(self, what: str) -> None:
         """`what` works (again)."""
         if self._problems.pop(what, None) is not None:
             log.info("works again: %s", what)
@@ -79,7 +78,7 @@ class Health:
         now_s = time.monotonic()
         rate_hz = self._worked / max(now_s - self._counted_since_s, 1e-3)
         state: State = "degraded" if self._problems else "ok"
-        detail = ("; ".join(self._problems.values()) or self.about)[:MOST_CHARACTERS]
+        detail = ("; ".join(self._problems.values()) or self.about)[:MAX_CHARACTERS]
         self._publisher.publish(
             f"health.{self._service}",
             HealthMessage(

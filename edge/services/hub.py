@@ -17,7 +17,7 @@ from edge.bus import discovery, pubsub, sockets
 from edge.bus.keys import Keys
 from edge.bus.messages import TOPICS, BadMessageError, Message
 from edge.bus.remote import Door, is_local
-from edge.bus.sockets import Request
+from edge.bus.sockets import SubscriptionRequest
 from edge.config import Config
 from edge.errors import ConfigError
 from edge.runtime.loop import Loop
@@ -67,7 +67,7 @@ class Hub:
                 self._forward(topic, parts)
 
     def _forward(self, topic: str, parts: list[bytes]) -> None:
-        self._health.worked()
+        self._health.count()
         if not TOPICS[topic].event:
             self._last[topic] = Cached(parts, time.monotonic())
         self._local.send_multipart(parts)
@@ -86,7 +86,7 @@ class Hub:
         assert self._door is not None
         self._replay(self._door.socket, self._door.requests())
 
-    def _replay(self, outlet: "zmq.Socket[bytes]", requests: Iterable[Request]) -> None:
+    def _replay(self, outlet: "zmq.Socket[bytes]", requests: Iterable[SubscriptionRequest]) -> None:
         """Send the last values that new subscribers ask for and that still say something.
 
         Once each, however often they ask.
@@ -146,9 +146,9 @@ def announce_door(config: Config) -> Callable[[], None]:
 def say_door(health: Health, why_not: str) -> None:
     """What other hosts need and this one does not is no reason to end."""
     if why_not:
-        health.problem("address", why_not)
+        health.set_problem("address", why_not)
     else:
-        health.fine("address")
+        health.clear_problem("address")
 
 
 def run(config: Config, loop: Loop) -> None:
@@ -161,14 +161,14 @@ def run(config: Config, loop: Loop) -> None:
     health = Health(publisher, "hub", loop)
     hub = Hub(inlet, local, door, health)
     stop_announcing = announce_door(config)
-    loop.watch(inlet, hub.on_message)
-    loop.watch(local, hub.on_local_subscriber)
+    loop.add_reader(inlet, hub.on_message)
+    loop.add_reader(local, hub.on_local_subscriber)
     try:
         if door is not None:
             door.open(hub.on_remote_subscriber, partial(say_door, health))
         health.about = "local only" if door is None else door.about
         if config.bus.insecure and door is not None and not is_local(config.bus.bind):
-            health.problem("door", f"{config.bus.bind} is open to everyone (bus.insecure)")
+            health.set_problem("door", f"{config.bus.bind} is open to everyone (bus.insecure)")
         health.ready()
         loop.run()
     finally:

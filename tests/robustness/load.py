@@ -9,7 +9,7 @@ import zmq
 
 from benchmarks.measure import percentile, pss_mb
 from edge.bus import pubsub
-from edge.bus.messages import Face, FaceResult
+from edge.bus.messages import FaceMessage, FaceResult
 from edge.bus.pubsub import Subscriber, unpack
 from edge.config import Config
 from tests.helpers import ReadyPublisher, emotion_edge, listening, write_config
@@ -18,12 +18,12 @@ RATE_HZ = 30.0
 SCORES = dict.fromkeys(("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise"), 0.14)
 
 
-def face(number: int) -> Face:
+def face(number: int) -> FaceMessage:
     """A result of the usual size."""
     seen = FaceResult(
         id=1, box=(200.0, 120.0, 180.0, 180.0), emotion="happy", confidence=0.9, scores=SCORES
     )
-    return Face(
+    return FaceMessage(
         t_ns=time.monotonic_ns(),
         time=time.time(),
         frame_seq=number,
@@ -94,7 +94,7 @@ class Gaps:
 
     def take(self, parts: list[bytes]) -> None:
         _, message = unpack(parts)
-        assert isinstance(message, Face)
+        assert isinstance(message, FaceMessage)
         if self.last is not None and message.seq <= self.last:
             return  # a last value, repeated for another subscriber
         if self.last is not None:

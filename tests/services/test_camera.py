@@ -16,8 +16,7 @@ import numpy as np
 import pytest
 
 from edge.bus.frames import Frame, FramePublisher, FrameSubscriber
-from edge.bus.messages import Health as HealthMessage
-from edge.bus.messages import Message
+from edge.bus.messages import HealthMessage, Message
 from edge.bus.pubsub import Publisher
 from edge.config import Config
 from edge.devices.camera.source import CameraError
@@ -106,7 +105,7 @@ def serve(config: Config, loop: Loop, cameras: "list[ScriptedCamera | Exception]
     service = CameraService(
         open_source, frames, Previewer(publisher, 0.0), health, loop, camera.SILENCE_S
     )
-    loop.every(camera.CHECK_S, service.check)
+    loop.call_every(camera.CHECK_S, service.check)
     try:
         loop.run()
     finally:
@@ -203,7 +202,7 @@ def test_a_film_that_is_deleted_while_it_plays_is_lost_until_it_is_back(
 
 def test_what_nobody_expected_ends_the_process(config: Config) -> None:
     loop = Loop()
-    loop.after(PATIENCE_S, loop.stop)
+    loop.call_later(PATIENCE_S, loop.stop)
     with pytest.raises(ZeroDivisionError):
         serve(config, loop, [ScriptedCamera(GRAY, ZeroDivisionError())])
     loop.close()

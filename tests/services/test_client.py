@@ -11,10 +11,10 @@ import zmq
 
 from edge.bus import messages, sockets
 from edge.bus.keys import KeysError
-from edge.bus.messages import Emotion, Health, Message
+from edge.bus.messages import Emotion, HealthMessage, Message
 from edge.bus.sockets import BusError
 from edge.client import SilentError, StaleError, Subscription, subscribe, subscribe_async
-from edge.config import Bus, Config
+from edge.config import BusConfig, Config
 from edge.services import hub
 from tests.doors import add_key, emotion, locked, next_heard, outside
 from tests.helpers import PATIENCE_S, ROOT, free_port, publishing, running
@@ -44,7 +44,7 @@ def test_an_asynchronous_subscriber_gets_the_same(config: Config) -> None:
 
     with running(hub.run, config):
         said = asyncio.run(twice())
-    assert all(isinstance(message, Health) for message in said)
+    assert all(isinstance(message, HealthMessage) for message in said)
     assert said[0].seq < said[1].seq <= said[2].seq
 
 
@@ -109,7 +109,7 @@ def test_a_reader_that_is_in_time_gets_everything_and_a_late_one_the_newest(
 
 
 def test_two_devices_are_told_apart(config: Config, directory: Path) -> None:
-    door = Bus(directory=str(directory / "other"), bind=f"tcp://127.0.0.1:{free_port()}")
+    door = BusConfig(directory=str(directory / "other"), bind=f"tcp://127.0.0.1:{free_port()}")
     kitchen = locked(msgspec.structs.replace(config, device="kitchen"))
     cellar = locked(msgspec.structs.replace(config, device="cellar", bus=door))
     with (

@@ -7,9 +7,9 @@ import pytest
 import zmq
 
 from edge.bus import messages, sockets
-from edge.bus.messages import Emotion, Face, Health, Message, Press
+from edge.bus.messages import Emotion, FaceMessage, HealthMessage, Message, Press
 from edge.bus.sockets import BusError
-from edge.config import Bus, Config
+from edge.config import BusConfig, Config
 from edge.services import hub
 from tests.helpers import Listener, listening, publishing, running
 
@@ -24,8 +24,10 @@ def press() -> Press:
     return Press(t_ns=time.monotonic_ns(), time=time.time(), trigger="key")
 
 
-def face(t_ns: int) -> Face:
-    return Face(t_ns=t_ns, time=0.0, frame_seq=0, frame_size=(4, 4), faces=[], inference_ms=0.0)
+def face(t_ns: int) -> FaceMessage:
+    return FaceMessage(
+        t_ns=t_ns, time=0.0, frame_seq=0, frame_size=(4, 4), faces=[], inference_ms=0.0
+    )
 
 
 @pytest.fixture
@@ -36,7 +38,7 @@ def remote(with_hub: Config) -> Iterator[Listener]:
 
 def dropped(listener: Listener, count: int) -> bool:
     """Whether the hub comes to say that it dropped `count`."""
-    wanted = lambda _, m: isinstance(m, Health) and m.dropped >= count  # noqa: E731
+    wanted = lambda _, m: isinstance(m, HealthMessage) and m.dropped >= count  # noqa: E731
     return bool(listener.until(wanted))
 
 
@@ -146,7 +148,7 @@ def test_a_busy_port_is_named_with_the_mend(
     with_hub: Config, remote: Listener, directory: Path
 ) -> None:
     remote.topic("health.hub")
-    other = Config(bus=Bus(directory=str(directory / "other"), bind=with_hub.bus.bind))
+    other = Config(bus=BusConfig(directory=str(directory / "other"), bind=with_hub.bus.bind))
     with (
         pytest.raises(BusError, match=r"in use; .* set bus\.bind") as caught,
         running(hub.run, other),

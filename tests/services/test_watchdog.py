@@ -130,7 +130,7 @@ def serve_camera(camera_: Hanging, config: Config, loop: Loop) -> None:
     frames = FramePublisher(config.endpoint("frames"))
     health = Health(publisher, "camera", loop)
     service = CameraService(lambda: camera_, frames, Previewer(publisher, 0.0), health, loop, 0.5)
-    loop.every(camera.CHECK_S, service.check)
+    loop.call_every(camera.CHECK_S, service.check)
     try:
         loop.run()
     finally:

@@ -10,7 +10,7 @@ from edge.bus import pubsub, sockets
 from edge.bus.messages import Press
 from edge.bus.sockets import BusError
 from edge.errors import ConfigError
-from edge.runtime.lock import only_one
+from edge.runtime.lock import single_instance
 
 
 def press(sent_s_ago: float, age_ms: float = 0.0) -> Press:
@@ -73,15 +73,18 @@ def test_a_folder_that_cannot_be_is_named(folder: str) -> None:
 
 
 def test_a_lock_that_cannot_be_written_is_one_line() -> None:
-    with pytest.raises(ConfigError, match=r"set bus\.directory"), only_one(Path("/proc"), "x"):
+    with (
+        pytest.raises(ConfigError, match=r"set bus\.directory"),
+        single_instance(Path("/proc"), "x"),
+    ):
         pass
 
 
 def test_two_of_a_kind_are_refused(tmp_path: Path) -> None:
     with (
-        only_one(tmp_path, "face"),
+        single_instance(tmp_path, "face"),
         pytest.raises(ConfigError, match=f"pid {os.getpid()}"),
-        only_one(tmp_path, "face"),
+        single_instance(tmp_path, "face"),
     ):
         pass
 

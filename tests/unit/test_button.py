@@ -64,11 +64,11 @@ def test_the_led_follows_light_and_goes_off_with_close(pins: MockFactory, direct
     button = make_button(directory, [])
     led = pins.pin(LED_PIN)
     assert not led.state
-    button.light(True)
+    button.set_led(True)
     assert led.state
-    button.light(False)
+    button.set_led(False)
     assert not led.state
-    button.light(True)
+    button.set_led(True)
     button.close()
     assert not led.state
 
@@ -76,7 +76,7 @@ def test_the_led_follows_light_and_goes_off_with_close(pins: MockFactory, direct
 @pytest.mark.usefixtures("pins")
 def test_without_an_led_light_does_nothing(directory: Path) -> None:
     button = make_button(directory, [], led_pin=None)
-    button.light(True)
+    button.set_led(True)
     assert button.about == "button at GPIO17"
 
 

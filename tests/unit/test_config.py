@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.config import Camera, Config, load, with_overrides
+from edge.config import CameraConfig, Config, load, with_overrides
 from edge.errors import ConfigError
 from tests.helpers import ROOT
 
@@ -15,7 +15,7 @@ def write(tmp_path: Path, text: str) -> Path:
 
 def test_settings_come_from_the_file_and_the_rest_from_the_defaults(tmp_path: Path) -> None:
     config = load(write(tmp_path, '[camera]\nsource = "demo"\n[face.detector]\nkind = "haar"\n'))
-    assert config.camera == Camera(source="demo")
+    assert config.camera == CameraConfig(source="demo")
     assert config.face.detector.kind == "haar"
     assert config.audio == Config().audio
 

@@ -9,7 +9,7 @@ import pytest
 
 from edge.devices.camera.demo import DemoCamera
 from edge.inference.card import ModelError
-from edge.inference.face_box import Face, overlap
+from edge.inference.face_box import FaceBox, overlap
 from edge.inference.face_detection import Detector, make_detector
 from edge.inference.haar import Cascade, Haar
 from edge.inference.yunet import YUNET_NAME, YUNET_PATH, YuNet
@@ -246,7 +246,7 @@ def test_a_slow_processor_looks_finely_less_often(photo: Image) -> None:
     fine: list[float] = []
 
     class Slow(YuNet):
-        def detect_all(self, image: Image) -> list[Face]:
+        def detect_all(self, image: Image) -> list[FaceBox]:
             fine.append(clock.now_s)
             clock.now_s += 0.5
             return super().detect_all(image)

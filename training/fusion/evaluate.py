@@ -14,7 +14,7 @@ import numpy as np
 from tqdm import tqdm
 
 from edge.bus.messages import FACE_LABELS
-from edge.config import Fusion
+from edge.config import FusionConfig
 from edge.inference.face_emotion import FaceEmotion
 from edge.inference.fusion_card import FusionCard, load_fusion_card
 from edge.inference.speech_emotion import SpeechEmotion
@@ -30,7 +30,7 @@ from training.voice.windows import pressed
 
 CARD = Path("models_tflite/fusion.json")
 COUNT, SEED = 1000, 2026
-HALF_LIFE_S = Fusion().voice_half_life_s
+HALF_LIFE_S = FusionConfig().voice_half_life_s
 AGES_S = (0.0, HALF_LIFE_S, 3 * HALF_LIFE_S)
 TOLERANCE = 0.005
 PROTOCOL = (

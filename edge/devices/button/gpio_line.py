@@ -69,14 +69,14 @@ class LineButton:
     def _changed(self, _chip: int, _line: int, level: int, _t_ns: int) -> None:
         (self._on_press if level == LOW else self._on_release)()
 
-    def light(self, on: bool) -> None:
+    def set_led(self, on: bool) -> None:
         """Switch the LED, where there is one."""
         if self._led_line is not None:
             self._lgpio.gpio_write(self._handle, self._led_line, int(on))
 
     def close(self) -> None:
         """LED off, lines released."""
-        self.light(False)
+        self.set_led(False)
         self._callback.cancel()
         self._lgpio.gpiochip_close(self._handle)
 

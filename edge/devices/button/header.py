@@ -54,14 +54,14 @@ class Button:
             self._things.append(gpiozero.LED(led_pin))
         return button
 
-    def light(self, on: bool) -> None:
+    def set_led(self, on: bool) -> None:
         """Switch the LED, where there is one."""
         for led in self._things[1:]:
             led.value = on
 
     def close(self) -> None:
         """LED off (a pin that is let go may keep its level), pins released."""
-        self.light(False)
+        self.set_led(False)
         for thing in self._things:
             thing.close()
         self._things.clear()

@@ -68,7 +68,7 @@ class KeyButton:
         elif not bounces:
             self._on_press()
 
-    def light(self, on: bool) -> None:
+    def set_led(self, on: bool) -> None:
         """A key has no LED of ours."""
 
     def close(self) -> None:

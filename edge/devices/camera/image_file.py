@@ -19,22 +19,24 @@ FORMATS = ("BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
 TOO_LARGE = (PillowImage.DecompressionBombError, PillowImage.DecompressionBombWarning)
 
 
-class StillError(UserError):
+class ImageFileError(UserError):
     """A file that is no image for us. The message is one line: which, why, and the mend."""
 
 
-def read_still(path: str | Path) -> Image:
+def read_image(path: str | Path) -> Image:
     """(height, width, 3) uint8 BGR, upright by its EXIF; of an animation the first picture.
 
-    Transparency is ignored. Raises StillError, also above Pillow's limit of 89 million pixels.
+    Transparency is ignored. Raises ImageFileError, also above Pillow's limit of 89 million pixels.
     """
     try:
         return _bgr(_upright(path))
     except TOO_LARGE as error:
-        raise StillError(f"{path}: the image has too many pixels; scale it down") from error
+        raise ImageFileError(f"{path}: the image has too many pixels; scale it down") from error
     except Exception as error:  # every decoder has errors of its own for what damage leads to
         why = getattr(error, "strerror", None) or "damaged, or of a kind that is not known here"
-        raise StillError(f"{path}: cannot be read as an image ({why}); save it as PNG") from error
+        raise ImageFileError(
+            f"{path}: cannot be read as an image ({why}); save it as PNG"
+        ) from error
 
 
 def _upright(path: str | Path) -> PillowImage.Image:

@@ -10,7 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from edge.devices.camera.image_file import StillError, read_still
+from edge.devices.camera.image_file import ImageFileError, read_image
 from edge.devices.camera.source import Camera, CameraError, RateLimiter, SourceError
 from edge.types import Image
 
@@ -43,7 +43,7 @@ def open_media(source: str, width: int, height: int, rate_hz: float) -> Camera:
         capture.release()
     elif cv2.haveImageReader(source):
         return ImageCamera(source, width, height, rate_hz)
-    return FilmCamera(source, width, height, rate_hz)
+    return VideoFileCamera(source, width, height, rate_hz)
 
 
 def _open_url(url: str) -> cv2.VideoCapture:
@@ -111,8 +111,8 @@ class ImageCamera:
 
     def __init__(self, path: str, width: int, height: int, rate_hz: float) -> None:
         try:
-            self._image = fit(read_still(path), width, height)
-        except StillError as error:
+            self._image = fit(read_image(path), width, height)
+        except ImageFileError as error:
             raise SourceError(f"camera source {error}") from error
         self._pace = RateLimiter()
         self.rate_hz = rate_hz
@@ -127,7 +127,7 @@ class ImageCamera:
         """Nothing is held."""
 
 
-class FilmCamera:
+class VideoFileCamera:
     """A film with an end, at its own pace and for ever."""
 
     def __init__(self, source: str, width: int, height: int, rate_hz: float) -> None:

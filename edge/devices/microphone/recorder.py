@@ -30,7 +30,7 @@ class Sound(NamedTuple):
     """CLOCK_MONOTONIC at its end, ns"""
 
 
-class Take:
+class Recording:
     """One recording of `duration_s`, counted in samples and not by the clock."""
 
     def __init__(self, duration_s: float) -> None:
@@ -76,13 +76,13 @@ class Recorder:
     """Makes one recording after the other."""
 
     def __init__(
-        self, microphone: Microphone, hand_over: Callable[[Callable[[], None]], None]
+        self, microphone: Microphone, export: Callable[[Callable[[], None]], None]
     ) -> None:
-        """`hand_over` has the asker's own thread call what it is given."""
+        """`export` has the asker's own thread call what it is given."""
         self._microphone = microphone
-        self._hand_over = hand_over
+        self._hand_over = export
         self._work: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
-        self._at: Take | None = None
+        self._at: Recording | None = None
         self._step_s: float | None = None
         self._thread = threading.Thread(target=self._serve, name="microphone", daemon=True)
         self._thread.start()
@@ -97,16 +97,19 @@ class Recorder:
         self._work.put(partial(self._check, done))
 
     def record(
-        self, take: Take, heard: Callable[[Take, Sound], None], failed: Callable[[Take, str], None]
+        self,
+        take: Recording,
+        heard: Callable[[Recording, Sound], None],
+        failed: Callable[[Recording, str], None],
     ) -> None:
         """Hand over heard(take, sound) ten times a second of sound, or failed(take, why) once."""
         self._work.put(partial(self._record, take, heard, failed))
 
-    def hangs_at(self, take: Take) -> bool:
+    def hangs_at(self, take: Recording) -> bool:
         """Is the thread still at `take`, although that is over?"""
         return take.over and self._at is take
 
-    def stands_s(self) -> float:
+    def blocked_s(self) -> float:
         """For how long the thread has waited for the microphone; 0 = it has nothing to do."""
         step_s = self._step_s
         return 0.0 if step_s is None else time.monotonic() - step_s
@@ -131,7 +134,10 @@ class Recorder:
             self._hand_over(partial(done, ""))
 
     def _record(
-        self, take: Take, heard: Callable[[Take, Sound], None], failed: Callable[[Take, str], None]
+        self,
+        take: Recording,
+        heard: Callable[[Recording, Sound], None],
+        failed: Callable[[Recording, str], None],
     ) -> None:
         self._at = take
         try:
@@ -142,7 +148,7 @@ class Recorder:
             self._hand_over(partial(failed, take, str(error)))
         self._at = None
 
-    def _sounds(self, take: Take) -> Iterator[Sound]:
+    def _sounds(self, take: Recording) -> Iterator[Sound]:
         """All that `take` wants, as it is heard; no more once it is over."""
         if take.over:
             return

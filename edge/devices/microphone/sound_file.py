@@ -12,7 +12,7 @@ from edge.paths import is_file
 from edge.types import Signal
 
 RATES_HZ = range(8_000, 192_001)
-MOST_CHANNELS = 2
+MAX_CHANNELS = 2
 LONGEST_S = 3600
 """All of a file is held in memory; and a damaged header may claim years."""
 
@@ -54,7 +54,7 @@ def _read(path: Path) -> tuple[NDArray[np.float32], int]:
 
 def _check(path: Path, channels: int, rate_hz: int, frames: int) -> None:
     """Raise SoundError for a header that says what we do not read."""
-    if channels > MOST_CHANNELS:
+    if channels > MAX_CHANNELS:
         raise SoundError(f"{path}: it has {channels} channels; convert it to mono")
     if rate_hz not in RATES_HZ:
         raise SoundError(f"{path}: its rate is {rate_hz} Hz; convert it to 16000 Hz")

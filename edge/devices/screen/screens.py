@@ -22,10 +22,10 @@ TITLE = "Emotion Edge"
 FIRST_SPECIAL_KEY = 0x80
 """Shift, arrows and the like are X keysyms far above ASCII."""
 ROOM = 0.92
-"""Share of the desktop that a new window may take; the rest is for title bar and panel."""
+"""Fraction of the desktop that a new window may take; the rest is for title bar and panel."""
 FIRST_SIZE = (960, 884)
 """(w, h) px, until there is a picture to suit"""
-SMALLEST_SIZE = (160, 120)
+MIN_SIZE = (160, 120)
 MEASURE_PERIOD_S = 1.0
 PNG_PERIOD_S = 0.2
 PROBE = "import cv2; cv2.namedWindow('Emotion Edge', cv2.WINDOW_NORMAL)"
@@ -118,7 +118,7 @@ class Window(Screen):
 
     def _measure(self) -> None:
         width, height = cv2.getWindowImageRect(TITLE)[2:]
-        self._size = max(width, SMALLEST_SIZE[0]), max(height, SMALLEST_SIZE[1])
+        self._size = max(width, MIN_SIZE[0]), max(height, MIN_SIZE[1])
 
     def _is_closed(self) -> bool:
         return cv2.getWindowProperty(TITLE, cv2.WND_PROP_VISIBLE) < 1
