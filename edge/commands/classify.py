@@ -18,9 +18,9 @@ from edge.devices.camera.image_file import read_image
 from edge.devices.microphone.sound_file import read_sound, resample
 from edge.errors import UserError
 from edge.inference.card import ModelError
-from edge.inference.face_detection import Detector
 from edge.inference.speech_activity import SpeechActivity
 from edge.inference.speech_emotion import SpeechEmotion
+from edge.inference.stream_detector import StreamDetector
 from edge.paths import is_file, is_folder
 from edge.policy.decision import decide, rounded
 from edge.services.audio import SPEECH_RATE_HZ
@@ -68,7 +68,7 @@ class Files:
         self._config = config
 
     @cached_property
-    def _detector(self) -> Detector:
+    def _detector(self) -> StreamDetector:
         return detector_of(self._config.face.detector)
 
     @cached_property

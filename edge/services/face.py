@@ -10,8 +10,8 @@ from edge.bus.pubsub import Publisher
 from edge.config import Config, DetectorConfig, FaceConfig
 from edge.devices.soc import Soc
 from edge.inference.face_box import FaceBox
-from edge.inference.face_detection import Detector, make_detector
 from edge.inference.face_emotion import FaceEmotion
+from edge.inference.stream_detector import StreamDetector, make_detector
 from edge.policy.decision import decide, rounded
 from edge.policy.thermal import ThermalThrottle
 from edge.policy.tracking import Detection, Tracked, Tracker
@@ -79,7 +79,7 @@ class FaceService:
         self,
         frames: FrameSubscriber,
         publisher: Publisher,
-        detector: Detector,
+        detector: StreamDetector,
         reader: FaceAnalyzer,
         health: Health,
         soc: Soc,
@@ -154,7 +154,7 @@ class FaceService:
             self._health.ready()
 
 
-def detector_of(settings: DetectorConfig) -> Detector:
+def detector_of(settings: DetectorConfig) -> StreamDetector:
     """The detector that the settings ask for. Raises ModelError."""
     return make_detector(settings.kind, settings.model, settings.cascade, settings.min_face)
 

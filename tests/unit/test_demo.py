@@ -33,14 +33,14 @@ def test_picture_has_the_size_that_is_asked_for(size: tuple[int, int]) -> None:
 
 def test_a_face_is_found_except_while_she_is_away(demo: DemoCamera) -> None:
     haar = Haar("alt2", 48)
-    found = {float(t): haar.detect_all(demo.picture(t)) for t in MOMENTS_S}
+    found = {float(t): haar.find(demo.picture(t)) for t in MOMENTS_S}
     assert [t for t, faces in found.items() if not faces] == [13.0, 13.5, 14.0, 14.5, 15.0]
     assert all(len(faces) <= 1 for faces in found.values())
 
 
 def test_face_grows_and_shrinks(demo: DemoCamera) -> None:
     haar = Haar("alt2", 48)
-    sides = [face.box[2] for t in MOMENTS_S for face in haar.detect_all(demo.picture(t))]
+    sides = [face.box[2] for t in MOMENTS_S for face in haar.find(demo.picture(t))]
     assert max(sides) > 2 * min(sides)
 
 
