@@ -18,8 +18,7 @@ from edge.devices.camera.image_file import read_image
 from edge.devices.microphone.sound_file import read_sound, resample
 from edge.errors import UserError
 from edge.inference.card import ModelError
-from edge.inference.speech_activity import SpeechActivity
-from edge.inference.speech_emotion import SpeechEmotion
+from edge.inference.speech import SpeechActivity, SpeechEmotion
 from edge.inference.stream_detector import StreamDetector
 from edge.paths import is_file, is_folder
 from edge.policy.decision import decide, rounded

@@ -22,8 +22,7 @@ from edge.config import AudioConfig, Config
 from edge.devices.microphone.portaudio import Microphone, make_microphone
 from edge.devices.microphone.recorder import Recorder, Recording, Sound
 from edge.devices.microphone.sound_file import resample
-from edge.inference.speech_activity import SpeechActivity
-from edge.inference.speech_emotion import SpeechEmotion
+from edge.inference.speech import SpeechActivity, SpeechEmotion
 from edge.inference.speech_features import level_dbfs
 from edge.policy.decision import decide, rounded
 from edge.runtime.loop import Loop, Timer

@@ -26,8 +26,7 @@ from edge.bus.messages import (
 from edge.bus.pubsub import Publisher, unpack
 from edge.config import ButtonConfig, Config
 from edge.devices.microphone.portaudio import Microphone, MicrophoneError, Stream
-from edge.inference.speech_activity import SpeechActivity
-from edge.inference.speech_emotion import SpeechEmotion
+from edge.inference.speech import SpeechActivity, SpeechEmotion
 from edge.runtime.loop import Loop
 from edge.services import audio
 from edge.services.audio import VoiceScores

@@ -18,8 +18,7 @@ from edge.bus.pubsub import Publisher
 from edge.config import Config
 from edge.devices.camera.source import CameraError
 from edge.devices.microphone.portaudio import MicrophoneError, Stream
-from edge.inference.speech_activity import SpeechActivity
-from edge.inference.speech_emotion import SpeechEmotion
+from edge.inference.speech import SpeechActivity, SpeechEmotion
 from edge.preview import Previewer
 from edge.runtime.loop import Loop
 from edge.services import audio, camera, face
