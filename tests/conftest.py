@@ -9,11 +9,13 @@ from pathlib import Path
 import pytest
 
 from edge.config import BusConfig, Config
+from edge.devices import configure_opencv
 from edge.services import hub
 from tests.helpers import free_port, running
 
 # A shell has Ctrl-C ignored by what it runs in the background, and by all that this starts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+configure_opencv()
 
 
 @pytest.fixture

@@ -29,8 +29,6 @@ LEAVES_S, GONE_S, RETURNS_S, BACK_S = 12.0, 13.8, 14.6, 16.4
 SMALLEST, LARGEST = 0.22, 0.46
 """Side of the face in heights of the picture."""
 
-cv2.setNumThreads(1)
-
 
 class DemoCamera:
     """The photograph as if it were filmed: it sways, grows, shrinks, leaves and comes back."""

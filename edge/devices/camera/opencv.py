@@ -22,8 +22,6 @@ CATCH_UP_S = 2.0
 RATES_HZ = (0.1, 240.0)
 """A film that claims a rate outside of these is played at the configured one."""
 
-cv2.setNumThreads(1)
-
 
 def fit(image: Image, width: int, height: int) -> Image:
     """`image` scaled down, its aspect kept, to at most `width` x `height` px."""
