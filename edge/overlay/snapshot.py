@@ -49,6 +49,21 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     has_keys: bool = True
     """The screen has keys that can be pressed."""
 
+    def with_message(self, topic: str, message: Message) -> "Snapshot":
+        """A copy that holds this message."""
+        if isinstance(message, FaceMessage):
+            return msgspec.structs.replace(self, face=message)
+        if isinstance(message, AudioMessage):
+            return msgspec.structs.replace(self, audio=message)
+        if isinstance(message, RecordingMessage):
+            return msgspec.structs.replace(self, recording=message)
+        if isinstance(message, Emotion):
+            return msgspec.structs.replace(self, emotion=message)
+        if isinstance(message, HealthMessage):
+            service = topic.removeprefix("health.")
+            return msgspec.structs.replace(self, health={**self.health, service: message})
+        return self
+
     def age_s(self, t_ns: int) -> float:
         """From `t_ns` to this moment."""
         return max(0.0, (self.now_ns - t_ns) / 1e9)

@@ -93,7 +93,6 @@ class CameraService:
         self._retry_s = RETRY_S
         self._dropped = 0
         self.open()
-        loop.call_every(CHECK_S, self.check)
 
     def open(self) -> None:
         """Start reading in a thread of its own."""
@@ -187,5 +186,6 @@ def serve(config: Config, loop: Loop, open_source: Callable[[], Camera]) -> None
             loop,
             max(MAX_SILENCE_S, MAX_SILENCE_FRAMES / camera.rate_hz),
         )
+        loop.call_every(CHECK_S, service.check)
         with closing(service):
             loop.run()

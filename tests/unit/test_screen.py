@@ -287,7 +287,7 @@ def test_a_png_file_holds_the_picture_and_leaves_nothing_else(tmp_path):
 def test_a_png_file_has_the_size_that_suits_the_picture(tmp_path):
     screen = PngFile(tmp_path / "screen.png")
     assert screen.size == FIRST_SIZE
-    screen.suit((960, 704))
+    screen.resize((960, 704))
     assert screen.size == (960, 704)
 
 

@@ -51,7 +51,7 @@ class Screen:
         """(w, h) px that a picture must have now; (0, 0) = none is wanted."""
         return 0, 0
 
-    def suit(self, size: tuple[int, int]) -> None:
+    def resize(self, size: tuple[int, int]) -> None:
         """Take this size, (w, h) px, where the screen can choose."""
 
     def show(self, image: Image) -> None:
@@ -84,7 +84,7 @@ class Window(Screen):
         self._measure_at_s = 0.0
         flags = cv2.WINDOW_NORMAL | cv2.WINDOW_FREERATIO | cv2.WINDOW_GUI_NORMAL
         cv2.namedWindow(TITLE, flags)
-        self.suit(FIRST_SIZE)
+        self.resize(FIRST_SIZE)
         if fullscreen:
             cv2.setWindowProperty(TITLE, cv2.WND_PROP_FULLSCREEN, cv2.WINDOW_FULLSCREEN)
 
@@ -92,7 +92,7 @@ class Window(Screen):
     def size(self) -> tuple[int, int]:
         return self._size
 
-    def suit(self, size: tuple[int, int]) -> None:
+    def resize(self, size: tuple[int, int]) -> None:
         """As large as that, or as the desktop has room for."""
         if not self._fullscreen:
             self._size = fitted(size, desktop_size())
@@ -190,7 +190,7 @@ class PngFile(Screen):
     def size(self) -> tuple[int, int]:
         return self._size
 
-    def suit(self, size: tuple[int, int]) -> None:
+    def resize(self, size: tuple[int, int]) -> None:
         self._size = size
 
     def show(self, image: Image) -> None:
