@@ -168,7 +168,7 @@ class AudioService:
     def _failed(self, take: Recording, why: str) -> None:
         if take is not self._take:
             return
-        take.over = True
+        take.cancelled = True
         self._wait_no_more()
         self._button.set_led(False)
         log.info("no recording: %s", why)
@@ -198,7 +198,7 @@ class AudioService:
     def close(self) -> None:
         """Leave off recording; the LED goes out."""
         if self._take is not None:
-            self._take.over = True
+            self._take.cancelled = True
         self._button.close()
         self._recorder.close()
 

@@ -152,9 +152,9 @@ def test_haar_follows_a_face_between_full_scans() -> None:
     demo = DemoCamera(640, 480, 30.0)
     found = 0
     for number in range(45):
-        faces = haar.detect(demo.picture(number / 30))
+        faces = haar.detect(demo.frame_at(number / 30))
         if faces:
-            (whole,) = haar.detect_all(demo.picture(number / 30)) or faces
+            (whole,) = haar.detect_all(demo.frame_at(number / 30)) or faces
             assert overlap(faces[0].box, whole.box) > 0.6
             found += 1
         clock.now_s += 1 / 30

@@ -241,7 +241,7 @@ def test_a_take_that_is_over_is_not_read_any_further(tmp_path: Path) -> None:
     take, sounds = Recording(10.0), list[Sound]()
     recorder.record(take, lambda _, sound: sounds.append(sound), lambda _, why: pytest.fail(why))
     calls.get(timeout=PATIENCE_S)()
-    take.over = True
+    take.cancelled = True
     recorder.close()  # waits for the thread
     while not calls.empty():
         calls.get()()
