@@ -25,7 +25,7 @@ Figures = dict[str, float | dict[str, float] | list[list[int]]]
 
 
 class ModelError(UserError):
-    """A model that cannot be used; the message is one line that names the file and the fix."""
+    """A model that cannot be used. The message is one line that names the file and the fix."""
 
 
 class Input(Struct, frozen=True, forbid_unknown_fields=True):
@@ -38,7 +38,7 @@ class Input(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Crop(Struct, frozen=True, forbid_unknown_fields=True):
-    """Where the training faces have eyes and mouth, in shares of the square crop's side."""
+    """Where the training faces have eyes and mouth, in fractions of the square crop's side."""
 
     eyes_apart: Positive
     eyes_height: Positive
@@ -46,7 +46,7 @@ class Crop(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class SpeechFeatures(Struct, frozen=True, forbid_unknown_fields=True):
-    """The settings of MFCC and delta, in the words of python_speech_features."""
+    """The settings of MFCC and delta, with python_speech_features' meanings."""
 
     rate_hz: Count
     window_s: Positive
@@ -84,7 +84,7 @@ class Card(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     not_for: tuple[str, ...]
     known_failures: tuple[str, ...] = ()
     view: Literal["labels", "raters"] | None = None
-    """Faces: whose answer is given, that of FER2013's labels or of most of the FER+ raters."""
+    """Faces: whose labels it predicts, FER2013's or those of most FER+ raters."""
     features: SpeechFeatures | None = None
     crop: Crop | None = None
 
@@ -144,7 +144,7 @@ def load_card(model: Path) -> Card:
 
 
 def check_content(card: Card, path: Path) -> None:
-    """Refuse a card whose parts do not fit each other. Raises ModelError."""
+    """Check that the parts of a card fit each other. Raises ModelError."""
     widths = {len(card.input.mean), len(card.input.std)}
     if not widths <= {1, card.input.shape[-1]}:
         raise ModelError(f"{path}: mean and std need one value or {card.input.shape[-1]}")
@@ -156,13 +156,13 @@ def check_content(card: Card, path: Path) -> None:
 
 
 def check_fit(card: Card, kind: str, inputs: tuple[int, ...], outputs: int, model: Path) -> None:
-    """Refuse a model of another kind, or whose tensors are not the card's. Raises ModelError."""
+    """Check that a model is of this kind, and its tensors the card's. Raises ModelError."""
     if card.kind != kind:
         raise ModelError(f"{model}: a {card.kind} model where a {kind} model is needed")
     if card.input.shape != inputs:
-        raise ModelError(f"{model}: takes {inputs}, but its card says {card.input.shape}")
+        raise ModelError(f"{model}: its input is {inputs}, but its card has {card.input.shape}")
     if len(card.labels) != outputs:
-        raise ModelError(f"{model}: gives {outputs} values for {len(card.labels)} labels")
+        raise ModelError(f"{model}: {outputs} outputs for {len(card.labels)} labels")
 
 
 def load_fusion_card(path: Path) -> FusionCard:

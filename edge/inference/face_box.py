@@ -15,7 +15,11 @@ class FaceBox(NamedTuple):
     box: Box
     """The crop for the network, a square (x, y, w, h) in px; may reach beyond the image."""
     score: float
-    """0 to 1: how sure the detector is, by its own measure."""
+    """0 to 1, by the detector's own measure."""
+
+    def moved_by(self, x: float, y: float) -> "FaceBox":
+        left, top, width, height = self.box
+        return FaceBox((left + x, top + y, width, height), self.score)
 
 
 class ScanSchedule(NamedTuple):
@@ -44,9 +48,13 @@ def distinct(faces: Iterable[FaceBox]) -> list[FaceBox]:
     """Of boxes that overlap, the one with the highest score."""
     kept: list[FaceBox] = []
     for face in sorted(faces, key=score_of, reverse=True):
-        if not any(overlap(face.box, other.box) >= SAME_FACE_IOU for other in kept):
+        if not any(is_same_face(face, other) for other in kept):
             kept.append(face)
     return kept
+
+
+def is_same_face(a: FaceBox, b: FaceBox) -> bool:
+    return overlap(a.box, b.box) > SAME_FACE_IOU
 
 
 def overlap(a: Box, b: Box) -> float:

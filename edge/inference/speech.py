@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 from edge.inference.card import ModelError
 from edge.inference.interpreter import open_model
 from edge.inference.speech_features import checked, features, rms
-from edge.types import Signal
+from edge.types import Signal, Vector
 
 STEP_S = 0.04
 """Four frames, the steps in which the networks go through time."""
 MIN_SPEECH_S = 0.2
-"""A sound shorter than this holds no word."""
+"""A sound shorter than this contains no word."""
 MIN_RMS = 3e-6
-"""What a 16-bit recording cannot hold: below a tenth of its step there is nothing to judge."""
+"""A tenth of a step of 16-bit samples: below it there is no sound."""
 SPEECH = "speech"
 
 
@@ -37,7 +37,7 @@ class SpeechActivity:
     def is_speech(self, signal: Signal) -> bool:
         """Whether a voice is in the first 2 s of a (n,) mono signal at 16 kHz.
 
-        False for one too short to hold a word. Raises ValueError for a signal that is empty, not
+        False for one too short to contain a word. Raises ValueError for a signal that is empty, not
         mono or not finite.
         """
         too_short = checked(signal).size < MIN_SPEECH_S * self._settings.rate_hz
@@ -64,22 +64,22 @@ class SpeechEmotion:
         """What each score is of, in order."""
         return self.card.labels
 
-    def classify(self, signal: Signal) -> NDArray[np.float32]:
+    def classify(self, signal: Signal) -> Vector:
         """Scores (n labels,) that sum to 1 for the first 2 s of a (n,) mono signal at 16 kHz.
 
         Raises ValueError for a signal that is empty, not mono or not finite.
         """
         return self.card.scores(self.logits(signal))
 
-    def logits(self, signal: Signal) -> NDArray[np.float32]:
-        """The network's answer (n labels,), before the temperature."""
+    def logits(self, signal: Signal) -> Vector:
+        """The network's output (n labels,), before the temperature."""
         return self._network(self.inputs(signal))
 
     def inputs(self, signal: Signal) -> NDArray[np.float32]:
         """What the network takes of a signal, before int8: of the card's shape.
 
         The window begins a whole number of the network's steps before the signal's peak, up to one
-        step late, so that a recording that began some milliseconds earlier is heard alike.
+        step late, so that it does not matter if a recording began some milliseconds earlier.
         """
         signal = checked(signal)
         step = round(STEP_S * self._settings.rate_hz)

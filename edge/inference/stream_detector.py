@@ -9,14 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal, Protocol
 
-from edge.inference.face_box import (
-    SAME_FACE_IOU,
-    FaceBox,
-    ScanSchedule,
-    distinct,
-    overlap,
-    score_of,
-)
+from edge.inference.face_box import FaceBox, ScanSchedule, distinct, is_same_face, score_of
 from edge.inference.haar import Cascade, Haar
 from edge.inference.yunet import YUNET_PATH, YuNet
 from edge.types import Image
@@ -69,7 +62,7 @@ class StreamDetector:
         if not faces or now_s >= self._next_quick_s:
             self._next_quick_s = now_s + self._schedule.quick_s
             faces = distinct([*faces, *self._finder.find_quickly(image)])
-        lost = [face for face in self._known if not is_among(face, faces)]
+        lost = [old for old in self._known if not any(is_same_face(old, new) for new in faces)]
         self._known = [*faces, *lost]
         return faces
 
@@ -95,18 +88,9 @@ class StreamDetector:
         left, top = max(0, int(x - margin)), max(0, int(y - margin))
         part = image[top : int(y + side + margin), left : int(x + side + margin)]
         found = self._finder.find_near(part, side) if part.size else []
-        moved = [moved_by(near, left, top) for near in found]
-        same = [near for near in moved if overlap(near.box, face.box) > SAME_FACE_IOU]
+        moved = [near.moved_by(left, top) for near in found]
+        same = [near for near in moved if is_same_face(near, face)]
         return sorted(same, key=score_of, reverse=True)[:1]
-
-
-def moved_by(face: FaceBox, x: float, y: float) -> FaceBox:
-    left, top, width, height = face.box
-    return FaceBox((left + x, top + y, width, height), face.score)
-
-
-def is_among(face: FaceBox, others: list[FaceBox]) -> bool:
-    return any(overlap(face.box, other.box) > SAME_FACE_IOU for other in others)
 
 
 def make_detector(kind: Kind, model: str, cascade: Cascade, min_face: int) -> StreamDetector:

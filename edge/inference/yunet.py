@@ -23,7 +23,7 @@ YUNET_PATH = MODELS / YUNET_NAME
 FULL_PX, QUICK_PX, NEAR_PX = 640, 320, 160
 """The longer side of what the network gets: of the whole image, or of the part around a face."""
 MIN_PX = 64
-"""Of a stripe of less than two of the network's strides OpenCV reads memory that nobody wrote."""
+"""Of a stripe of less than two of the network's strides OpenCV reads uninitialised memory."""
 MIN_SCORE, MIN_SCORE_KNOWN = 0.6, 0.4
 """Of a face; less is enough where one was a moment ago."""
 SCHEDULE = ScanSchedule(full_s=1.0, full_fraction=0.1, quick_s=0.2, max_followed=3)
@@ -36,7 +36,7 @@ SIDE = 0.96
 
 
 def check_weights(path: Path) -> None:
-    """Raise ModelError unless `path` holds the very weights that the crop was fitted to."""
+    """Raise ModelError unless `path` contains the very weights that the crop was fitted to."""
     try:
         weights = path.read_bytes()
     except OSError as error:

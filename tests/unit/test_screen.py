@@ -31,7 +31,7 @@ from edge.devices.screen.screens import (
     PngFile,
     Screen,
     ScreenError,
-    fitted,
+    fit_desktop,
     open_screen,
 )
 
@@ -338,4 +338,4 @@ def test_no_screen_wants_no_picture_and_has_no_keys():
     [((1920, 1080), (960, 884)), ((800, 480), (480, 442)), (None, (960, 884))],
 )
 def test_a_window_leaves_room_on_the_desktop(desktop, size):
-    assert fitted((960, 884), desktop) == size
+    assert fit_desktop((960, 884), desktop) == size
