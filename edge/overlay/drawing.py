@@ -102,7 +102,7 @@ def blend(colour: Colour, other: Colour, fraction: float) -> Colour:
 
 @lru_cache(maxsize=32)
 def font(size_px: int) -> ImageFont.FreeTypeFont:
-    """Pillow's own typeface, OVERSAMPLING times larger: no file of anybody's is needed."""
+    """Pillow's own typeface, OVERSAMPLING times larger: no font file is needed."""
     face = ImageFont.load_default(size_px * OVERSAMPLING)
     assert isinstance(face, ImageFont.FreeTypeFont), "Pillow was built without FreeType"
     return face

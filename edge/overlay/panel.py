@@ -114,7 +114,7 @@ def _draw_voice(image: Image, rect: Rect, unit: float, snapshot: Snapshot) -> No
 
 def _voice_text(voice: AudioMessage | None) -> str:
     if voice is None:
-        return "nothing heard yet"
+        return "no recording yet"
     if not voice.speech or voice.emotion is None:
         return "nobody spoke"
     return f"{voice.emotion}  {voice.confidence or 0:.0%}"
@@ -234,7 +234,7 @@ def _draw_status(image: Image, rect: Rect, unit: float, snapshot: Snapshot) -> N
 def _frame_stats(snapshot: Snapshot) -> str:
     """Frame rate and age of the frame."""
     if snapshot.frame_age_s is None or snapshot.rate_hz is None:
-        return "no picture yet"
+        return "no frame yet"
     if snapshot.camera_lost:
-        return f"last picture {snapshot.frame_age_s:.0f} s ago"
+        return f"last frame {snapshot.frame_age_s:.0f} s ago"
     return f"{snapshot.rate_hz:.0f} fps  ·  {snapshot.lag_ms or 0:.0f} ms"

@@ -115,7 +115,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def camera_reason(self) -> str:
-        """Why there is no frame, as far as it is known."""
+        """Why there is no frame, as far as is known."""
         if "camera" in self.missing:
             return "the camera process is not running"
         health = self.health.get("camera")
