@@ -118,6 +118,24 @@ def panel_of(image):
     return Rect(0, STAGE.bottom, SIZE[0], SIZE[1] - STAGE.bottom).of(image)
 
 
+def test_a_snapshot_holds_the_newest_message_of_each_topic():
+    empty = Snapshot(now_ns=NOW_NS, since_ns=0)
+    messages = {
+        "face": faces(face()),
+        "audio": voice(),
+        "recording": recording(),
+        "emotion": emotion(),
+        "health.hub": health("degraded"),
+    }
+    full = empty
+    for topic, message in messages.items():
+        full = full.with_message(topic, message)
+    full = full.with_message("health.hub", health()).with_message("health.face", health())
+    held = (full.face, full.audio, full.recording, full.emotion)
+    assert held == tuple(messages.values())[:4]
+    assert full.health == {"hub": health(), "face": health()}
+
+
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("image", [None, PICTURE], ids=["waiting", "live"])
 def test_the_result_has_exactly_the_size_that_was_asked_for(size, image):
