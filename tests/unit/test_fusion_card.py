@@ -1,5 +1,7 @@
 """What was fitted to two networks is used for these two only."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import msgspec
@@ -64,3 +66,12 @@ def test_a_card_that_is_none_is_named(tmp_path: Path) -> None:
         load_fusion_card(tmp_path / "fusion.json")
     with pytest.raises(ModelError, match="No such file"):
         load_fusion_card(tmp_path / "none.json")
+
+
+def test_fusion_reads_its_cards_without_numpy() -> None:
+    code = (
+        "import sys; import edge.services.fusion as fusion; from pathlib import Path;"
+        f"fusion.load_card(Path({str(FACE)!r})); fusion.load_fusion_card(Path({str(FUSION)!r}));"
+        "sys.exit('numpy' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
