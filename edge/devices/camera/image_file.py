@@ -1,6 +1,6 @@
 """Image files: read upright as BGR, and as a camera.
 
-Pillow reads it, because OpenCV's reader ends the process on some files (4.11: animated PNGs, names
+Pillow reads them, because OpenCV's reader ends the process on some files (4.11: animated PNGs, names
 that are not UTF-8) and believes any claimed size.
 """
 
