@@ -10,7 +10,7 @@ import pytest
 
 from edge.config import BusConfig, Config
 from edge.services import hub
-from tests.helpers import free_port, running
+from tests.support.harness import free_port, running
 
 # A shell has Ctrl-C ignored by what it runs in the background, and by all that this starts.
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -32,7 +32,7 @@ from edge.runtime.loop import Loop
 from edge.services import audio
 from edge.services.audio import VoiceScores
 from edge.types import Signal
-from tests.helpers import (
+from tests.support.harness import (
     DATA,
     PATIENCE_S,
     Listener,

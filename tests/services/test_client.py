@@ -16,8 +16,8 @@ from edge.bus.sockets import BusError
 from edge.client import SilentError, StaleError, Subscription, subscribe, subscribe_async
 from edge.config import BusConfig, Config
 from edge.services import hub
-from tests.doors import add_key, emotion, locked, next_heard, outside
-from tests.helpers import PATIENCE_S, ROOT, free_port, publishing, running
+from tests.support.harness import PATIENCE_S, ROOT, free_port, publishing, running
+from tests.support.remote import add_key, emotion, locked, next_heard, outside
 
 ONLY = {"numpy", "cv2", "scipy", "soundfile", "PIL", "gpiozero", "pyaudio", "zeroconf"}
 

@@ -13,8 +13,8 @@ from edge.config import Config, DetectorConfig
 from edge.devices.soc import Soc
 from edge.errors import UserError
 from edge.services import face
-from tests.helpers import ROOT, Listener, listening, running
-from tests.sysfs import add_zone
+from tests.support.harness import ROOT, Listener, listening, running
+from tests.support.sysfs import add_zone
 
 PORTRAIT = ROOT / "edge" / "assets" / "astronaut.jpg"
 

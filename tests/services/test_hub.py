@@ -11,7 +11,7 @@ from edge.bus.messages import Emotion, FaceMessage, HealthMessage, Message, Pres
 from edge.bus.sockets import BusError
 from edge.config import BusConfig, Config
 from edge.services import hub
-from tests.helpers import Listener, listening, publishing, running
+from tests.support.harness import Listener, listening, publishing, running
 
 
 def emotion(label: str = "happy") -> Emotion:

@@ -12,8 +12,8 @@ import pytest
 from edge.bus.keys import read_key
 from edge.config import Config
 from edge.services import hub
-from tests.doors import add_key, emotion, locked, outside
-from tests.helpers import ROOT, publishing, running
+from tests.support.harness import ROOT, publishing, running
+from tests.support.remote import add_key, emotion, locked, outside
 
 FOLDER = ROOT / "docs" / "subscribers"
 FILES = sorted(FOLDER.iterdir())

@@ -15,8 +15,8 @@ from PIL import Image
 from edge.bus.messages import FACE_LABELS, SERVICES
 from edge.commands import doctor
 from edge.config import Config
-from tests.helpers import DATA, ROOT, emotion_edge, needs_data
-from tests.system.product import Product
+from tests.support.harness import DATA, ROOT, emotion_edge, needs_data
+from tests.support.product import Product
 
 PORTRAIT = ROOT / "edge" / "assets" / "astronaut.jpg"
 

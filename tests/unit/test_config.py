@@ -4,7 +4,7 @@ import pytest
 
 from edge.config import CameraConfig, Config, load, with_overrides
 from edge.errors import ConfigError
-from tests.helpers import ROOT
+from tests.support.harness import ROOT
 
 
 def write(tmp_path: Path, text: str) -> Path:
