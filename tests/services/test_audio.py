@@ -1,29 +1,22 @@
 """The audio process on a real bus, with a sound file or a broken thing as microphone."""
 
-import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
-import gpiozero
-import msgspec
 import numpy as np
 import pytest
-import soundfile
 from gpiozero.pins.mock import MockFactory
 
 from edge.bus.messages import (
     VOICE_LABELS,
-    AudioMessage,
     HealthMessage,
     Message,
-    Press,
     RecordingMessage,
-    Trigger,
 )
-from edge.bus.pubsub import Publisher, unpack
+from edge.bus.pubsub import unpack
 from edge.config import ButtonConfig, Config
 from edge.devices.microphone.portaudio import Microphone, MicrophoneError, Stream
 from edge.inference.speech_activity import SpeechActivity
@@ -32,85 +25,34 @@ from edge.runtime.loop import Loop
 from edge.services import audio
 from edge.services.audio import VoiceScores
 from edge.types import Signal
+from tests.support.audio import (
+    LED_PIN,
+    PIN,
+    RATE_HZ,
+    SHORT_S,
+    health,
+    phase,
+    press,
+    result,
+    service,
+    silence,
+    with_audio,
+)
 from tests.support.harness import (
     DATA,
     PATIENCE_S,
     Listener,
     emotion_edge,
-    listening,
     needs_data,
-    publishing,
-    running,
     write_config,
 )
 
-RATE_HZ = 16_000
-SHORT_S = 0.5
-"""The shortest recording that the settings allow."""
-PIN, LED_PIN = 17, 27
 CLIP = DATA / "ravdess_16k" / "Actor_01" / "03-01-05-02-01-01-01.flac"
-
-
-def silence(path: Path, seconds: float = 1.0) -> Path:
-    soundfile.write(path, np.zeros(round(seconds * RATE_HZ)), RATE_HZ)
-    return path
-
-
-def with_audio(config: Config, **changes: object) -> Config:
-    return msgspec.structs.replace(config, audio=msgspec.structs.replace(config.audio, **changes))
-
-
-@pytest.fixture
-def quick(with_hub: Config, directory: Path) -> Config:
-    """Recordings of half a second of silence."""
-    source = str(silence(directory / "silence.wav"))
-    return with_audio(with_hub, source=source, duration_s=SHORT_S)
 
 
 @pytest.fixture(scope="module")
 def classifier() -> SpeechEmotion:
     return SpeechEmotion(Path(Config().audio.model))
-
-
-@pytest.fixture
-def pins() -> Iterator[MockFactory]:
-    before = gpiozero.Device.pin_factory
-    gpiozero.Device.pin_factory = MockFactory()
-    yield gpiozero.Device.pin_factory
-    gpiozero.Device.pin_factory.reset()
-    gpiozero.Device.pin_factory = before
-
-
-@contextlib.contextmanager
-def service(
-    config: Config, run: Callable[[Config, Loop], None] = audio.run
-) -> Iterator[tuple[Listener, Publisher]]:
-    """The service at work, ears for all it says, and a voice for presses."""
-    with (
-        listening(config.endpoint("out"), "recording", "audio", "health.audio") as listener,
-        running(run, config),
-        publishing(config) as publisher,
-    ):
-        listener.topic("health.audio")
-        yield listener, publisher
-
-
-def press(publisher: Publisher, trigger: Trigger = "key") -> None:
-    publisher.publish("press", Press(t_ns=time.monotonic_ns(), time=time.time(), trigger=trigger))
-
-
-def phase(name: str) -> Callable[[str, Message], bool]:
-    return lambda _, message: isinstance(message, RecordingMessage) and message.phase == name
-
-
-def health(state: str) -> Callable[[str, Message], bool]:
-    return lambda _, message: isinstance(message, HealthMessage) and message.state == state
-
-
-def result(listener: Listener) -> AudioMessage:
-    message = listener.topic("audio")
-    assert isinstance(message, AudioMessage)
-    return message
 
 
 class OnlyMicrophone:

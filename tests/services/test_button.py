@@ -1,37 +1,20 @@
 """Buttons of every kind in the audio process: lost and found again, and held."""
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
-import gpiozero
 import pytest
 from gpiozero.pins.mock import MockFactory
 
 from edge.bus.messages import HealthMessage, Message
 from edge.config import ButtonConfig, Config
-from tests.services.test_audio import health, phase, result, service, silence, with_audio
+from tests.support.audio import PIN, health, phase, result, service, with_audio
 from tests.support.fake_lgpio import FakeLgpio
 from tests.support.harness import wait_for
 from tests.support.usb_key import Key
 
-PIN = 17
 HOLD_S = 0.3
-
-
-@pytest.fixture
-def quick(with_hub: Config, directory: Path) -> Config:
-    """Recordings of half a second of silence."""
-    return with_audio(with_hub, source=str(silence(directory / "silence.wav")), duration_s=0.5)
-
-
-@pytest.fixture
-def pins() -> Iterator[MockFactory]:
-    before = gpiozero.Device.pin_factory
-    gpiozero.Device.pin_factory = MockFactory()
-    yield gpiozero.Device.pin_factory
-    gpiozero.Device.pin_factory.reset()
-    gpiozero.Device.pin_factory = before
 
 
 @pytest.fixture

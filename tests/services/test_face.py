@@ -2,43 +2,18 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import cv2
 import msgspec
 import numpy as np
 import pytest
 
-from edge.bus.frames import Frame, FramePublisher
 from edge.bus.messages import FACE_LABELS, FaceMessage, HealthMessage
 from edge.config import Config, DetectorConfig
 from edge.devices.soc import Soc
 from edge.errors import UserError
 from edge.services import face
-from tests.support.harness import ROOT, Listener, listening, running
+from tests.support.camera import Camera, picture
+from tests.support.harness import Listener, listening, running
 from tests.support.sysfs import add_zone
-
-PORTRAIT = ROOT / "edge" / "assets" / "astronaut.jpg"
-
-
-def picture(width: int = 640, height: int = 480) -> np.ndarray:
-    """One real face on grey."""
-    portrait = cv2.imread(str(PORTRAIT))
-    side = min(width, height)
-    image = np.full((height, width, 3), 128, np.uint8)
-    image[:side, :side] = cv2.resize(portrait, (side, side), interpolation=cv2.INTER_AREA)
-    return image
-
-
-class Camera:
-    """Sends pictures as the camera process does."""
-
-    def __init__(self, config: Config) -> None:
-        self.publisher = FramePublisher(config.endpoint("frames"))
-        self.seq = 0
-
-    def show(self, image: np.ndarray) -> int:
-        self.publisher.publish(Frame(self.seq, time.monotonic_ns(), time.time(), image))
-        self.seq += 1
-        return self.seq - 1
 
 
 @pytest.fixture

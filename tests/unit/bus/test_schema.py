@@ -6,7 +6,7 @@ import pytest
 from edge.bus import messages
 from edge.bus.messages import TOPICS
 from edge.bus.schema import SHIPPED, schema, text
-from tests.unit.bus.test_messages import example
+from tests.support.messages import example
 
 
 def test_the_shipped_file_is_what_the_structs_say() -> None:

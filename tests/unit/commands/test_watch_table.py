@@ -3,7 +3,7 @@ import msgspec
 from edge.bus.discovery import Found
 from edge.commands.watch import as_list
 from edge.commands.watch_table import DIM, Row, picture
-from tests.unit.bus.test_messages import example
+from tests.support.messages import example
 
 
 def row(topic: str, device: str = "kitchen", age_s: float = 0.1) -> Row:
