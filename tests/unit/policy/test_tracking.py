@@ -61,6 +61,21 @@ def test_scores_are_averaged_over_the_window_and_no_longer() -> None:
     assert faces.update(1.4, [seen(0, HAPPY)])[0].scores.tolist() == [1.0, 0.0]
 
 
+def test_scores_as_old_as_the_window_still_count() -> None:
+    faces = tracker()
+    faces.update(0.0, [seen(0, SAD)])
+    faces.update(0.5, [seen(0, HAPPY)])
+    assert faces.update(1.0, [seen(0, HAPPY)])[0].scores == pytest.approx([2 / 3, 1 / 3])
+    assert faces.update(1.0625, [seen(0, HAPPY)])[0].scores.tolist() == [1.0, 0.0]
+
+
+def test_a_lost_face_is_held_until_the_very_end_of_its_time() -> None:
+    faces = tracker()
+    faces.update(0.0, [seen(40)])
+    assert len(faces.update(0.5, [])) == 1
+    assert faces.update(0.5625, []) == []
+
+
 def test_an_id_is_never_given_twice() -> None:
     faces = tracker()
     ids = [faces.update(float(n), [seen(0)])[0].id for n in range(5)]
@@ -70,6 +85,23 @@ def test_an_id_is_never_given_twice() -> None:
 @pytest.mark.parametrize("side", [30.0, 250.0])
 def test_a_box_of_a_very_different_size_is_another_face(side: float) -> None:
     assert match([at(100)], [at(100, side=side)]) == {}
+
+
+@pytest.mark.parametrize(
+    ("side", "pairs"), [(49.0, {}), (50.0, {0: 0}), (200.0, {0: 0}), (204.0, {})]
+)
+def test_a_box_of_up_to_twice_the_size_may_be_the_same_face(
+    side: float, pairs: dict[int, int]
+) -> None:
+    centred = at(150 - side / 2, 150 - side / 2, side)
+    assert match([at(100)], [centred]) == pairs
+
+
+@pytest.mark.parametrize(("moved_px", "pairs"), [(75.0, {0: 0}), (85.0, {})])
+def test_a_face_moves_less_than_four_fifths_of_its_side_between_frames(
+    moved_px: float, pairs: dict[int, int]
+) -> None:
+    assert match([at(100)], [at(100 + moved_px)]) == pairs
 
 
 def test_each_known_face_is_given_to_one_detection_only() -> None:

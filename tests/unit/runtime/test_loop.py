@@ -100,3 +100,66 @@ def test_what_a_handler_raises_escapes(loop: Loop) -> None:
     loop.call_later(0.01, fail)
     with pytest.raises(ZeroDivisionError):
         loop.run()
+
+
+def test_once_stopped_the_other_readers_are_not_served(loop: Loop) -> None:
+    served: list[int] = []
+    pipes = [os.pipe() for _ in range(3)]
+    for reader, writer in pipes:
+        os.write(writer, b"x")
+        loop.add_reader(reader, lambda reader=reader: (served.append(reader), loop.stop()))
+    loop.run()
+    assert len(served) == 1
+    for end in (end for pipe in pipes for end in pipe):
+        os.close(end)
+
+
+def test_a_reader_that_another_one_removes_is_not_served(loop: Loop) -> None:
+    served: list[int] = []
+    pipes = [os.pipe() for _ in range(2)]
+    (first, _), (second, _) = pipes
+    for (reader, writer), other in zip(pipes, (second, first), strict=True):
+        os.write(writer, b"x")
+        loop.add_reader(
+            reader, lambda reader=reader, other=other: (served.append(reader), remove(other))
+        )
+
+    def remove(reader: int) -> None:
+        loop.remove_reader(reader)
+        loop.call_later(0, loop.stop)
+
+    loop.run()
+    assert len(served) == 1
+    for end in (end for pipe in pipes for end in pipe):
+        os.close(end)
+
+
+def test_once_stopped_the_other_timers_are_not_called(loop: Loop) -> None:
+    called: list[int] = []
+    for number in range(3):
+        loop.call_later(0, lambda number=number: (called.append(number), loop.stop()))
+    loop.run()
+    assert called == [0]
+
+
+def test_once_stopped_the_other_calls_are_not_made(loop: Loop) -> None:
+    called: list[int] = []
+    for number in range(3):
+        loop.call_soon_threadsafe(lambda number=number: (called.append(number), loop.stop()))
+    loop.run()
+    assert called == [0]
+
+
+def test_a_timer_that_is_cancelled_is_not_called(loop: Loop) -> None:
+    loop.call_later(0.01, lambda: pytest.fail("called")).cancel()
+    loop.call_later(0.03, loop.stop)
+    loop.run()
+
+
+def test_stop_handlers_are_called_in_order_after_the_last_handler(loop: Loop) -> None:
+    called: list[str] = []
+    for name in ("first", "second"):
+        loop.on_stop(lambda name=name: called.append(name))
+    loop.call_later(0, lambda: (loop.stop(), called.append("handler")))
+    loop.run()
+    assert called == ["handler", "first", "second"]
