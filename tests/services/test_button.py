@@ -9,6 +9,7 @@ from gpiozero.pins.mock import MockFactory
 
 from edge.bus.messages import HealthMessage, Message
 from edge.config import ButtonConfig, Config
+from edge.services import button as button_service
 from tests.support.audio import PIN, health, phase, result, service, with_audio
 from tests.support.fake_lgpio import FakeLgpio
 from tests.support.harness import wait_for
@@ -57,7 +58,7 @@ def test_a_chip_that_is_not_there_is_said(quick: Config, directory: Path) -> Non
 def test_a_usb_key_records_is_lost_and_found_again(
     quick: Config, directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("edge.services.button.RETRY_S", 0.05)
+    monkeypatch.setattr(button_service, "RETRY_S", 0.05)
     path = directory / "pedal"
     button = ButtonConfig(input=str(path), bounce_s=0.0)
     with service(with_audio(quick, button=button)) as (listener, _):

@@ -10,6 +10,7 @@ from edge.bus.messages import FACE_LABELS, FaceMessage, HealthMessage
 from edge.config import Config, DetectorConfig
 from edge.devices.soc import Soc
 from edge.errors import UserError
+from edge.policy import thermal
 from edge.services import face
 from tests.support.camera import Camera, picture
 from tests.support.harness import Listener, listening, running
@@ -164,7 +165,7 @@ def test_a_hot_board_gets_fewer_faces_says_so_and_comes_back(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("edge.policy.thermal.CALM_S", 0.0)
+    monkeypatch.setattr(thermal, "CALM_S", 0.0)
     add_zone(tmp_path, 0, "cpu-thermal", 79.0)
 
     def says(**wanted: object) -> HealthMessage:

@@ -1,10 +1,12 @@
 """What the doctor says where the services are not to be seen."""
 
+import os
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from edge import paths
 from edge.commands import doctor
 from edge.config import Config
 
@@ -20,8 +22,8 @@ def nobody_speaks(directory: Path, monkeypatch: pytest.MonkeyPatch) -> Config:
 def test_services_that_are_closed_to_this_user_are_not_called_absent(
     directory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("edge.paths.SYSTEM_DIRECTORY", tmp_path)
-    monkeypatch.setattr("edge.paths.os.access", lambda *_: False)
+    monkeypatch.setattr(paths, "SYSTEM_DIRECTORY", tmp_path)
+    monkeypatch.setattr(os, "access", lambda *_: False)
     (found,) = doctor.the_services(nobody_speaks(directory, monkeypatch))
     assert "closed to you" in found.detail
     assert "usermod -aG emotion-edge" in found.mend

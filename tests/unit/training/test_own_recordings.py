@@ -1,5 +1,6 @@
 """One's own recordings are enough to train on: a folder of WAVs whose names begin with emotions."""
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -110,7 +111,7 @@ def test_a_network_is_measured_on_those_of_them_that_were_held_out(
     prepare.prepare_voice(recordings, tmp_path / "set")
     model = copy_of(VOICE, tmp_path, figures={}, temperature=3.0)
     command = ["evaluate", "voice", "--model", str(model), "--data", str(tmp_path / "set")]
-    monkeypatch.setattr("sys.argv", command)
+    monkeypatch.setattr(sys, "argv", command)
     evaluate.main()
     card = load_card(model)
     assert card.figures["actors 1, pressed window"]["samples"] == 2

@@ -3,6 +3,7 @@
 import argparse
 import csv
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -100,7 +101,7 @@ def test_a_run_does_not_go_on_as_another(
     before = (run / "options.json").read_text()
     command = ["train", "voice", "--run", str(run), "--data", str(data)]
     command += ["--bank", str(data / "bank.npz"), "--width", "4", "--epochs", "1", *change]
-    monkeypatch.setattr("sys.argv", command)
+    monkeypatch.setattr(sys, "argv", command)
     with pytest.raises((SystemExit, RuntimeError), match=r"another --fold|size mismatch"):
         train.main()
     assert (run / "options.json").read_text() == before

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from edge.devices.screen import framebuffer as framebuffer_module
+from edge.devices.screen import screens
 from edge.devices.screen.framebuffer import (
     FIXED,
     KD_GRAPHICS,
@@ -151,7 +152,7 @@ def white(size):
 
 
 def test_a_screen_that_changes_its_resolution_goes_on_in_the_new_one(driver, monkeypatch):
-    monkeypatch.setattr("edge.devices.screen.screens.MEASURE_PERIOD_S", 0.0)
+    monkeypatch.setattr(screens, "MEASURE_PERIOD_S", 0.0)
     screen = FramebufferScreen(driver.device)
     assert screen.size == (800, 480)
     driver.geometry = Geometry(320, 240, 640, 16)
@@ -166,7 +167,7 @@ def test_a_screen_that_changes_its_resolution_goes_on_in_the_new_one(driver, mon
 def test_a_screen_whose_driver_is_gone_is_a_screen_error_and_closes_all_the_same(
     driver, monkeypatch
 ):
-    monkeypatch.setattr("edge.devices.screen.screens.MEASURE_PERIOD_S", 0.0)
+    monkeypatch.setattr(screens, "MEASURE_PERIOD_S", 0.0)
     screen = FramebufferScreen(driver.device)
     driver.geometry = None
     with pytest.raises(ScreenError, match="No such device"):
@@ -177,7 +178,8 @@ def test_a_screen_whose_driver_is_gone_is_a_screen_error_and_closes_all_the_same
 VT = Path("/dev/tty63")
 
 
-@pytest.mark.skipif(not os.access(VT, os.W_OK), reason=f"needs {VT}, as root")
+@pytest.mark.root
+@pytest.mark.skipif(not os.access(VT, os.W_OK), reason=f"needs {VT}")
 def test_a_real_console_is_in_graphics_mode_until_it_is_given_back():
     def mode():
         answer = bytearray(4)
@@ -232,7 +234,7 @@ def test_a_console_that_a_login_prompt_reset_is_taken_again(driver, terminal, mo
     console = SimpleNamespace(mode=KD_TEXT)
     monkeypatch.setattr(framebuffer_module.fcntl, "ioctl", answer)
     monkeypatch.setattr(framebuffer_module, "ACTIVE_CONSOLE", Path(path))
-    monkeypatch.setattr("edge.devices.screen.screens.MEASURE_PERIOD_S", 0.0)
+    monkeypatch.setattr(screens, "MEASURE_PERIOD_S", 0.0)
     screen = FramebufferScreen(driver.device)
     assert (console.mode, os.read(shown, 100)) == (KD_GRAPHICS, b"\033[?25l")
     console.mode = KD_TEXT
