@@ -43,7 +43,6 @@ from tests.support.harness import (
     PATIENCE_S,
     Listener,
     emotion_edge,
-    needs_data,
     write_config,
 )
 
@@ -105,7 +104,7 @@ def test_old_recordings_do_not_count() -> None:
 # From a press to a message
 
 
-@needs_data
+@pytest.mark.data
 def test_a_press_with_speech_gives_an_emotion(with_hub: Config) -> None:
     with service(with_audio(with_hub, source=str(CLIP))) as (listener, publisher):
         press(publisher, "command")
@@ -122,7 +121,7 @@ def test_a_press_with_speech_gives_an_emotion(with_hub: Config) -> None:
         assert heard.age_ms < 1_000
 
 
-@needs_data
+@pytest.mark.data
 def test_a_score_below_the_threshold_is_uncertain(with_hub: Config) -> None:
     with service(with_audio(with_hub, source=str(CLIP), threshold=1.0)) as (listener, publisher):
         press(publisher)
@@ -352,7 +351,7 @@ def test_a_sound_file_that_is_missing_ends_the_process_with_one_line_and_78(
     assert errors.strip() == "emotion-edge audio: missing.wav: no such sound file; check the path"
 
 
-@needs_data
+@pytest.mark.data
 def test_the_result_comes_at_most_150_ms_after_the_recording(with_hub: Config) -> None:
     config = with_audio(with_hub, source=str(CLIP), duration_s=1.5)
     with service(config) as (listener, publisher):

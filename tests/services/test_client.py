@@ -171,11 +171,11 @@ def test_a_subscriber_needs_pyzmq_and_msgspec_only() -> None:
 def test_watch_needs_nothing_that_only_unix_has(with_hub: Config) -> None:
     """Windows has no fcntl, no resource, no os.getuid and no AF_UNIX."""
     code = f"""
-import os, socket, sys
+import asyncio, os, socket, sys  # asyncio looks for what only Unix has when it is imported
 for name in ("fcntl", "resource", "pwd", "grp", "termios", "numpy", "cv2", "zeroconf"):
     sys.modules[name] = None
 del os.getuid, os.geteuid, os.sysconf, socket.AF_UNIX
-from edge.cli import main
+from edge.commands.main import main
 sys.exit(main(["watch", {with_hub.bus.bind!r}, "--count", "1"]))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)

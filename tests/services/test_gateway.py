@@ -288,7 +288,7 @@ def test_secrets_are_closed_to_other_users(door: Config) -> None:
     assert stat.S_IMODE(door.directory.stat().st_mode) & 0o007 == 0
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root makes keys for another user")
+@pytest.mark.root
 def test_keys_that_root_adds_belong_to_the_folders_owner(tmp_path: Path) -> None:
     keys = Keys(tmp_path)
     os.chown(tmp_path, 1234, 1234)

@@ -1,6 +1,8 @@
 """Running services and waiting for messages, with deadlines instead of sleeps."""
 
 import contextlib
+import functools
+import itertools
 import os
 import socket
 import subprocess
@@ -23,15 +25,31 @@ from edge.runtime.loop import Loop
 ROOT = Path(__file__).resolve().parents[2]
 DATA = Path(os.environ.get("EMOTION_EDGE_DATA", ROOT.parent / "shared" / "data"))
 PATIENCE_S = 15.0
-needs_data = pytest.mark.skipif(
-    not DATA.is_dir(), reason=f"no data at {DATA} (EMOTION_EDGE_DATA names the folder)"
-)
+PORTS = range(20_000, 32_000)
+"""Below those that the kernel itself gives to connections (ip_local_port_range)."""
+PORTS_A_PROCESS = 100
+
+
+@functools.cache
+def _own_ports() -> tuple[socket.socket, Iterator[int]]:
+    """Ports that no other test process uses: each holds an abstract socket, which names its first
+    one, until it ends (unix(7))."""
+    lock = socket.socket(socket.AF_UNIX)
+    for first in PORTS[::PORTS_A_PROCESS]:
+        with contextlib.suppress(OSError):
+            lock.bind(f"\0emotion-edge-tests-{first}")
+            return lock, itertools.cycle(range(first, first + PORTS_A_PROCESS))
+    raise RuntimeError(f"all ports of {PORTS} are taken")
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A TCP port on which nobody listens, for this process alone."""
+    for port in _own_ports()[1]:
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("", port))
+            return port
+    raise AssertionError("the ports go round and round")
 
 
 @contextlib.contextmanager

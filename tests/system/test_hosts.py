@@ -16,7 +16,7 @@ from tests.support.harness import PATIENCE_S, ROOT
 from tests.support.hosts import Host, ip, needs_hosts, two_hosts
 from tests.support.sizes import CUT_S, measured
 
-pytestmark = needs_hosts
+pytestmark = [pytest.mark.root, needs_hosts]
 CONFIG = """
 device = "kitchen"
 [bus]

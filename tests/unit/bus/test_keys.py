@@ -1,10 +1,12 @@
 import json
 import os
+import pwd
 from pathlib import Path
 
 import pytest
 import zmq
 
+from edge import paths
 from edge.bus.keys import Keys, KeysError, read_key
 from edge.commands.main import main
 
@@ -102,15 +104,21 @@ def test_the_service_is_never_given_keys_that_it_does_not_read(
     closed = tmp_path / "etc/keys"
     closed.mkdir(parents=True)
     (tmp_path / "none.toml").touch()
-    monkeypatch.setattr("edge.paths.SYSTEM_KEYS", closed)
-    monkeypatch.setattr("edge.paths.os.access", lambda *_: False)
+    monkeypatch.setattr(paths, "SYSTEM_KEYS", closed)
+    monkeypatch.setattr(os, "access", lambda *_: False)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "own"))
     assert keys(tmp_path / "none.toml", "add", "laptop") == 1
     assert "sudo" in capsys.readouterr().err
     assert not (tmp_path / "own").exists()
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+@pytest.mark.skipif(paths.SYSTEM_KEYS.exists(), reason="the product is installed here")
+def test_the_keys_of_who_runs_the_tests_are_not_looked_at() -> None:
+    assert paths.keys_directory().is_relative_to(os.environ["HOME"])
+    assert not paths.keys_directory().is_relative_to(pwd.getpwuid(os.getuid()).pw_dir)
+
+
+@pytest.mark.root
 def test_a_subscribers_file_belongs_to_whoever_called_sudo(
     settings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

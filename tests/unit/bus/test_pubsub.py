@@ -31,7 +31,7 @@ def test_a_folder_that_others_can_write_is_refused(tmp_path: Path) -> None:
         paths.make_directory(folder)
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to give a folder to another user")
+@pytest.mark.root
 def test_a_folder_of_another_user_is_refused(tmp_path: Path) -> None:
     folder = tmp_path / "theirs"
     folder.mkdir(mode=0o700)
@@ -40,7 +40,7 @@ def test_a_folder_of_another_user_is_refused(tmp_path: Path) -> None:
         paths.make_directory(folder)
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to give a folder to another user")
+@pytest.mark.root
 def test_the_folder_of_the_service_is_good_for_who_is_let_in(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,7 +14,7 @@ from edge.inference.face_detection import Detector, make_detector
 from edge.inference.haar import Cascade, Haar
 from edge.inference.yunet import YUNET_NAME, YUNET_PATH, YuNet
 from edge.types import Image
-from tests.support.harness import DATA, ROOT, needs_data
+from tests.support.harness import DATA, ROOT
 
 WEIGHTS = next(
     (p for p in (YUNET_PATH, ROOT.parent / "shared/models" / YUNET_NAME) if p.exists()), None
@@ -303,7 +303,7 @@ def test_haar_is_haar_although_the_weights_are_there() -> None:
     assert make_detector("haar", str(WEIGHTS), "default", MIN_FACE).about == "Haar default"
 
 
-@needs_data
+@pytest.mark.data
 @pytest.mark.parametrize("name", DETECTORS)
 def test_face_of_a_film_is_followed(name: str) -> None:
     film = cv2.VideoCapture(str(CLIP))

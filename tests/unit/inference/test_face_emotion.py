@@ -71,6 +71,7 @@ def test_large_face_is_read_as_the_small_one_it_was_made_of(network: FaceEmotion
     assert given == pytest.approx(network.classify(small, [(0, 0, 48, 48)])[0])
 
 
+@pytest.mark.data
 def test_shipped_network_knows_public_test_faces(network: FaceEmotion) -> None:
     with np.load(research_data("fer2013.npz")) as data:
         rows = np.flatnonzero(data["usage"] == 1)[::9]

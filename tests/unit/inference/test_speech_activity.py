@@ -47,11 +47,13 @@ def claps() -> np.ndarray:
     return fading * noise(0.2) + noise(1e-3)
 
 
+@pytest.mark.data
 @pytest.mark.parametrize("gain", [3, 1, 0.1, 0.003])
 def test_voice_is_speech_at_any_level(gate: SpeechActivity, gain: float) -> None:
     assert gate.is_speech((spoken() * gain).astype(np.float32))
 
 
+@pytest.mark.data
 def test_voice_over_room_noise_is_speech(gate: SpeechActivity) -> None:
     voice = spoken()
     noisy = voice + noise(voice.std() * 10 ** (-15 / 20))[: len(voice)]
@@ -95,6 +97,7 @@ def test_other_sound_is_not_speech(gate: SpeechActivity, sound: Callable[[], np.
     assert not gate.is_speech(sound().astype(np.float32))
 
 
+@pytest.mark.data
 def test_sound_too_short_for_a_word_is_not_speech(gate: SpeechActivity) -> None:
     assert not gate.is_speech(spoken()[:1000].astype(np.float32))
 
@@ -104,6 +107,7 @@ def test_sound_that_is_not_finite_is_refused(gate: SpeechActivity) -> None:
         gate.is_speech(np.full(RATE_HZ, np.nan, np.float32))
 
 
+@pytest.mark.data
 def test_real_speech_is_speech_even_when_quiet(gate: SpeechActivity) -> None:
     folder = research_data("ravdess_16k")
     clips = sorted(path for actor in range(17, 21) for path in folder.glob(f"Actor_{actor}/*"))[::8]

@@ -49,6 +49,7 @@ def test_empty_sound_is_refused(network: SpeechEmotion) -> None:
         network.classify(np.zeros(0, np.float32))
 
 
+@pytest.mark.data
 def test_shipped_network_knows_voices_of_the_validation_actors(network: SpeechEmotion) -> None:
     folder = research_data("ravdess_16k")
     with (folder / "index.csv").open() as file:

@@ -113,7 +113,7 @@ def test_a_machine_without_gpio_has_no_button_and_is_told_so_in_silence(director
     assert done.stderr == ""
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make itself somebody else")
+@pytest.mark.root
 def test_a_closed_gpio_chip_is_named_on_a_board_and_passed_over_on_a_pc() -> None:
     with tempfile.TemporaryDirectory() as folder:
         devices = Path(folder)

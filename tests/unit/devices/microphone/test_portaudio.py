@@ -257,7 +257,7 @@ def test_noise_of_the_sound_libraries_is_kept_from_the_terminal(
     assert capfd.readouterr().err == "an error of ours\n"
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make itself somebody else")
+@pytest.mark.root
 def test_without_permission_the_group_to_join_is_named() -> None:
     with tempfile.TemporaryDirectory() as folder:
         devices = Path(folder)
