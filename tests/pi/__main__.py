@@ -1,5 +1,5 @@
 """`make test-pi`: build the virtual Pi, install the product from a wheelhouse, boot it, and try
-what a person would try; one line a check, on the terminal and in docs/pi-report.md.
+what a person would try; one line a check, on the terminal and in docs/reports/pi-report.md.
 
 usage: python -m tests.pi [--folder DIR] [--only N ...] [--idle-minutes M] [--keep]
 Needs root, Debian 12, and the apt and pip registries; takes its time.
@@ -18,8 +18,8 @@ from tests.pi.machine import Pi, PiError, make_disk
 
 PROJECT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).resolve().parent
-REPORT = PROJECT / "docs" / "pi-report.md"
-SCREENSHOT = PROJECT / "docs" / "pi-screen.png"
+REPORT = PROJECT / "docs" / "reports" / "pi-report.md"
+SCREENSHOT = PROJECT / "docs" / "reports" / "pi-screen.png"
 INSTALL_S = 5400.0
 SENTENCE = "I am so happy that you are here today, this is wonderful news for all of us."
 BROKEN = """

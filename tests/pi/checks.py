@@ -161,7 +161,7 @@ def screen(bench: Bench) -> str:
     shown = cv2.imread(str(bench.screenshot))
     likeness = best_match(shown, cv2.imread(str(bench.folder / "share/inside/face.jpg")))
     assert likeness > 0.5, f"the picture is not on the screen: likeness {likeness:.2f}"
-    return f"picture (likeness {likeness:.2f}), box and label; docs/pi-screen.png to look at"
+    return f"face (likeness {likeness:.2f}), box and label; see docs/reports/pi-screen.png"
 
 
 def look_at(bench: Bench) -> np.ndarray:
