@@ -19,7 +19,8 @@ readonly detector=face_detection_yunet_2023mar.onnx
 readonly services=(hub camera face audio fusion)
 readonly healthy_within_s=300 calm_s=10 most_restarts=3
 readonly needed_mb=1500
-readonly parts=(edge models_tflite pyproject.toml requirements-edge.txt requirements-discovery.txt)
+readonly models=(models_tflite/*.tflite models_tflite/*.json)
+readonly parts=(edge "${models[@]}" pyproject.toml requirements-edge.txt)
 
 dry='' wheelhouse='' changed=''
 
@@ -95,7 +96,7 @@ has_desktop() {
 # A release is named after its version and its content: the same checkout is the same release.
 name_release() {
   local version hash
-  version=$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
+  version=$(sed -n 's/^__version__ = "\(.*\)"/\1/p' edge/__init__.py)
   hash=$(find "${parts[@]}" deploy systemd -type f ! -name '*.pyc' ! -name '*.onnx' -print0 | LC_ALL=C sort -z |
     xargs -0 sha256sum | sha256sum)
   release=$version-${hash:0:8}
@@ -177,18 +178,21 @@ build_release() {
 install_requirements() {
   local pip sources=() needs
   [ -z "$wheelhouse" ] || sources=(--no-index --find-links "$wheelhouse")
-  read -ra needs < <(sed -n 's/^dependencies = \[\(.*\)\]/\1/p' pyproject.toml | tr -d '",')
+  # requirements-edge.txt is the device's; what a subscriber needs and discovery stand in pyproject.toml.
+  mapfile -t needs < <(grep -E '^(dependencies|discovery) = ' pyproject.toml | grep -o '"[^"]*"' | tr -d '"')
   pip=$(find /usr/share/python-wheels -name 'pip-*.whl' | sort -V | tail -1)
   PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore \
     "$1/bin/python" "$pip/pip" install -q --no-compile --use-pep517 "${sources[@]}" "${needs[@]}" \
-    -r requirements-edge.txt -r requirements-discovery.txt
+    -r requirements-edge.txt
 }
 
 # The program is Python as it lies here: there is nothing to build, and no builder to fetch for it.
 install_program() {
   local to
   to=$("$1/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
-  cp -R edge models_tflite "$to"
+  cp -R edge "$to"
+  mkdir "$to/models_tflite"
+  cp "${models[@]}" "$to/models_tflite"
   add_detector "$to/models_tflite"
   put "$1/bin/emotion-edge" 755 <<EOF
 #!$1/bin/python

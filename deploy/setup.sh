@@ -53,10 +53,9 @@ make_venv() {
   fi
 }
 
-install_python() {  # install_python EXTRAS FILE...: when a file has changed since the last time
-  local extras=$1 stamp; shift
-  stamp=$venv/.done-${extras//,/-}
-  local sum; sum=$(cat "$@" | sha256sum)
+install_python() {  # install_python EXTRAS: when what they are has changed since the last time
+  local extras=$1 stamp=$venv/.done-${1//,/-} sum
+  sum=$(sha256sum <pyproject.toml)
   [ "$(cat "$stamp" 2>/dev/null)" = "$sum" ] && return
   say "pip install -e .[$extras]"
   $venv/bin/python -m pip install -q --disable-pip-version-check -e ".[$extras]"
@@ -66,9 +65,9 @@ install_python() {  # install_python EXTRAS FILE...: when a file has changed sin
 if [ "$kind" = dev ]; then
   install_packages "${device_packages[@]}" "${dev_packages[@]}"
   make_venv
-  install_python device,dev pyproject.toml requirements-edge.txt requirements-discovery.txt requirements-dev.txt
+  install_python device,dev
 else
   install_packages "${device_packages[@]}"
   make_venv
-  install_python device pyproject.toml requirements-edge.txt requirements-discovery.txt
+  install_python device
 fi

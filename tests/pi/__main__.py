@@ -7,6 +7,7 @@ Needs root, Debian 12, and the apt and pip registries; takes its time.
 
 import argparse
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -129,10 +130,8 @@ def checkout(to: Path, version: str | None = None) -> None:
             (to / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(PROJECT / name, to / name)
     if version is not None:
-        project = to / "pyproject.toml"
-        lines = project.read_text().splitlines(keepends=True)
-        new = [f'version = "{version}"\n' if li.startswith("version = ") else li for li in lines]
-        project.write_text("".join(new))
+        package = to / "edge" / "__init__.py"
+        package.write_text(re.sub('(?<=__version__ = ").*(?=")', version, package.read_text()))
 
 
 def install(folder: Path, disk: Path) -> str:
