@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -81,6 +82,18 @@ def test_what_has_no_wheel_is_built_without_setuptools_of_the_environments_own(t
     python.write_text('#!/bin/sh\necho "$@"\n')
     python.chmod(0o755)
     assert " --use-pep517 " in call("install_requirements", tmp_path)
+
+
+def test_a_release_has_its_models_where_the_program_looks(tmp_path: Path):
+    venv = tmp_path / "venv"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", venv], check=True)
+    call(f"wheelhouse={tmp_path}; install_program", venv)
+    code = "from edge.paths import MODELS; print(MODELS)"
+    command = [venv / "bin/python", "-I", "-c", code]
+    models = Path(subprocess.check_output(command, text=True, cwd="/").strip())
+    assert models.is_relative_to(venv)
+    shipped = {path.name for path in (PROJECT / "models_tflite").glob("*.tflite")}
+    assert {path.name for path in models.glob("*.tflite")} == shipped
 
 
 @needs_debian
