@@ -1,7 +1,7 @@
 # Each target does its own set-up: Debian packages, .venv, the package. See README.md.
 BIN := .venv/bin
 ARGS ?=
-DATA ?= ../shared/data
+DATA ?= training/data
 
 .PHONY: run test test-pi check format bench evaluate evaluate-face evaluate-voice evaluate-activity \
 	evaluate-fusion setup setup-dev clean

@@ -21,7 +21,7 @@ from edge.config import Config
 from edge.runtime.loop import Loop
 
 ROOT = Path(__file__).resolve().parent.parent
-DATA = Path(os.environ.get("EMOTION_EDGE_DATA", ROOT.parent / "shared" / "data"))
+DATA = Path(os.environ.get("EMOTION_EDGE_DATA", ROOT / "training" / "data"))
 PATIENCE_S = 15.0
 needs_data = pytest.mark.skipif(
     not DATA.is_dir(), reason=f"no data at {DATA} (EMOTION_EDGE_DATA names the folder)"
