@@ -5,7 +5,6 @@ Only subscriptions come in. With keys it speaks CURVE, and a ZAP authenticator
 so its I/O thread, is its own: what is thrown at it does not slow the local bus. Knows no message.
 """
 
-import ipaddress
 import logging
 import resource
 import time
@@ -18,6 +17,7 @@ from zmq.utils import z85
 from edge.bus import sockets
 from edge.bus.keys import Keys, KeysError
 from edge.bus.sockets import SubscriptionRequest
+from edge.config import is_local as is_local
 from edge.runtime.loop import Loop, Timer
 
 log = logging.getLogger(__name__)
@@ -42,18 +42,6 @@ COMPLAIN_S = 60.0
 MAX_ADDRESSES = 1000
 RETRY_S = 2.0
 """An address that is not here yet, as before DHCP has answered, is tried again after this."""
-
-
-def is_local(endpoint: str) -> bool:
-    """Whether only programs of this host can reach `endpoint`."""
-    kind, _, address = endpoint.partition("://")
-    host = address.rpartition(":")[0].strip("[]")
-    if kind == "ipc" or host in ("lo", "localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 class ZapRequest(NamedTuple):

@@ -18,7 +18,8 @@ import msgspec
 from edge import __version__
 from edge.bus.messages import SERVICES
 from edge.bus.sockets import BusError
-from edge.config import Config, load, with_overrides
+from edge.config import Config
+from edge.config_file import load, with_overrides
 from edge.errors import UserError
 from edge.paths import (
     SYSTEM_DIRECTORY,
