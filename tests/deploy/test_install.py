@@ -102,7 +102,7 @@ def test_a_system_that_knows_no_packages_yet_asks_for_them_first(tmp_path: Path)
     settings = tmp_path / "apt.conf"
     caches = 'Dir::Cache::pkgcache ""; Dir::Cache::srcpkgcache "";'
     settings.write_text(f'Dir::State::Lists "{tmp_path}"; {caches}\n')
-    said = call("dry=yes; know_packages", APT_CONFIG=str(settings))
+    said = call("dry=yes; update_package_lists", APT_CONFIG=str(settings))
     assert said == "install: apt-get update\n"
 
 
