@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.helpers import ROOT
+ROOT = Path(__file__).resolve().parents[2]
 
 FOLDERS = (".github", "benchmarks", "deploy", "docs", "edge", "models_tflite", "systemd", "tests")
 PAGES = sorted(

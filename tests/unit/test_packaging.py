@@ -14,7 +14,8 @@ from packaging.requirements import Requirement
 from packaging.version import Version
 
 import edge
-from tests.helpers import ROOT
+
+ROOT = Path(__file__).resolve().parents[2]
 
 PROJECT = msgspec.toml.decode((ROOT / "pyproject.toml").read_bytes())
 SETUPTOOLS = Version(importlib.metadata.version("setuptools"))
