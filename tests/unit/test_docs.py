@@ -16,6 +16,16 @@ PAGES = sorted(
     ]
 )
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+HOUSE_WORDS = re.compile(r"\b(doors?|mends?|obeys?|strangers?|complains?)\b", re.IGNORECASE)
+USER_TEXTS = [
+    *PAGES,
+    *(
+        path
+        for folder in ("deploy", "systemd", "docs/subscribers")
+        for path in (ROOT / folder).rglob("*")
+        if path.is_file() and path.suffix != ".pyc"
+    ),
+]
 CODE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 
 
@@ -46,3 +56,14 @@ def test_every_page_of_docs_is_in_the_index() -> None:
     index = ROOT / "docs" / "README.md"
     listed = {(index.parent / link.partition("#")[0]).resolve() for link in links(index)}
     assert [p.name for p in (ROOT / "docs").rglob("*.md") if p not in {index, *listed}] == []
+
+
+def test_user_texts_have_standard_terms_for_the_old_ones() -> None:
+    glossary = ROOT / "docs" / "architecture.md"
+    found = [
+        f"{path.relative_to(ROOT)}: {match[0]}"
+        for path in USER_TEXTS
+        for match in HOUSE_WORDS.finditer(path.read_text())
+        if path != glossary
+    ]
+    assert found == []
