@@ -273,7 +273,7 @@ def obey_keys(options: argparse.Namespace) -> int:
     from edge.bus import keys
 
     config = load(options.config)
-    if not config.bus.keys and keys_permission_denied():
+    if not config.gateway.keys and keys_permission_denied():
         raise keys.KeysError("the service's keys are closed to you; say it again with sudo")
     there = keys.Keys(config.keys_directory)
     if options.action == "make":
