@@ -32,7 +32,7 @@ from edge.bus.pubsub import Publisher
 from edge.commands.classify import Files, SoundResult
 from edge.config import Config
 from edge.devices.microphone.portaudio import DeviceMicrophone
-from tests.null_sink import NullSink, missing, null_sink
+from tests.support.null_sink import NullSink, missing, null_sink
 from training.voice import data as voice_data
 from training.voice.windows import SAMPLES, pressed
 
