@@ -46,8 +46,8 @@ SETTINGS = """\
 # As the person wrote it before the first start.
 device = "pi"
 
-[bus]
-bind = "tcp://*:5556"
+[gateway]
+remote = "tcp://*:5557"
 announce = false
 
 [camera]

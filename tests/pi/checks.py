@@ -48,7 +48,7 @@ class Bench:
     @contextmanager
     def ear(self) -> Iterator[Ear]:
         """Another host that listens, from the moment on when it hears all services."""
-        ear = Ear(self.pi.door_port, self.product.key_of("host", self.folder / "host.key"))
+        ear = Ear(self.pi.gateway_port, self.product.key_of("host", self.folder / "host.key"))
         try:
             ear.await_("all are heard", lambda: all(map(ear.last_health, SERVICES)), SOON_S)
             yield ear
