@@ -32,7 +32,7 @@ from edge.bus.pubsub import Publisher
 from edge.commands.classify import Files, SoundResult
 from edge.config import Config
 from edge.devices.microphone.portaudio import DeviceMicrophone
-from tests.null_sink import NullSink, missing, null_sink
+from tests.support.null_sink import NullSink, missing, null_sink
 from training.voice import data as voice_data
 from training.voice.windows import SAMPLES, pressed
 
@@ -196,7 +196,7 @@ def measure(data: Path) -> int:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, default=Path("../shared/data/ravdess_16k"))
+    parser.add_argument("--data", type=Path, default=Path("training/data/ravdess_16k"))
     data = parser.parse_args().data
     lacking = missing() or ("" if data.exists() else f"{data}: no such data")
     if lacking:

@@ -31,7 +31,7 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("task", choices=list(TASKS))
     parser.add_argument("--model", type=Path, nargs="+", help="default: all that ship")
-    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--data", type=Path, default=Path("training/data"))
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--validation-only", action="store_true")
     how.add_argument("--check", action="store_true", help="compare with the card, write nothing")

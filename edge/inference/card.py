@@ -129,7 +129,9 @@ def card_path(model: Path) -> Path:
 def load_card(model: Path) -> Card:
     """The card beside `model`, checked against the file. Raises ModelError."""
     if not model.is_file():
-        raise ModelError(f"{model}: no such model file; check the path in the configuration")
+        raise ModelError(
+            f"{model}: no such model file; fix the path, or pip install ./models_tflite"
+        )
     path = card_path(model)
     if not path.is_file():
         raise ModelError(f"{path}: the model's card is missing; it belongs beside {model.name}")

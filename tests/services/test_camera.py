@@ -22,7 +22,7 @@ from edge.devices.camera.reader import Reader
 from edge.devices.camera.source import CameraError
 from edge.runtime.loop import Loop
 from edge.services import camera
-from tests.helpers import PATIENCE_S, emotion_edge, listening, running, write_config
+from tests.support.harness import PATIENCE_S, emotion_edge, listening, running, write_config
 
 Image = np.ndarray
 

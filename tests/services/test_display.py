@@ -21,7 +21,14 @@ from edge.devices.screen.screens import Screen, ScreenError
 from edge.errors import UserError
 from edge.overlay.bars import COLOURS
 from edge.services import display
-from tests.helpers import PATIENCE_S, emotion_edge, listening, publishing, running, write_config
+from tests.support.harness import (
+    PATIENCE_S,
+    emotion_edge,
+    listening,
+    publishing,
+    running,
+    write_config,
+)
 
 S = 1_000_000_000
 FOREVER_NS = 3600 * S

@@ -22,9 +22,9 @@ from edge.pipeline.face import FaceAnalyzer
 from edge.pipeline.voice import VoiceAnalyzer
 from edge.runtime.loop import Loop
 from edge.services import audio, camera, face
-from tests.helpers import PATIENCE_S, emotion_edge, running, write_config
-from tests.services.test_face import Camera, picture
-from tests.systemd import WATCHDOG_S, Systemd
+from tests.support.camera import Camera, picture
+from tests.support.harness import PATIENCE_S, emotion_edge, running, write_config
+from tests.support.systemd import WATCHDOG_S, Systemd
 
 STARVED_S = 3 * WATCHDOG_S
 DEGRADED = {
