@@ -7,7 +7,7 @@ folder; PATHS lists the keys. Keys of older versions are moved or ignored, with 
 
 import logging
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -176,11 +176,12 @@ def _place(path: Path, text: str, key: str) -> str:
     return str(path)
 
 
-def with_overrides(config: Config, overrides: Sequence[tuple[str, str, str]]) -> Config:
-    """A copy with (section, key, value) triples put in, as the command line gives them."""
-    for section, key, value in overrides:
-        if make_absolute := PATHS.get(f"{section}.{key}"):
+def with_overrides(config: Config, overrides: Mapping[str, str]) -> Config:
+    """A copy with the command line's {"section.key": value}."""
+    for key, value in overrides.items():
+        if make_absolute := PATHS.get(key):
             value = make_absolute(value, Path.cwd())
-        table = msgspec.structs.replace(getattr(config, section), **{key: value})
+        section, _, name = key.partition(".")
+        table = msgspec.structs.replace(getattr(config, section), **{name: value})
         config = msgspec.structs.replace(config, **{section: table})
     return config

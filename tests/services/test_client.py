@@ -175,7 +175,7 @@ import os, socket, sys
 for name in ("fcntl", "resource", "pwd", "grp", "termios", "numpy", "cv2", "zeroconf"):
     sys.modules[name] = None
 del os.getuid, os.geteuid, os.sysconf, socket.AF_UNIX
-from edge.cli import main
+from edge.commands.main import main
 sys.exit(main(["watch", {with_hub.bus.bind!r}, "--count", "1"]))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)

@@ -80,7 +80,7 @@ def test_json_is_refused_with_its_file(tmp_path: Path, text: str) -> None:
 
 
 def test_overrides_change_only_what_they_name() -> None:
-    config = with_overrides(Config(), [("camera", "source", "demo")])
+    config = with_overrides(Config(), {"camera.source": "demo"})
     assert config.camera.source == "demo"
     assert config.camera.width == Config().camera.width
     assert config.face == Config().face
@@ -150,7 +150,7 @@ def test_a_path_of_the_command_line_is_taken_from_the_working_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    config = with_overrides(Config(), [("display", "screen", "out.png")])
+    config = with_overrides(Config(), {"display.screen": "out.png"})
     assert config.display.screen == str(tmp_path / "out.png")
 
 

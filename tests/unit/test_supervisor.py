@@ -1,6 +1,7 @@
 import pytest
 
-from edge.commands.run import BAD_CONFIG, Child, Supervisor
+from edge.commands.run import Child, Supervisor
+from edge.errors import ExitCode
 from edge.runtime.loop import Loop
 
 
@@ -18,14 +19,17 @@ def outcome(child: Child) -> tuple[int, list[str]]:
 
 
 def refusing() -> Child:
-    return Child("camera", ["sh", "-c", f"exit {BAD_CONFIG}"])
+    return Child("camera", ["sh", "-c", f"exit {ExitCode.BAD_CONFIG.value}"])
 
 
 def test_a_process_that_refuses_its_settings_at_once_ends_everything() -> None:
-    assert outcome(refusing()) == (BAD_CONFIG, [])
+    assert outcome(refusing()) == (ExitCode.BAD_CONFIG, [])
 
 
 def test_a_process_that_worked_with_them_before_is_started_again() -> None:
     child = refusing()
     child.ran_ok = True
-    assert outcome(child) == (0, [f"camera ended (exit code {BAD_CONFIG}); starting it again"])
+    assert outcome(child) == (
+        0,
+        [f"camera ended (exit code {ExitCode.BAD_CONFIG}); starting it again"],
+    )
