@@ -27,7 +27,7 @@ from edge.bus import pubsub, sockets
 from edge.bus.keys import Keys, SubscriberKey
 from edge.bus.messages import TOPICS, FaceMessage, HealthMessage, Message, Press
 from edge.bus.pubsub import send_once
-from edge.config import AudioConfig, BusConfig, CameraConfig, Config
+from edge.config import AudioConfig, CameraConfig, Config, GatewayConfig
 
 MINUTES = 60.0
 WARM_UP_S = 300.0
@@ -107,13 +107,15 @@ def prepare() -> tuple[Config, dict[str, SubscriberKey]]:
     key = {name: keys.add(name, "bench") for name in ("everything", "guest", "stopped")}
     public, secret = (part.decode() for part in zmq.curve_keypair())
     key["stranger"] = msgspec.structs.replace(key["guest"], public=public, secret=secret)
-    door = BusConfig(
-        directory=config.bus.directory,
-        bind=f"tcp://0.0.0.0:{PORT}",
+    endpoints = GatewayConfig(
+        local="",
+        remote=f"tcp://0.0.0.0:{PORT}",
         keys=str(keys.directory),
         announce=False,
     )
-    return msgspec.structs.replace(config, bus=door, audio=AudioConfig(source=str(noise))), key
+    return msgspec.structs.replace(
+        config, gateway=endpoints, audio=AudioConfig(source=str(noise))
+    ), key
 
 
 class Visitors:

@@ -16,7 +16,7 @@ readonly opt=/opt/emotion-edge
 readonly settings=/etc/emotion-edge
 readonly shared=/usr/local/lib
 readonly detector=face_detection_yunet_2023mar.onnx
-readonly services=(hub camera face audio fusion)
+readonly services=(hub camera face audio fusion gateway)
 readonly healthy_within_s=300 calm_s=10 most_restarts=3
 readonly needed_mb=1500
 readonly parts=(edge models_tflite pyproject.toml requirements-edge.txt requirements-discovery.txt)

@@ -35,18 +35,10 @@ class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
 
 
 class BusConfig(Section, frozen=True):
-    """Where the processes meet, and the door for other hosts."""
+    """Where the processes of this device meet."""
 
     directory: str = ""
     """Folder of the local sockets; empty = /run/emotion-edge, or the user's runtime folder."""
-    bind: str = "tcp://127.0.0.1:5556"
-    """Read-only endpoint for other programs; empty = none. Beyond this host it is locked."""
-    keys: str = ""
-    """Folder of the keys; empty = /etc/emotion-edge/keys, or a folder of the user's own."""
-    insecure: bool = False
-    """True: `bind` may be open to the network without keys. Anyone there can read along."""
-    announce: bool = True
-    """True: a door that is open to the network is found by DNS-SD (needs zeroconf)."""
 
 
 class GatewayConfig(Section, frozen=True):
@@ -144,10 +136,6 @@ class AudioConfig(Section, frozen=True):
     """Decides whether anybody spoke."""
     duration_s: Annotated[float, msgspec.Meta(ge=0.5, le=10)] = 2.0
     threshold: Fraction = 0.3
-    window: Count = 3
-    """Scores are averaged over at most this many recordings."""
-    window_s: Positive = 30.0
-    """Recordings older than this are not averaged in."""
     button: ButtonConfig = ButtonConfig()
 
 
@@ -193,5 +181,4 @@ class Config(Section, frozen=True):
     @property
     def keys_directory(self) -> Path:
         """The folder of the keys."""
-        keys = self.gateway.keys or self.bus.keys
-        return Path(keys) if keys else keys_directory()
+        return Path(self.gateway.keys) if self.gateway.keys else keys_directory()

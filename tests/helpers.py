@@ -19,6 +19,7 @@ from edge.bus.pubsub import Publisher, Subscriber
 from edge.bus.sockets import connect, make_socket
 from edge.config import Config
 from edge.runtime.loop import Loop
+from edge.services import gateway, hub
 
 ROOT = Path(__file__).resolve().parent.parent
 DATA = Path(os.environ.get("EMOTION_EDGE_DATA", ROOT.parent / "shared" / "data"))
@@ -57,6 +58,15 @@ def running(run: Callable[[Config, Loop], None], config: Config) -> Iterator[Loo
         if errors:
             raise errors[0]
     assert not thread.is_alive(), "the service did not stop"
+
+
+@contextlib.contextmanager
+def with_endpoints(config: Config) -> Iterator[None]:
+    """A hub, and a gateway that passes on what it publishes."""
+    with running(hub.run, config), running(gateway.run, config):
+        with listening(config.endpoint("out"), "health.gateway") as listener:
+            listener.topic("health.gateway")
+        yield
 
 
 class Listener:

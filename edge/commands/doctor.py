@@ -91,10 +91,10 @@ def check_models(config: Config) -> Iterator[Finding]:
 
 def check_detector(config: Config) -> Iterator[Finding]:
     from edge.inference.yunet import YUNET_PATH, YUNET_SHA256
-    from edge.services.face import detector_of
+    from edge.pipeline.face import detector_from_config
 
     try:
-        about = detector_of(config.face.detector).about
+        about = detector_from_config(config.face.detector).about
     except UserError as error:
         yield Finding("broken", "detector", str(error))
         return

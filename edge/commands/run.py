@@ -36,7 +36,7 @@ HEALTHY_S = 10.0
 STOP_S = 3.0
 """From SIGTERM to SIGKILL."""
 STATUS_S = 0.25
-START_ORDER = ("hub", "camera", "face", "display", "audio", "fusion")
+START_ORDER = ("hub", "camera", "face", "display", "audio", "fusion", "gateway")
 PR_SET_PDEATHSIG = 1
 assert set(START_ORDER) == set(SERVICES)
 

@@ -54,10 +54,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
         return max(0.0, (self.now_ns - t_ns) / 1e9)
 
     def _is_fresh(self, topic: str, message: Message | None) -> bool:
-        max_age_s = TOPICS[topic].max_age_s
-        if message is None or max_age_s is None:
-            return message is not None
-        return self.age_s(message.t_ns) <= max_age_s
+        return message is not None and TOPICS[topic].is_current(self.age_s(message.t_ns))
 
     @property
     def faces(self) -> list[FaceResult]:

@@ -11,9 +11,8 @@ import pytest
 
 from edge.bus.keys import read_key
 from edge.config import Config
-from edge.services import hub
 from tests.doors import add_key, emotion, locked, outside
-from tests.helpers import ROOT, publishing, running
+from tests.helpers import ROOT, publishing, with_endpoints
 
 FOLDER = ROOT / "docs" / "subscribers"
 FILES = sorted(FOLDER.iterdir())
@@ -25,7 +24,7 @@ def device(config: Config, request: pytest.FixtureRequest) -> Iterator[tuple[Con
     """A running hub and the subscriber's key, where its door has a lock."""
     config = locked(config) if request.param == "locked" else config
     key = add_key(config, "robot") if request.param == "locked" else None
-    with running(hub.run, config):
+    with with_endpoints(config):
         yield config, key
 
 

@@ -18,8 +18,10 @@ from edge.bus.pubsub import Publisher
 from edge.config import Config
 from edge.devices.camera.source import CameraError
 from edge.devices.microphone.portaudio import MicrophoneError, Stream
-from edge.inference.speech_activity import SpeechActivity
-from edge.inference.speech_emotion import SpeechEmotion
+from edge.devices.soc import Soc
+from edge.inference.face_emotion import FaceEmotion
+from edge.pipeline.face import FaceAnalyzer
+from edge.pipeline.voice import VoiceAnalyzer
 from edge.preview import Previewer
 from edge.runtime.loop import Loop
 from edge.services import audio, camera, face
@@ -164,15 +166,14 @@ def test_a_camera_that_hangs_while_it_is_opened_starves_the_watchdog_later(
 def test_a_microphone_that_hangs_in_its_driver_starves_the_watchdog(
     config: Config, heard: Systemd, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(audio, "OPEN_S", 1.0)
-    monkeypatch.setattr(audio, "IDLE_S", 0.1)
+    monkeypatch.setitem(audio.TIMEOUT_S, "opening", 1.0)
+    monkeypatch.setattr(audio, "IDLE_PERIOD_S", 0.1)
     hanging = Hanging()
-    classifier = SpeechEmotion(Path(config.audio.model))
+    analyzer = VoiceAnalyzer.from_config(config.audio, 1)
 
     def serve(config: Config, loop: Loop) -> None:
         try:
-            activity = SpeechActivity(Path(config.audio.activity_model))
-            audio.serve(config, loop, hanging, activity, classifier)
+            audio.serve(config, loop, hanging, analyzer)
         finally:
             hanging.over.set()
 
@@ -182,9 +183,7 @@ def test_a_microphone_that_hangs_in_its_driver_starves_the_watchdog(
         hanging.over.set()
 
 
-def test_an_inference_that_hangs_starves_the_watchdog(
-    config: Config, heard: Systemd, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_inference_that_hangs_starves_the_watchdog(config: Config, heard: Systemd) -> None:
     over = threading.Event()
     stuck = threading.Event()
 
@@ -196,9 +195,10 @@ def test_an_inference_that_hangs_starves_the_watchdog(
             over.wait()
             return []
 
-    monkeypatch.setattr(face, "detector_of", lambda _: Detector())
+    classifier = FaceEmotion(Path(config.face.model))
+    analyzer = FaceAnalyzer(Detector(), classifier, config.face)
     eye = Camera(config)
-    with running(face.run, config):
+    with running(partial(face.serve, analyzer=analyzer, soc=Soc()), config):
         show_until(stuck.is_set, eye)
         heard.forget()
         assert heard.is_quiet("", STARVED_S)

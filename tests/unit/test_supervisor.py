@@ -1,8 +1,12 @@
+import subprocess
+import sys
+
 import pytest
 
 from edge.commands.run import Child, Supervisor
 from edge.errors import ExitCode
 from edge.runtime.loop import Loop
+from tests.helpers import ROOT
 
 
 def outcome(child: Child) -> tuple[int, list[str]]:
@@ -33,3 +37,13 @@ def test_a_process_that_worked_with_them_before_is_started_again() -> None:
         0,
         [f"camera ended (exit code {ExitCode.BAD_CONFIG}); starting it again"],
     )
+
+
+def test_it_checks_its_settings_without_numpy() -> None:
+    code = (
+        "import sys; from edge.commands import run; from edge.config import Config; "
+        "run.effective(Config(), {'display.screen': 'none'}); "
+        "print({'numpy', 'cv2'} & sys.modules.keys())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert done.stdout == "set()\n", done.stderr
