@@ -33,7 +33,7 @@ from edge.config import Config
 from edge.devices.microphone.portaudio import DeviceMicrophone
 from edge.devices.microphone.sound_file import read_sound
 from edge.pipeline.voice import VoiceAnalyzer
-from tests.null_sink import NullSink, missing, null_sink
+from tests.support.null_sink import NullSink, missing, null_sink
 from training.voice import data as voice_data
 from training.voice.windows import SAMPLES, pressed
 

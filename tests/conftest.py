@@ -1,5 +1,6 @@
-"""What the tests share: a configuration of its own for each, and a hub to meet at."""
+"""What all tests share: their lanes, a home of their own, a configuration for each, and a hub."""
 
+import os
 import shutil
 import signal
 import tempfile
@@ -10,10 +11,42 @@ import pytest
 
 from edge.config import BusConfig, Config, GatewayConfig
 from edge.services import hub
-from tests.helpers import free_port, running, with_endpoints
+from tests.support.harness import DATA, free_port, running, with_endpoints
 
 # A shell has Ctrl-C ignored by what it runs in the background, and by all that this starts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+SLOW = ("robustness", "system")
+"""Folders whose tests start the whole product, or push it for seconds."""
+SKIP_ROOT = pytest.mark.skip(reason="needs root")
+SKIP_DATA = pytest.mark.skip(reason=f"no data at {DATA} (EMOTION_EDGE_DATA names the folder)")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put tests into lanes, and leave out those that this machine cannot run."""
+    for item in items:
+        if item.path.parent.name in SLOW:
+            item.add_marker("slow")
+        if item.get_closest_marker("root") and os.geteuid() != 0:
+            item.add_marker(SKIP_ROOT)
+        if item.get_closest_marker("data") and not DATA.is_dir():
+            item.add_marker(SKIP_DATA)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def home() -> Iterator[Path]:
+    """A home that is empty: the user's own keys and settings change no test, and no test them."""
+    with (
+        tempfile.TemporaryDirectory(prefix="ee-home-") as name,
+        pytest.MonkeyPatch.context() as env,
+    ):
+        home = Path(name)
+        env.setenv("HOME", name)
+        for variable in ("CONFIG", "CACHE", "DATA", "STATE"):
+            env.setenv(f"XDG_{variable}_HOME", str(home / variable.lower()))
+        env.setenv("XDG_RUNTIME_DIR", str(home / "run"))
+        (home / "run").mkdir(mode=0o700)
+        yield home
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ import numpy as np
 
 from edge.bus.messages import SERVICES, AudioMessage, FaceMessage, RecordingMessage
 from edge.overlay.bars import COLOURS
-from tests.pi.ear import Ear
+from tests.pi.listener import Ear
 from tests.pi.machine import Pi
 from tests.pi.product import RELEASE, SETTINGS, TOOLS, Product, unit
 

@@ -1,114 +1,55 @@
 """The audio process on a real bus, with a sound file or a broken thing as microphone."""
 
-import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
-import gpiozero
-import msgspec
 import numpy as np
 import pytest
-import soundfile
 from gpiozero.pins.mock import MockFactory
 
 from edge.bus.messages import (
     VOICE_LABELS,
-    AudioMessage,
     HealthMessage,
     Message,
-    Press,
     RecordingMessage,
-    Trigger,
 )
-from edge.bus.pubsub import Publisher, unpack
+from edge.bus.pubsub import unpack
 from edge.config import ButtonConfig, Config
 from edge.devices.microphone.portaudio import Microphone, MicrophoneError, Stream
 from edge.pipeline.voice import VoiceAnalyzer
 from edge.runtime.loop import Loop
 from edge.services import audio
 from edge.types import Signal
-from tests.helpers import (
+from tests.support.audio import (
+    LED_PIN,
+    PIN,
+    RATE_HZ,
+    SHORT_S,
+    health,
+    phase,
+    press,
+    result,
+    service,
+    silence,
+    with_audio,
+)
+from tests.support.harness import (
     DATA,
     PATIENCE_S,
     Listener,
     emotion_edge,
-    listening,
-    needs_data,
-    publishing,
-    running,
     write_config,
 )
 
-RATE_HZ = 16_000
-SHORT_S = 0.5
-"""The shortest recording that the settings allow."""
-PIN, LED_PIN = 17, 27
 CLIP = DATA / "ravdess_16k" / "Actor_01" / "03-01-05-02-01-01-01.flac"
-
-
-def silence(path: Path, seconds: float = 1.0) -> Path:
-    soundfile.write(path, np.zeros(round(seconds * RATE_HZ)), RATE_HZ)
-    return path
-
-
-def with_audio(config: Config, **changes: object) -> Config:
-    return msgspec.structs.replace(config, audio=msgspec.structs.replace(config.audio, **changes))
-
-
-@pytest.fixture
-def quick(with_hub: Config, directory: Path) -> Config:
-    """Recordings of half a second of silence."""
-    source = str(silence(directory / "silence.wav"))
-    return with_audio(with_hub, source=source, duration_s=SHORT_S)
 
 
 @pytest.fixture(scope="module")
 def analyzer() -> VoiceAnalyzer:
     return VoiceAnalyzer.from_config(Config().audio, 1)
-
-
-@pytest.fixture
-def pins() -> Iterator[MockFactory]:
-    before = gpiozero.Device.pin_factory
-    gpiozero.Device.pin_factory = MockFactory()
-    yield gpiozero.Device.pin_factory
-    gpiozero.Device.pin_factory.reset()
-    gpiozero.Device.pin_factory = before
-
-
-@contextlib.contextmanager
-def service(
-    config: Config, run: Callable[[Config, Loop], None] = audio.run
-) -> Iterator[tuple[Listener, Publisher]]:
-    """The service at work, ears for all it says, and a voice for presses."""
-    with (
-        listening(config.endpoint("out"), "recording", "audio", "health.audio") as listener,
-        running(run, config),
-        publishing(config) as publisher,
-    ):
-        listener.topic("health.audio")
-        yield listener, publisher
-
-
-def press(publisher: Publisher, trigger: Trigger = "key") -> None:
-    publisher.publish("press", Press(t_ns=time.monotonic_ns(), time=time.time(), trigger=trigger))
-
-
-def phase(name: str) -> Callable[[str, Message], bool]:
-    return lambda _, message: isinstance(message, RecordingMessage) and message.phase == name
-
-
-def health(state: str) -> Callable[[str, Message], bool]:
-    return lambda _, message: isinstance(message, HealthMessage) and message.state == state
-
-
-def result(listener: Listener) -> AudioMessage:
-    message = listener.topic("audio")
-    assert isinstance(message, AudioMessage)
-    return message
 
 
 class OnlyMicrophone:
@@ -136,7 +77,7 @@ def serving(microphone: Microphone, analyzer: VoiceAnalyzer) -> Callable[[Config
 # From a press to a message
 
 
-@needs_data
+@pytest.mark.data
 def test_a_press_with_speech_gives_an_emotion(with_hub: Config) -> None:
     with service(with_audio(with_hub, source=str(CLIP))) as (listener, publisher):
         press(publisher, "command")
@@ -153,7 +94,7 @@ def test_a_press_with_speech_gives_an_emotion(with_hub: Config) -> None:
         assert heard.age_ms < 1_000
 
 
-@needs_data
+@pytest.mark.data
 def test_a_score_below_the_threshold_is_uncertain(with_hub: Config) -> None:
     with service(with_audio(with_hub, source=str(CLIP), threshold=1.0)) as (listener, publisher):
         press(publisher)
@@ -383,7 +324,7 @@ def test_a_sound_file_that_is_missing_ends_the_process_with_one_line_and_78(
     assert errors.strip() == "emotion-edge audio: missing.wav: no such sound file; check the path"
 
 
-@needs_data
+@pytest.mark.data
 def test_the_result_comes_at_most_150_ms_after_the_recording(with_hub: Config) -> None:
     config = with_audio(with_hub, source=str(CLIP), duration_s=1.5)
     with service(config) as (listener, publisher):

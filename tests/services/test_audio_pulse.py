@@ -17,7 +17,7 @@ import soundfile
 from edge.bus.messages import AudioMessage, HealthMessage, Message, Press, RecordingMessage
 from edge.bus.pubsub import Publisher
 from edge.config import Config
-from tests.helpers import (
+from tests.support.harness import (
     DATA,
     PATIENCE_S,
     Listener,
@@ -26,7 +26,7 @@ from tests.helpers import (
     publishing,
     write_config,
 )
-from tests.null_sink import NullSink, missing, null_sink
+from tests.support.null_sink import NullSink, missing, null_sink
 
 pytestmark = pytest.mark.skipif(bool(missing()), reason=missing())
 

@@ -25,7 +25,7 @@ from edge.runtime.loop import Loop
 from edge.services import camera
 from edge.services.camera import CameraService
 from edge.services.health import Health
-from tests.helpers import PATIENCE_S, emotion_edge, listening, running, write_config
+from tests.support.harness import PATIENCE_S, emotion_edge, listening, running, write_config
 
 Image = np.ndarray
 

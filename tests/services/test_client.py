@@ -15,8 +15,8 @@ from edge.bus.messages import Emotion, HealthMessage, Message
 from edge.bus.sockets import BusError
 from edge.client import SilentError, StaleError, Subscription, subscribe, subscribe_async
 from edge.config import BusConfig, Config
-from tests.doors import add_key, emotion, locked, next_heard, outside
-from tests.helpers import PATIENCE_S, ROOT, free_port, publishing, with_endpoints
+from tests.support.harness import PATIENCE_S, ROOT, free_port, publishing, with_endpoints
+from tests.support.remote import add_key, emotion, locked, next_heard, outside
 
 ONLY = {"numpy", "cv2", "scipy", "soundfile", "PIL", "gpiozero", "pyaudio", "zeroconf"}
 
@@ -175,7 +175,7 @@ def test_a_subscriber_needs_pyzmq_and_msgspec_only() -> None:
 def test_watch_needs_nothing_that_only_unix_has(with_gateway: Config) -> None:
     """Windows has no fcntl, no resource, no os.getuid and no AF_UNIX."""
     code = f"""
-import os, socket, sys
+import asyncio, os, socket, sys  # asyncio looks for what only Unix has when it is imported
 for name in ("fcntl", "resource", "pwd", "grp", "termios", "numpy", "cv2", "zeroconf"):
     sys.modules[name] = None
 del os.getuid, os.geteuid, os.sysconf, socket.AF_UNIX

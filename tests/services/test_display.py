@@ -24,7 +24,14 @@ from edge.overlay.bars import COLOURS
 from edge.services import display
 from edge.services.display import TOPICS, Display
 from edge.services.health import Health
-from tests.helpers import PATIENCE_S, emotion_edge, listening, publishing, running, write_config
+from tests.support.harness import (
+    PATIENCE_S,
+    emotion_edge,
+    listening,
+    publishing,
+    running,
+    write_config,
+)
 
 S = 1_000_000_000
 FOREVER_NS = 3600 * S

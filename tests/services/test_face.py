@@ -3,44 +3,20 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-import cv2
 import msgspec
 import numpy as np
 import pytest
 
-from edge.bus.frames import Frame, FramePublisher
 from edge.bus.messages import FACE_LABELS, FaceMessage, HealthMessage
 from edge.config import Config, DetectorConfig
 from edge.devices.soc import Soc
 from edge.errors import UserError
 from edge.pipeline.face import FaceAnalyzer, intersects
+from edge.policy import thermal
 from edge.services import face
-from tests.helpers import ROOT, Listener, listening, running
-from tests.sysfs import add_zone
-
-PORTRAIT = ROOT / "edge" / "assets" / "astronaut.jpg"
-
-
-def picture(width: int = 640, height: int = 480) -> np.ndarray:
-    """One real face on grey."""
-    portrait = cv2.imread(str(PORTRAIT))
-    side = min(width, height)
-    image = np.full((height, width, 3), 128, np.uint8)
-    image[:side, :side] = cv2.resize(portrait, (side, side), interpolation=cv2.INTER_AREA)
-    return image
-
-
-class Camera:
-    """Sends pictures as the camera process does."""
-
-    def __init__(self, config: Config) -> None:
-        self.publisher = FramePublisher(config.endpoint("frames"))
-        self.seq = 0
-
-    def show(self, image: np.ndarray) -> int:
-        self.publisher.publish(Frame(self.seq, time.monotonic_ns(), time.time(), image))
-        self.seq += 1
-        return self.seq - 1
+from tests.support.camera import Camera, picture
+from tests.support.harness import Listener, listening, running
+from tests.support.sysfs import add_zone
 
 
 @pytest.fixture
@@ -191,7 +167,7 @@ def test_a_hot_board_gets_fewer_faces_says_so_and_comes_back(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("edge.policy.thermal.CALM_S", 0.0)
+    monkeypatch.setattr(thermal, "CALM_S", 0.0)
     add_zone(tmp_path, 0, "cpu-thermal", 79.0)
 
     def says(**wanted: object) -> HealthMessage:

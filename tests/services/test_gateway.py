@@ -20,7 +20,16 @@ from edge.client import RefusedError, Subscription
 from edge.config import Config, GatewayConfig, is_local
 from edge.errors import ConfigError
 from edge.services import gateway, hub
-from tests.doors import (
+from tests.support.harness import (
+    Listener,
+    free_port,
+    listening,
+    publishing,
+    running,
+    wait_for,
+    with_endpoints,
+)
+from tests.support.remote import (
     UNHEARD_S,
     add_key,
     emotion,
@@ -30,15 +39,6 @@ from tests.doors import (
     outside,
     parts_within,
     stranger,
-)
-from tests.helpers import (
-    Listener,
-    free_port,
-    listening,
-    publishing,
-    running,
-    wait_for,
-    with_endpoints,
 )
 
 
@@ -375,7 +375,7 @@ def test_secrets_are_closed_to_other_users(door: Config) -> None:
     assert stat.S_IMODE(door.directory.stat().st_mode) & 0o007 == 0
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root makes keys for another user")
+@pytest.mark.root
 def test_keys_that_root_adds_belong_to_the_folders_owner(tmp_path: Path) -> None:
     keys = Keys(tmp_path)
     os.chown(tmp_path, 1234, 1234)

@@ -8,7 +8,7 @@ from edge.bus import messages
 from edge.bus.messages import TOPICS, Emotion, FaceMessage, HealthMessage, Message, Press
 from edge.config import Config
 from edge.services import hub
-from tests.helpers import Listener, listening, publishing, running
+from tests.support.harness import Listener, listening, publishing, running
 
 
 def emotion(label: str = "happy") -> Emotion:

@@ -5,7 +5,7 @@ import numpy as np
 from edge.bus.messages import Preview
 from edge.config import Config
 from edge.services import camera
-from tests.helpers import listening, running
+from tests.support.harness import listening, running
 
 
 def on_the_demo(config: Config, preview_hz: float) -> Config:

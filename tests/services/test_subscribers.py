@@ -11,8 +11,8 @@ import pytest
 
 from edge.bus.keys import read_key
 from edge.config import Config
-from tests.doors import add_key, emotion, locked, outside
-from tests.helpers import ROOT, publishing, with_endpoints
+from tests.support.harness import ROOT, publishing, with_endpoints
+from tests.support.remote import add_key, emotion, locked, outside
 
 FOLDER = ROOT / "docs" / "subscribers"
 FILES = sorted(FOLDER.iterdir())

@@ -27,9 +27,9 @@ from edge.runtime.loop import Loop
 from edge.services import audio, camera, face
 from edge.services.camera import CameraService
 from edge.services.health import Health
-from tests.helpers import PATIENCE_S, emotion_edge, running, write_config
-from tests.services.test_face import Camera, picture
-from tests.systemd import WATCHDOG_S, Systemd
+from tests.support.camera import Camera, picture
+from tests.support.harness import PATIENCE_S, emotion_edge, running, write_config
+from tests.support.systemd import WATCHDOG_S, Systemd
 
 STARVED_S = 3 * WATCHDOG_S
 DEGRADED = {

@@ -3,7 +3,7 @@ from collections.abc import Iterator
 import pytest
 
 from edge.config import Config
-from tests.system.product import Product, product, until_all_speak
+from tests.support.product import Product, product, until_all_speak
 
 
 @pytest.fixture

@@ -17,8 +17,8 @@ from PIL import Image
 from edge.bus.messages import FACE_LABELS, SERVICES
 from edge.commands import doctor
 from edge.config import Config
-from tests.helpers import DATA, ROOT, emotion_edge, needs_data
-from tests.system.product import Product
+from tests.support.harness import DATA, ROOT, emotion_edge
+from tests.support.product import Product
 
 PORTRAIT = ROOT / "edge" / "assets" / "astronaut.jpg"
 
@@ -140,7 +140,7 @@ def test_silence_has_no_emotion(tmp_path: Path) -> None:
     assert [window["start_s"] for window in result["windows"]] == [0.0, 2.0, 4.0]
 
 
-@needs_data
+@pytest.mark.data
 def test_a_spoken_clip_has_an_emotion() -> None:
     clip = sorted((DATA / "ravdess_16k" / "Actor_17").glob("*.flac"))[30]
     code, out, _ = output("classify", clip, "--json")

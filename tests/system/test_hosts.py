@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from edge import config as settings
-from tests.helpers import PATIENCE_S, ROOT
-from tests.hosts import Host, ip, needs_hosts, two_hosts
-from tests.robustness.sizes import CUT_S, measured
+from edge import paths
+from tests.support.harness import PATIENCE_S, ROOT
+from tests.support.hosts import Host, ip, needs_hosts, two_hosts
+from tests.support.sizes import CUT_S, measured
 
-pytestmark = needs_hosts
+pytestmark = [pytest.mark.root, needs_hosts]
 CONFIG = """
 device = "kitchen"
 [bus]
@@ -56,7 +56,7 @@ def readme_commands() -> list[tuple[str, str]]:
     return [(c.strip(), w) for c, _, w in (line.partition("#") for line in block.splitlines())]
 
 
-@pytest.mark.skipif(settings.SYSTEM_KEYS.exists(), reason="this machine's own keys are not touched")
+@pytest.mark.skipif(paths.SYSTEM_KEYS.exists(), reason="this machine's own keys are not touched")
 def test_the_readmes_three_commands_work_as_written(hosts: tuple[Host, Host]) -> None:
     device, laptop = hosts
     commands = readme_commands()

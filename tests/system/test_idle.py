@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from edge.bus.messages import SERVICES
-from tests.system.product import Product
+from tests.support.product import Product
 
 SETTLED, SECONDS = 3, 5
 """One health of the hub comes a second."""

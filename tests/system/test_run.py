@@ -12,8 +12,8 @@ import pytest
 
 from edge.bus.messages import SERVICES, FaceMessage, HealthMessage, Message
 from edge.config import Config
-from tests.helpers import PATIENCE_S, emotion_edge, listening, wait_for, write_config
-from tests.system.product import Product, is_alive, product, until_all_speak
+from tests.support.harness import PATIENCE_S, emotion_edge, listening, wait_for, write_config
+from tests.support.product import Product, is_alive, product, until_all_speak
 
 
 def test_ctrl_c_ends_everything_with_exit_code_0(running: Product) -> None:

@@ -22,9 +22,9 @@ from edge.bus.pubsub import send_once
 from edge.bus.schema import SHIPPED
 from edge.config import Config
 from edge.services import hub
-from tests.doors import forged_key, locked, outside
-from tests.helpers import PATIENCE_S, emotion_edge, listening, running
-from tests.system.product import product, until_all_speak
+from tests.support.harness import PATIENCE_S, emotion_edge, listening, running
+from tests.support.product import product, until_all_speak
+from tests.support.remote import forged_key, locked, outside
 
 
 @pytest.fixture

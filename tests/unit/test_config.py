@@ -9,7 +9,7 @@ from edge.config import CameraConfig, Config
 from edge.config_file import KEYS, MOVED, flatten, load, replace_moved, with_overrides
 from edge.errors import ConfigError
 from edge.paths import MODELS
-from tests.helpers import ROOT
+from tests.support.harness import ROOT
 
 EXAMPLE = ROOT / "deploy" / "config.example.toml"
 
