@@ -1,4 +1,4 @@
-"""What is measured, one function a row of the table (docs/benchmarks.md)."""
+"""What is measured, one function a row of the table (docs/reports/benchmarks.md)."""
 
 import json
 import os

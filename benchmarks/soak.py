@@ -246,7 +246,7 @@ def _write(report: Path | None, table: list[str]) -> None:
         return
     about = machine()
     report.write_text(
-        "# Soak\n\nMade by `nice python -m benchmarks.soak 60 docs/soak.md`: "
+        "# Soak\n\nMade by `nice python -m benchmarks.soak 60 docs/reports/soak.md`: "
         f"{(__doc__ or '').partition(chr(10))[2].strip()}\n\n"
         f"Machine: {about['cpu']}, {about['cores']} cores, {about['system']}, "
         f"Python {about['python']}; shared with others.\n\n" + "\n".join(table) + "\n"

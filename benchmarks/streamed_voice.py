@@ -191,7 +191,7 @@ def measure(data: Path) -> int:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, default=Path("../shared/data/ravdess_16k"))
+    parser.add_argument("--data", type=Path, default=Path("training/data/ravdess_16k"))
     data = parser.parse_args().data
     lacking = missing() or ("" if data.exists() else f"{data}: no such data")
     if lacking:

@@ -1,6 +1,6 @@
 """What strangers and stopped subscribers can do to the hub: nothing that its own processes notice.
 
-The sizes are in tests/support/sizes.py; with EMOTION_EDGE_FULL=1 they are those of docs/soak.md.
+The sizes are in tests/support/sizes.py; EMOTION_EDGE_FULL=1 takes the full ones.
 """
 
 import contextlib

@@ -205,8 +205,8 @@ def test_the_readmes_client_receives_with_a_key(config: Config) -> None:
     config = locked(config)
     key = add_key(config, "laptop")
     code = (ROOT / "README.md").read_text().partition("```py\n")[2].partition("```")[0]
-    assert "tcp://kitchen.local:5556" in code and '"laptop.key"' in code
-    code = code.replace("tcp://kitchen.local:5556", outside(config)).replace("laptop.key", str(key))
+    assert "tcp://kitchen.local:5557" in code and '"laptop.key"' in code
+    code = code.replace("tcp://kitchen.local:5557", outside(config)).replace("laptop.key", str(key))
     with (
         with_endpoints(config),
         subprocess.Popen(
