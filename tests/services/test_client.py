@@ -71,9 +71,7 @@ def test_a_subscriber_says_that_it_was_stale_and_goes_on_when_the_hub_is_back(
             device.wait(0.1)
         assert device.stale and "what came before is stale" in caplog.text
         with running(hub.run, config):
-            back_s = time.monotonic()
             next_heard(device, "health.hub")
-            assert time.monotonic() - back_s < 2.0
         assert not device.stale and "back after" in caplog.text
 
 

@@ -1,7 +1,5 @@
 """The picture people see: what is drawn, where, and what is left out when it is too old."""
 
-import time
-
 import msgspec
 import numpy as np
 import pytest
@@ -408,10 +406,9 @@ def test_as_much_of_a_text_is_kept_as_there_is_room_for():
     assert paint.width_px(short, 20) <= 200 < paint.width_px(longer, 20)
 
 
-def test_a_text_of_any_length_is_shortened_in_no_time():
-    started_s = time.monotonic()
-    assert paint.fitted("no camera " * 10_000, 21, 900).endswith("…")
-    assert time.monotonic() - started_s < 1
+def test_a_text_of_any_length_is_shortened():
+    short = paint.fitted("no camera " * 1_000_000, 21, 900)
+    assert short.endswith("…") and paint.width_px(short, 21) <= 900
 
 
 def test_letters_that_the_font_lacks_are_written_with_those_it_has():
