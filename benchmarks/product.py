@@ -14,7 +14,7 @@ import msgspec
 
 from edge.bus.messages import SERVICES, Message
 from edge.bus.pubsub import Subscriber
-from edge.config import BusConfig, Config
+from edge.config import BusConfig, Config, GatewayConfig
 
 START_S = 60.0
 DISPLAY = ":97"
@@ -52,9 +52,10 @@ class Product:
 
 
 def settings(**tables: object) -> Config:
-    """The defaults on the demo, in a new folder, with no door."""
-    bus = BusConfig(directory=tempfile.mkdtemp(prefix="ee-bench-"), bind="")
-    return msgspec.structs.replace(Config(device="bench", bus=bus), **tables)
+    """The defaults on the demo, in a new folder, with no endpoint for others."""
+    bus = BusConfig(directory=tempfile.mkdtemp(prefix="ee-bench-"))
+    config = Config(device="bench", bus=bus, gateway=GatewayConfig(local=""))
+    return msgspec.structs.replace(config, **tables)
 
 
 @contextlib.contextmanager
@@ -75,16 +76,19 @@ def running(config: Config, *arguments: str) -> Iterator[Product]:
 
 
 @contextlib.contextmanager
-def a_hub(config: Config) -> Iterator[None]:
-    """The hub alone, as a process."""
+def hub_and_gateway(config: Config) -> Iterator[None]:
+    """These two alone, as processes."""
     file = config.directory / "config.json"
     file.write_bytes(msgspec.json.encode(config))
-    process = subprocess.Popen([sys.executable, "-m", "edge", "hub", "--config", str(file)])
+    command = [sys.executable, "-m", "edge"]
+    names = ("hub", "gateway")
+    processes = [subprocess.Popen([*command, name, "--config", str(file)]) for name in names]
     try:
         yield
     finally:
-        process.terminate()
-        process.wait()
+        for process in processes:
+            process.terminate()
+            process.wait()
         shutil.rmtree(config.directory, ignore_errors=True)
 
 

@@ -27,7 +27,7 @@ from edge.bus import pubsub, sockets
 from edge.bus.keys import Keys, SubscriberKey
 from edge.bus.messages import TOPICS, FaceMessage, HealthMessage, Message, Press
 from edge.bus.pubsub import send_once
-from edge.config import AudioConfig, BusConfig, CameraConfig, Config
+from edge.config import AudioConfig, CameraConfig, Config, GatewayConfig
 
 MINUTES = 60.0
 WARM_UP_S = 300.0
@@ -107,13 +107,15 @@ def prepare() -> tuple[Config, dict[str, SubscriberKey]]:
     key = {name: keys.add(name, "bench") for name in ("everything", "guest", "stopped")}
     public, secret = (part.decode() for part in zmq.curve_keypair())
     key["stranger"] = msgspec.structs.replace(key["guest"], public=public, secret=secret)
-    door = BusConfig(
-        directory=config.bus.directory,
-        bind=f"tcp://0.0.0.0:{PORT}",
+    endpoints = GatewayConfig(
+        local="",
+        remote=f"tcp://0.0.0.0:{PORT}",
         keys=str(keys.directory),
         announce=False,
     )
-    return msgspec.structs.replace(config, bus=door, audio=AudioConfig(source=str(noise))), key
+    return msgspec.structs.replace(
+        config, gateway=endpoints, audio=AudioConfig(source=str(noise))
+    ), key
 
 
 class Visitors:
@@ -244,7 +246,7 @@ def _write(report: Path | None, table: list[str]) -> None:
         return
     about = machine()
     report.write_text(
-        "# Soak\n\nMade by `nice python -m benchmarks.soak 60 docs/soak.md`: "
+        "# Soak\n\nMade by `nice python -m benchmarks.soak 60 docs/reports/soak.md`: "
         f"{(__doc__ or '').partition(chr(10))[2].strip()}\n\n"
         f"Machine: {about['cpu']}, {about['cores']} cores, {about['system']}, "
         f"Python {about['python']}; shared with others.\n\n" + "\n".join(table) + "\n"

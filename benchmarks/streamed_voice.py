@@ -22,12 +22,11 @@ import threading
 import time
 from pathlib import Path
 
-import msgspec
 import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from benchmarks.product import Product, a_hub, settings
+from benchmarks.product import Product, hub_and_gateway, settings
 from edge.bus.messages import AudioMessage, HealthMessage, Message, Press, RecordingMessage
 from edge.bus.pubsub import Publisher
 from edge.commands.classify import Files, SoundResult
@@ -176,9 +175,8 @@ def compare(bench: Bench, config: Config, windows: list[Signal], folder: Path) -
 
 def measure(data: Path) -> int:
     config = settings()
-    config = msgspec.structs.replace(config, audio=msgspec.structs.replace(config.audio, window=1))
     windows = clips(data)
-    with null_sink() as sink, a_hub(config), tempfile.TemporaryDirectory() as folder:
+    with null_sink() as sink, hub_and_gateway(config), tempfile.TemporaryDirectory() as folder:
         os.environ.update(sink.environment)
         command = [sys.executable, "-m", "edge", "audio", "--config"]
         command.append(str(config.directory / "config.json"))
@@ -198,7 +196,7 @@ def measure(data: Path) -> int:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, default=Path("../shared/data/ravdess_16k"))
+    parser.add_argument("--data", type=Path, default=Path("training/data/ravdess_16k"))
     data = parser.parse_args().data
     lacking = missing() or ("" if data.exists() else f"{data}: no such data")
     if lacking:

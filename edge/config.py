@@ -1,18 +1,13 @@
-"""The settings: frozen structs read from TOML, every default with its unit.
+"""The settings: frozen structs, every default with its unit. edge.config_file reads them."""
 
-This room knows no process, socket or device. An unknown key or a wrong type is an error
-that names the file and the key.
-"""
-
+import ipaddress
 import socket
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
 
-from edge.errors import ConfigError
-from edge.paths import MODELS, SYSTEM_CONFIG, keys_directory, runtime_directory
+from edge.paths import MODELS, keys_directory, runtime_directory
 
 Positive = Annotated[float, msgspec.Meta(gt=0, le=3600)]
 NotNegative = Annotated[float, msgspec.Meta(ge=0, le=3600)]
@@ -23,23 +18,46 @@ Pin = Annotated[int, msgspec.Meta(ge=0, le=27)]
 Line = Annotated[int, msgspec.Meta(ge=0, le=1023)]
 
 
+def is_local(endpoint: str) -> bool:
+    """Whether only programs of this host can reach `endpoint`."""
+    scheme, _, address = endpoint.partition("://")
+    host = address.rpartition(":")[0].strip("[]")
+    if scheme == "ipc" or host in ("lo", "localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
 class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A table of the configuration file."""
 
 
 class BusConfig(Section, frozen=True):
-    """Where the processes meet, and the door for other hosts."""
+    """Where the processes of this device meet."""
 
     directory: str = ""
     """Folder of the local sockets; empty = /run/emotion-edge, or the user's runtime folder."""
-    bind: str = "tcp://127.0.0.1:5556"
-    """Read-only endpoint for other programs; empty = none. Beyond this host it is locked."""
+
+
+class GatewayConfig(Section, frozen=True):
+    """What other programs and other hosts may subscribe to; nothing comes in there."""
+
+    local: str = "tcp://127.0.0.1:5556"
+    """Plain endpoint for programs of this host; empty = none."""
+    remote: str = ""
+    """Encrypted endpoint for other hosts, such as "tcp://*:5557"; empty = none."""
     keys: str = ""
     """Folder of the keys; empty = /etc/emotion-edge/keys, or a folder of the user's own."""
     insecure: bool = False
-    """True: `bind` may be open to the network without keys. Anyone there can read along."""
+    """True: `remote` is open to the network without keys. Anyone there can read along."""
     announce: bool = True
-    """True: a door that is open to the network is found by DNS-SD (needs zeroconf)."""
+    """True: other hosts find `remote` by DNS-SD (needs zeroconf)."""
+
+    def __post_init__(self) -> None:
+        if self.local and not is_local(self.local):
+            raise ValueError(f"local = {self.local!r} is not an address of this host; set remote")
 
 
 class CameraConfig(Section, frozen=True):
@@ -66,6 +84,7 @@ class DetectorConfig(Section, frozen=True):
 
 class FaceConfig(Section, frozen=True):
     model: str = str(MODELS / "face_emotion.tflite")
+    """A path, or the name of a file in models_tflite; its card (.json) lies beside it."""
     threshold: Fraction = 0.4
     """A face whose best score is below this is `uncertain`."""
     window_s: Positive = 0.5
@@ -114,13 +133,9 @@ class AudioConfig(Section, frozen=True):
     """auto, a device name or index, or a sound file."""
     model: str = str(MODELS / "voice_emotion.tflite")
     activity_model: str = str(MODELS / "speech_activity.tflite")
-    """Says whether anybody spoke."""
+    """Decides whether anybody spoke."""
     duration_s: Annotated[float, msgspec.Meta(ge=0.5, le=10)] = 2.0
     threshold: Fraction = 0.3
-    window: Count = 3
-    """Scores are averaged over at most this many recordings."""
-    window_s: Positive = 30.0
-    """Recordings older than this are not averaged in."""
     button: ButtonConfig = ButtonConfig()
 
 
@@ -143,6 +158,7 @@ class Config(Section, frozen=True):
     threads: Count = 1
     """Threads of each model's interpreter."""
     bus: BusConfig = BusConfig()
+    gateway: GatewayConfig = GatewayConfig()
     camera: CameraConfig = CameraConfig()
     face: FaceConfig = FaceConfig()
     audio: AudioConfig = AudioConfig()
@@ -165,39 +181,4 @@ class Config(Section, frozen=True):
     @property
     def keys_directory(self) -> Path:
         """The folder of the keys."""
-        return Path(self.bus.keys) if self.bus.keys else keys_directory()
-
-
-def load(path: Path | None = None) -> Config:
-    """Read the settings.
-
-    `path`: a .toml (or .json) file; None = /etc/emotion-edge/config.toml if it is there,
-    else the defaults. Raises ConfigError with one line that names the file and the key.
-    """
-    if path is None:
-        if not SYSTEM_CONFIG.exists():
-            return Config()
-        path = SYSTEM_CONFIG
-    if path.exists() and not path.is_file():
-        raise ConfigError(f"{path}: not a file")
-    decode = msgspec.json.decode if path.suffix == ".json" else msgspec.toml.decode
-    try:
-        return decode(path.read_bytes(), type=Config)
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}") from error
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ConfigError(f"{path}: {_in_words(str(error))}") from error
-
-
-def _in_words(error: str) -> str:
-    """msgspec's message with the key's path as it stands in the file (`$.camera` -> [camera])."""
-    text, found, where = error.partition(" - at `$.")
-    return f"{text[:1].lower()}{text[1:]}, at {where.rstrip('`')}" if found else text
-
-
-def with_overrides(config: Config, overrides: Sequence[tuple[str, str, str]]) -> Config:
-    """A copy with (section, key, value) triples put in, as the command line gives them."""
-    for section, key, value in overrides:
-        table = msgspec.structs.replace(getattr(config, section), **{key: value})
-        config = msgspec.structs.replace(config, **{section: table})
-    return config
+        return Path(self.gateway.keys) if self.gateway.keys else keys_directory()

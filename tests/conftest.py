@@ -9,12 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from edge.config import BusConfig, Config
+from edge.config import BusConfig, Config, GatewayConfig
+from edge.devices import configure_opencv
 from edge.services import hub
-from tests.support.harness import DATA, free_port, running
+from tests.support.harness import DATA, free_port, running, with_endpoints
 
 # A shell has Ctrl-C ignored by what it runs in the background, and by all that this starts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+configure_opencv()
 
 SLOW = ("robustness", "system")
 """Folders whose tests start the whole product, or push it for seconds."""
@@ -59,12 +61,19 @@ def directory() -> Iterator[Path]:
 
 @pytest.fixture
 def config(directory: Path) -> Config:
-    bus = BusConfig(directory=str(directory), bind=f"tcp://127.0.0.1:{free_port()}")
-    return Config(device="test", bus=bus)
+    endpoints = GatewayConfig(local=f"tcp://127.0.0.1:{free_port()}")
+    return Config(device="test", bus=BusConfig(directory=str(directory)), gateway=endpoints)
 
 
 @pytest.fixture
 def with_hub(config: Config) -> Iterator[Config]:
     """The configuration, with a real hub running on it."""
     with running(hub.run, config):
+        yield config
+
+
+@pytest.fixture
+def with_gateway(config: Config) -> Iterator[Config]:
+    """The configuration, with a real hub and a real gateway running on it."""
+    with with_endpoints(config):
         yield config

@@ -91,7 +91,7 @@ class FrameSubscriber:
             frame = unpack_frame(part.buffer)
         except BadMessageError as error:
             if not self.bad:
-                log.warning("ignored a frame that is not ours: %s (more are only counted)", error)
+                log.warning("ignored a bad frame: %s (more are only counted)", error)
             self.bad += 1
             return None
         self._count_missed(frame.seq)

@@ -3,13 +3,11 @@
 import mimetypes
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
 import msgspec
-import numpy as np
-from numpy.typing import NDArray
 from tqdm import tqdm
 
 from edge.bus.messages import FaceResult, LabelScores
@@ -18,18 +16,11 @@ from edge.devices.camera.image_file import read_image
 from edge.devices.microphone.sound_file import read_sound, resample
 from edge.errors import UserError
 from edge.inference.card import ModelError
-from edge.inference.face_detection import Detector
-from edge.inference.speech_activity import SpeechActivity
-from edge.inference.speech_emotion import SpeechEmotion
 from edge.paths import is_file, is_folder
-from edge.policy.decision import decide, rounded
-from edge.services.audio import SPEECH_RATE_HZ
-from edge.services.face import FaceAnalyzer, detector_of
-from edge.types import Signal
+from edge.pipeline.face import FaceAnalyzer
+from edge.pipeline.voice import RATE_HZ, VoiceAnalyzer, windows
 
 OK, USAGE = 0, 2
-SHORTEST_S = 0.5
-"""A rest at the end of a sound shorter than this is no window of its own."""
 MANY = 10
 """From so many files on, a progress bar."""
 
@@ -68,20 +59,12 @@ class Files:
         self._config = config
 
     @cached_property
-    def _detector(self) -> Detector:
-        return detector_of(self._config.face.detector)
-
-    @cached_property
     def _faces(self) -> FaceAnalyzer:
-        return FaceAnalyzer(self._config.face, self._config.threads)
+        return FaceAnalyzer.from_config(self._config.face, self._config.threads)
 
     @cached_property
-    def _speech(self) -> SpeechEmotion:
-        return SpeechEmotion(Path(self._config.audio.model), self._config.threads)
-
-    @cached_property
-    def _activity(self) -> SpeechActivity:
-        return SpeechActivity(Path(self._config.audio.activity_model), self._config.threads)
+    def _voice(self) -> VoiceAnalyzer:
+        return VoiceAnalyzer.from_config(self._config.audio, self._config.threads)
 
     def read(self, path: Path) -> ImageResult | SoundResult:
         """Raises UserError for a file that is missing, unreadable, or neither of the two."""
@@ -96,46 +79,30 @@ class Files:
 
     def _image(self, path: Path) -> ImageResult:
         image = read_image(path)
-        self._faces.forget()
-        faces = self._faces.read(image, self._detector.detect_all(image), 0.0)
-        return ImageResult(_name(path), (image.shape[1], image.shape[0]), faces)
+        size = (image.shape[1], image.shape[0])
+        return ImageResult(_name(path), size, self._faces.analyze_image(image))
 
     def _sound(self, path: Path) -> SoundResult:
-        signal = resample(*read_sound(path), SPEECH_RATE_HZ)
-        spoken: list[NDArray[np.float32]] = []
-        windows: list[Window] = []
-        for start_s, part in cut(signal, self._config.audio.duration_s):
-            speech = self._activity.is_speech(part)
-            if speech:
-                spoken.append(self._speech.classify(part))
-            windows.append(Window(start_s, speech, *self._decide(spoken[-1:] if speech else [])))
-        whole = self._decide(spoken)
-        duration_s = round(signal.size / SPEECH_RATE_HZ, 3)
-        return SoundResult(_name(path), duration_s, bool(spoken), *whole, windows)
-
-    def _decide(
-        self, spoken: Sequence[NDArray[np.float32]]
-    ) -> tuple[str | None, float | None, LabelScores | None]:
-        """Emotion, confidence and scores of the mean; nothing of nothing."""
-        if not spoken:
-            return None, None, None
-        mean = np.mean(spoken, axis=0).tolist()
-        scores = rounded(dict(zip(self._speech.labels, mean, strict=True)))
-        return *decide(scores, self._config.audio.threshold), scores
+        signal = resample(*read_sound(path), RATE_HZ)
+        results = [
+            (start_s, self._voice.analyze(part))
+            for start_s, part in windows(signal, self._config.audio.duration_s)
+        ]
+        whole = self._voice.combine([result for _, result in results])
+        return SoundResult(
+            _name(path),
+            round(signal.size / RATE_HZ, 3),
+            whole.speech,
+            whole.emotion,
+            whole.confidence,
+            whole.scores,
+            [Window(at_s, r.speech, r.emotion, r.confidence, r.scores) for at_s, r in results],
+        )
 
 
 def _name(path: Path) -> str:
     """The path as it can be printed: a name need not be UTF-8."""
     return os.fsencode(path).decode("utf-8", "replace")
-
-
-def cut(signal: Signal, window_s: float) -> Iterator[tuple[float, Signal]]:
-    """(start in s, samples) of the windows in a (n,) signal at SPEECH_RATE_HZ, end to end."""
-    window = round(window_s * SPEECH_RATE_HZ)
-    for start in range(0, signal.size, window):
-        part = signal[start : start + window]
-        if start == 0 or part.size >= SHORTEST_S * SPEECH_RATE_HZ:
-            yield start / SPEECH_RATE_HZ, part
 
 
 def format_message(result: ImageResult | SoundResult) -> str:

@@ -18,7 +18,8 @@ import msgspec
 from edge import __version__
 from edge.bus.messages import SERVICES
 from edge.bus.sockets import BusError
-from edge.config import Config, load, with_overrides
+from edge.config import Config
+from edge.config_file import load, with_overrides
 from edge.errors import UserError
 from edge.paths import (
     SYSTEM_DIRECTORY,
@@ -272,7 +273,7 @@ def obey_keys(options: argparse.Namespace) -> int:
     from edge.bus import keys
 
     config = load(options.config)
-    if not config.bus.keys and keys_permission_denied():
+    if not config.gateway.keys and keys_permission_denied():
         raise keys.KeysError("the service's keys are closed to you; say it again with sudo")
     there = keys.Keys(config.keys_directory)
     if options.action == "make":

@@ -1,4 +1,4 @@
-"""`emotion-edge run`: the six processes as children of one terminal.
+"""`emotion-edge run`: the processes as children of one terminal.
 
 What systemd does on a device, for a person at a prompt: starts each, brings back one that died,
 ends all of them together. It does none of their work.
@@ -28,7 +28,7 @@ STOP_S = 3.0
 """Time to end in peace; then SIGKILL."""
 STATUS_S = 0.25
 BAD_CONFIG = 78
-START_ORDER = ("hub", "camera", "face", "display", "audio", "fusion")
+START_ORDER = ("hub", "camera", "face", "display", "audio", "fusion", "gateway")
 PR_SET_PDEATHSIG = 1
 assert set(START_ORDER) == set(SERVICES)
 

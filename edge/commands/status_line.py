@@ -65,10 +65,7 @@ class Status:
     def _current(self, topic: str) -> Message | None:
         """The newest of a topic while it still says something."""
         message, at_s = self._newest.get(topic, (None, 0.0))
-        max_age_s = TOPICS[topic].max_age_s
-        if max_age_s is not None and time.monotonic() - at_s > max_age_s:
-            return None
-        return message
+        return message if TOPICS[topic].is_current(time.monotonic() - at_s) else None
 
     def close(self) -> None:
         """Leave the terminal clean."""

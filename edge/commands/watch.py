@@ -96,7 +96,7 @@ def find_devices() -> tuple[list[Found], str]:
     """Who is on the network; the text says why nobody else is there, and the mend."""
     try:
         return discovery.find(), (
-            "no other device found on this network (they are where bus.bind is open to it); "
+            "no other device found on this network (they are where gateway.remote is set); "
             "name one: emotion-edge watch tcp://HOST:5556 --key FILE"
         )
     except ImportError:

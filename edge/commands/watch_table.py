@@ -45,9 +45,4 @@ def _line(row: Row, columns: int) -> str:
     said_width = max(0, columns - 1 - AGE_WIDTH)
     said = f"  {row.topic:<15} {format_message(row.message)}"[:said_width]
     line = f"{said:<{said_width}}{row.age_s:6.1f} s"
-    return line if is_current(row) else f"{DIM}{line}{PLAIN}"
-
-
-def is_current(row: Row) -> bool:
-    max_age_s = TOPICS[row.topic].max_age_s
-    return max_age_s is None or row.age_s <= max_age_s
+    return line if TOPICS[row.topic].is_current(row.age_s) else f"{DIM}{line}{PLAIN}"

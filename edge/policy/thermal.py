@@ -47,7 +47,7 @@ class ThermalThrottle:
         """At most so many faces a second; None = no limit."""
         return STEPS[self.step - 1][1] if self.step else None
 
-    def words(self, throttled: bool | None) -> str:
+    def describe(self, throttled: bool | None) -> str:
         """One line, without the temperature, which changes always; "" = nothing to say."""
         if not self.step:
             return ""

@@ -48,7 +48,7 @@ class Bench:
     @contextmanager
     def ear(self) -> Iterator[Ear]:
         """Another host that listens, from the moment on when it hears all services."""
-        ear = Ear(self.pi.door_port, self.product.key_of("host", self.folder / "host.key"))
+        ear = Ear(self.pi.gateway_port, self.product.key_of("host", self.folder / "host.key"))
         try:
             ear.await_("all are heard", lambda: all(map(ear.last_health, SERVICES)), SOON_S)
             yield ear
@@ -161,7 +161,7 @@ def screen(bench: Bench) -> str:
     shown = cv2.imread(str(bench.screenshot))
     likeness = best_match(shown, cv2.imread(str(bench.folder / "share/inside/face.jpg")))
     assert likeness > 0.5, f"the picture is not on the screen: likeness {likeness:.2f}"
-    return f"picture (likeness {likeness:.2f}), box and label; docs/pi-screen.png to look at"
+    return f"face (likeness {likeness:.2f}), box and label; see docs/reports/pi-screen.png"
 
 
 def look_at(bench: Bench) -> np.ndarray:

@@ -1,6 +1,6 @@
 """What strangers and stopped subscribers can do to the hub: nothing that its own processes notice.
 
-The sizes are in tests/support/sizes.py; with EMOTION_EDGE_FULL=1 they are those of docs/soak.md.
+The sizes are in tests/support/sizes.py; EMOTION_EDGE_FULL=1 takes the full ones.
 """
 
 import contextlib
@@ -25,7 +25,7 @@ from edge.bus.pubsub import Subscriber
 from edge.client import Subscription
 from edge.config import Config
 from tests.support.harness import ROOT
-from tests.support.load import Gaps, Load, drain, hub_process, local_delay_ms, settled_pss_mb
+from tests.support.load import Gaps, Load, drain, gateway_process, local_delay_ms, settled_pss_mb
 from tests.support.remote import add_key, forged_key, locked, next_heard, outside, stranger
 from tests.support.sizes import (
     CONNECTIONS,
@@ -49,14 +49,14 @@ FORGET_S = 20.0
 
 @pytest.fixture
 def door(config: Config) -> Iterator[tuple[Config, int]]:
-    """A hub's process with a locked door, and its id."""
+    """A gateway's process with a remote endpoint, and its id."""
     config = locked(config)
-    with hub_process(config) as pid:
+    with gateway_process(config) as pid:
         yield config, pid
 
 
 def address(config: Config) -> tuple[str, int]:
-    return "127.0.0.1", int(config.bus.bind.rpartition(":")[2])
+    return "127.0.0.1", int(config.gateway.remote.rpartition(":")[2])
 
 
 def noise(chance: random.Random) -> bytes:
@@ -218,7 +218,7 @@ def test_every_subscriber_is_back_soon_after_a_hub_that_was_killed(config: Confi
     slowest_s = {"door": 0.0, "local": 0.0}
     with contextlib.ExitStack() as stack:
         hub = contextlib.ExitStack()
-        pid = hub.enter_context(hub_process(config))
+        pid = hub.enter_context(gateway_process(config))
         stack.enter_context(Load(config))
         ears = {
             "door": stack.enter_context(Subscription(outside(config), ["face"], key)),
@@ -230,7 +230,7 @@ def test_every_subscriber_is_back_soon_after_a_hub_that_was_killed(config: Confi
             os.kill(pid, signal.SIGKILL)
             killed_ns, killed_s = time.monotonic_ns(), time.monotonic()
             hub.close()
-            pid = hub.enter_context(hub_process(config))
+            pid = hub.enter_context(gateway_process(config))
             for name, ear in ears.items():
                 while next_heard(ear, "face").message.t_ns < killed_ns:
                     pass

@@ -19,11 +19,9 @@ from edge.bus.messages import (
 from edge.bus.pubsub import unpack
 from edge.config import ButtonConfig, Config
 from edge.devices.microphone.portaudio import Microphone, MicrophoneError, Stream
-from edge.inference.speech_activity import SpeechActivity
-from edge.inference.speech_emotion import SpeechEmotion
+from edge.pipeline.voice import VoiceAnalyzer
 from edge.runtime.loop import Loop
 from edge.services import audio
-from edge.services.audio import VoiceScores
 from edge.types import Signal
 from tests.support.audio import (
     LED_PIN,
@@ -50,8 +48,8 @@ CLIP = DATA / "ravdess_16k" / "Actor_01" / "03-01-05-02-01-01-01.flac"
 
 
 @pytest.fixture(scope="module")
-def classifier() -> SpeechEmotion:
-    return SpeechEmotion(Path(Config().audio.model))
+def analyzer() -> VoiceAnalyzer:
+    return VoiceAnalyzer.from_config(Config().audio, 1)
 
 
 class OnlyMicrophone:
@@ -72,33 +70,8 @@ class OnlyMicrophone:
         self.closed += 1
 
 
-def serving(microphone: Microphone, classifier: SpeechEmotion) -> Callable[[Config, Loop], None]:
-    activity = SpeechActivity(Path(Config().audio.activity_model))
-    return partial(audio.serve, microphone=microphone, activity=activity, classifier=classifier)
-
-
-# What the scores of several recordings come to
-
-
-def scores(*values: float) -> np.ndarray:
-    return np.array(values, np.float32)
-
-
-def test_one_recording_keeps_its_scores() -> None:
-    assert VoiceScores(3, 30.0).add(scores(0.2, 0.8), 0.0) == pytest.approx([0.2, 0.8])
-
-
-def test_scores_are_averaged_over_the_window_and_no_further() -> None:
-    voice = VoiceScores(2, 30.0)
-    voice.add(scores(1.0, 0.0), 0.0)
-    assert voice.add(scores(0.0, 1.0), 1.0) == pytest.approx([0.5, 0.5])
-    assert voice.add(scores(0.0, 1.0), 2.0) == pytest.approx([0.0, 1.0])
-
-
-def test_old_recordings_do_not_count() -> None:
-    voice = VoiceScores(3, 30.0)
-    voice.add(scores(1.0, 0.0), 0.0)
-    assert voice.add(scores(0.0, 1.0), 30.5) == pytest.approx([0.0, 1.0])
+def serving(microphone: Microphone, analyzer: VoiceAnalyzer) -> Callable[[Config, Loop], None]:
+    return partial(audio.serve, microphone=microphone, analyzer=analyzer)
 
 
 # From a press to a message
@@ -233,7 +206,7 @@ def test_the_led_goes_off_when_the_service_stops_in_the_middle(
 
 
 def test_a_microphone_that_is_missing_is_said_at_once_and_tried_again_at_a_press(
-    with_hub: Config, classifier: SpeechEmotion
+    with_hub: Config, analyzer: VoiceAnalyzer
 ) -> None:
     class Missing(OnlyMicrophone):
         def open(self) -> Stream:
@@ -243,7 +216,7 @@ def test_a_microphone_that_is_missing_is_said_at_once_and_tried_again_at_a_press
 
     present = threading.Event()
     microphone = Missing(lambda samples: np.zeros(samples, np.float32))
-    with service(with_hub, serving(microphone, classifier)) as (listener, publisher):
+    with service(with_hub, serving(microphone, analyzer)) as (listener, publisher):
         said = listener.until(health("degraded"))
         assert isinstance(said, HealthMessage)
         assert said.detail == "no microphone found; plug one in"
@@ -256,7 +229,7 @@ def test_a_microphone_that_is_missing_is_said_at_once_and_tried_again_at_a_press
 
 
 def test_a_microphone_lost_in_the_middle_ends_the_recording(
-    with_hub: Config, classifier: SpeechEmotion
+    with_hub: Config, analyzer: VoiceAnalyzer
 ) -> None:
     lost = threading.Event()
 
@@ -265,7 +238,7 @@ def test_a_microphone_lost_in_the_middle_ends_the_recording(
         raise MicrophoneError("it is lost; plug it in again")
 
     microphone = OnlyMicrophone(read)
-    with service(with_hub, serving(microphone, classifier)) as (listener, publisher):
+    with service(with_hub, serving(microphone, analyzer)) as (listener, publisher):
         press(publisher)
         listener.until(phase("recording"))
         lost.set()
@@ -277,7 +250,7 @@ def test_a_microphone_lost_in_the_middle_ends_the_recording(
 
 
 def test_a_microphone_that_stalls_is_abandoned_and_the_next_press_tries_again(
-    with_hub: Config, classifier: SpeechEmotion
+    with_hub: Config, analyzer: VoiceAnalyzer
 ) -> None:
     goes_on = threading.Event()
 
@@ -286,7 +259,7 @@ def test_a_microphone_that_stalls_is_abandoned_and_the_next_press_tries_again(
         return np.zeros(samples, np.float32)
 
     microphone = OnlyMicrophone(read)
-    with service(with_hub, serving(microphone, classifier)) as (listener, publisher):
+    with service(with_hub, serving(microphone, analyzer)) as (listener, publisher):
         press(publisher)
         listener.until(phase("recording"))
         started_s = time.monotonic()
@@ -301,7 +274,7 @@ def test_a_microphone_that_stalls_is_abandoned_and_the_next_press_tries_again(
 
 
 def test_a_microphone_that_hangs_for_good_ends_the_process_to_have_it_started_again(
-    with_hub: Config, classifier: SpeechEmotion
+    with_hub: Config, analyzer: VoiceAnalyzer
 ) -> None:
     ended = threading.Event()
 
@@ -312,7 +285,7 @@ def test_a_microphone_that_hangs_for_good_ends_the_process_to_have_it_started_ag
     def run(config: Config, loop: Loop) -> None:
         try:
             with pytest.raises(RuntimeError, match="does not answer"):
-                serving(OnlyMicrophone(read), classifier)(config, loop)
+                serving(OnlyMicrophone(read), analyzer)(config, loop)
         finally:
             ended.set()
 
@@ -325,10 +298,10 @@ def test_a_microphone_that_hangs_for_good_ends_the_process_to_have_it_started_ag
 
 
 def test_the_microphone_is_open_only_while_recording(
-    with_hub: Config, classifier: SpeechEmotion
+    with_hub: Config, analyzer: VoiceAnalyzer
 ) -> None:
     microphone = OnlyMicrophone(lambda samples: np.zeros(samples, np.float32))
-    with service(with_hub, serving(microphone, classifier)) as (listener, publisher):
+    with service(with_hub, serving(microphone, analyzer)) as (listener, publisher):
         assert microphone.opened == microphone.closed == 1  # the check at the start
         press(publisher)
         result(listener)

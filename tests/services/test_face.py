@@ -1,5 +1,6 @@
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -10,6 +11,7 @@ from edge.bus.messages import FACE_LABELS, FaceMessage, HealthMessage
 from edge.config import Config, DetectorConfig
 from edge.devices.soc import Soc
 from edge.errors import UserError
+from edge.pipeline.face import FaceAnalyzer, intersects
 from edge.policy import thermal
 from edge.services import face
 from tests.support.camera import Camera, picture
@@ -155,7 +157,7 @@ def test_a_corrupt_model_is_refused_in_one_line(haar: Config, directory: Path) -
 def test_a_crop_must_hold_something_of_the_picture(
     box: tuple[float, float, float, float], there: bool
 ) -> None:
-    assert face.intersects(box, picture()) is there
+    assert intersects(box, picture()) is there
 
 
 def test_a_hot_board_gets_fewer_faces_says_so_and_comes_back(
@@ -182,7 +184,8 @@ def test_a_hot_board_gets_fewer_faces_says_so_and_comes_back(
         pytest.fail(f"never {wanted}")
 
     blank = np.full((120, 160, 3), 90, np.uint8)
-    with running(lambda config, loop: face.serve(config, loop, Soc(tmp_path)), haar):
+    analyzer = FaceAnalyzer.from_config(haar.face, 1)
+    with running(partial(face.serve, analyzer=analyzer, soc=Soc(tmp_path)), haar):
         hot = says(state="degraded", soc_c=79.0, throttled=None)
         assert hot.detail == "the board is hot: faces at most 3 times a second"
         assert says(state="degraded").rate_hz < 4

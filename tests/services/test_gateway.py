@@ -4,6 +4,7 @@ import os
 import random
 import socket
 import stat
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,14 +13,22 @@ import pytest
 import zmq
 
 from edge.bus import messages, sockets
+from edge.bus import remote as remote_endpoint
 from edge.bus.keys import Keys, SubscriberKey, read_key
-from edge.bus.messages import TOPICS, HealthMessage
-from edge.bus.remote import is_local
+from edge.bus.messages import TOPICS, HealthMessage, Press
 from edge.client import RefusedError, Subscription
-from edge.config import BusConfig, Config
+from edge.config import Config, GatewayConfig, is_local
 from edge.errors import ConfigError
-from edge.services import hub
-from tests.support.harness import free_port, listening, publishing, running, wait_for
+from edge.services import gateway, hub
+from tests.support.harness import (
+    Listener,
+    free_port,
+    listening,
+    publishing,
+    running,
+    wait_for,
+    with_endpoints,
+)
 from tests.support.remote import (
     UNHEARD_S,
     add_key,
@@ -33,13 +42,99 @@ from tests.support.remote import (
 )
 
 
+def press() -> Press:
+    return Press(t_ns=time.monotonic_ns(), time=time.time(), trigger="key")
+
+
+@pytest.fixture
+def remote(with_gateway: Config) -> Iterator[Listener]:
+    with listening(with_gateway.gateway.local) as listener:
+        yield listener
+
+
+def test_what_is_published_arrives_here_and_at_other_hosts(
+    with_gateway: Config, remote: Listener
+) -> None:
+    with listening(with_gateway.endpoint("out")) as local, publishing(with_gateway) as publisher:
+        sent = publisher.publish("emotion", emotion())
+        assert local.topic("emotion") == remote.topic("emotion") == sent
+
+
+def test_a_press_does_not_leave_the_device(with_gateway: Config, remote: Listener) -> None:
+    with publishing(with_gateway) as publisher:
+        publisher.publish("press", press())
+        publisher.publish("emotion", emotion())
+        remote.topic("emotion")
+    assert "press" not in {topic for topic, _ in remote.heard}
+
+
+def test_nothing_comes_in_through_the_gateway(with_gateway: Config, remote: Listener) -> None:
+    intruder = sockets.make_socket(zmq.XSUB)
+    intruder.connect(with_gateway.gateway.local)
+    forged = emotion("angry")
+    for parts in ([b"emotion", messages.encode(forged)], [b"\x02emotion"], [b"\x00"]):
+        intruder.send_multipart(parts)
+    with publishing(with_gateway) as publisher:
+        sent = publisher.publish("emotion", emotion())
+        remote.until(lambda _, m: m == sent)
+    intruder.close()
+    assert [m for t, m in remote.heard if t == "emotion"] == [sent]
+
+
+def test_a_replay_on_the_local_bus_is_not_sent_again(
+    with_gateway: Config, remote: Listener
+) -> None:
+    with publishing(with_gateway) as publisher:
+        first = publisher.publish("emotion", emotion("sad"))
+        remote.until(lambda _, m: m == first)
+        with listening(with_gateway.endpoint("out"), "emotion") as late:
+            late.topic("emotion")
+        second = publisher.publish("emotion", emotion("happy"))
+        remote.until(lambda _, m: m == second)
+    assert [m for t, m in remote.heard if t == "emotion"] == [first, second]
+
+
+def test_a_gateway_that_comes_back_knows_the_last_values(with_hub: Config) -> None:
+    with publishing(with_hub) as publisher:
+        sent = publisher.publish("emotion", emotion("sad"))
+        with running(gateway.run, with_hub), listening(with_hub.gateway.local) as listener:
+            listener.until(lambda _, m: m == sent)
+
+
+def test_a_port_that_is_taken_is_named_and_tried_again(
+    config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remote_endpoint, "RETRY_S", 0.1)
+    port = int(config.gateway.local.rpartition(":")[2])
+    in_use = lambda _, m: isinstance(m, HealthMessage) and "in use" in m.detail  # noqa: E731
+    with socket.create_server(("127.0.0.1", port)), contextlib.ExitStack() as stack:
+        stack.enter_context(running(hub.run, config))
+        stack.enter_context(running(gateway.run, config))
+        listener = stack.enter_context(listening(config.endpoint("out"), "health.gateway"))
+        assert config.gateway.local in listener.until(in_use).detail
+        holds = stack.pop_all()
+    with holds, listening(config.gateway.local) as other:
+        other.topic("health.gateway")
+
+
+def test_the_remote_endpoint_leaves_the_local_one_plain(config: Config) -> None:
+    both = msgspec.structs.replace(locked(config).gateway, local=config.gateway.local)
+    config = msgspec.structs.replace(config, gateway=both)
+    with (
+        with_endpoints(config),
+        publishing(config) as publisher,
+        listening(config.gateway.local, "emotion") as local,
+        Subscription(outside(config), ["emotion"], add_key(config, "laptop")) as laptop,
+    ):
+        sent = publisher.publish("emotion", emotion())
+        assert local.topic("emotion") == next_heard(laptop, "emotion").message == sent
+
+
 @pytest.fixture
 def door(config: Config) -> Iterator[Config]:
-    """A hub whose door is open to the network, and locked."""
+    """A gateway with a remote endpoint, and keys."""
     config = locked(config)
-    with running(hub.run, config):
-        with listening(config.endpoint("out"), "health.hub") as ear:
-            ear.topic("health.hub")
+    with with_endpoints(config):
         yield config
 
 
@@ -53,7 +148,7 @@ def test_a_subscriber_with_a_key_is_let_in_while_the_hub_runs(door: Config) -> N
 def test_an_unknown_key_hears_nothing_and_is_told_why(door: Config) -> None:
     with Subscription(outside(door), [""], forged_key(door)) as mallory:
         with pytest.raises(RefusedError, match=r"does not know this key.*keys add NAME"):
-            next_heard(mallory, "health.hub", UNHEARD_S)
+            next_heard(mallory, "health.gateway", UNHEARD_S)
         assert not mallory.offsets, "something was received"
 
 
@@ -61,7 +156,7 @@ def test_no_key_hears_nothing_and_learns_that_there_is_a_lock(
     door: Config, caplog: pytest.LogCaptureFixture
 ) -> None:
     with Subscription(outside(door)) as plain, pytest.raises(TimeoutError):
-        next_heard(plain, "health.hub", 3.5)
+        next_heard(plain, "health.gateway", 3.5)
     assert "has it a lock" in caplog.text
     with stranger(zmq.SUB, outside(door)) as other:
         assert parts_within(other, UNHEARD_S) == []
@@ -102,7 +197,7 @@ def test_a_stranger_is_worth_one_line_a_minute(
         with stranger(zmq.SUB, outside(door), key) as mallory:
             assert parts_within(mallory, 0.3) == []
     said = [r.message for r in caplog.records if r.name == "edge.bus.remote"]
-    assert said == ["turned away 127.0.0.1: its key may not pass here"]
+    assert said == ["authentication failed for 127.0.0.1: unknown key"]
 
 
 def shapes(count: int) -> Iterator[list[bytes]]:
@@ -128,13 +223,13 @@ def shapes(count: int) -> Iterator[list[bytes]]:
 def test_of_a_thousand_forged_messages_none_reaches_any_process(config: Config, lock: bool) -> None:
     config = locked(config) if lock else config
     with (
-        running(hub.run, config),
+        with_endpoints(config),
         listening(config.endpoint("out")) as process,
         publishing(config) as publisher,
     ):
         key = read_key(add_key(config, "insider")) if lock else None
         with stranger(zmq.XSUB, outside(config), key) as forger:
-            forger.send(b"\x01health.hub")
+            forger.send(b"\x01health.gateway")
             assert forger.poll(5000), "it was not let in, so this test would prove nothing"
             forger.setsockopt(zmq.SNDTIMEO, 5000)
             for parts in shapes(1000):
@@ -144,22 +239,22 @@ def test_of_a_thousand_forged_messages_none_reaches_any_process(config: Config, 
             while forger.recv_multipart()[0] != b"emotion":
                 pass  # so the hub has taken all that came before
         process.until(lambda _, message: message == sent)
-        health = process.topic("health.hub")
-    assert {topic for topic, _ in process.heard} == {"health.hub", "emotion"}
+        health = process.topic("health.gateway")
+    assert {t for t, _ in process.heard} == {"health.hub", "health.gateway", "emotion"}
     assert [m for t, m in process.heard if t == "emotion"] == [sent]
     assert isinstance(health, HealthMessage) and health.dropped == 0
 
 
 @pytest.mark.parametrize("kind", [zmq.PUB, zmq.PUSH, zmq.DEALER, zmq.REQ, zmq.PAIR])
 def test_a_socket_that_is_no_subscriber_reaches_nobody(config: Config, kind: int) -> None:
-    with running(hub.run, config), listening(config.endpoint("out")) as process:
+    with with_endpoints(config), listening(config.endpoint("out")) as process:
         with stranger(kind, outside(config)) as forger, publishing(config) as publisher:
             forger.setsockopt(zmq.SNDTIMEO, 200)
             with contextlib.suppress(zmq.Again):
                 forger.send_multipart([b"emotion", messages.encode(emotion("angry"))])
             sent = publisher.publish("emotion", emotion("happy"))
-            process.topic("health.hub")
-            process.until(lambda topic, _: topic == "health.hub")
+            process.topic("health.gateway")
+            process.until(lambda topic, _: topic == "health.gateway")
         assert [m for t, m in process.heard if t == "emotion"] == [sent]
 
 
@@ -169,19 +264,19 @@ def test_who_fills_the_hub_with_subscriptions_is_cut_off(
 ) -> None:
     config = locked(config) if lock else config
     chance = random.Random(6)
-    with running(hub.run, config), publishing(config) as publisher:
+    with with_endpoints(config), publishing(config) as publisher:
         insider, laptop = (
             add_key(config, name) if lock else None for name in ("insider", "laptop")
         )
         with stranger(zmq.XSUB, outside(config), read_key(insider) if insider else None) as forger:
-            forger.send(b"\x01health.hub")
+            forger.send(b"\x01health.gateway")
             assert forger.poll(5000)
             forger.setsockopt(zmq.SNDTIMEO, 200)
             with contextlib.suppress(zmq.Again):  # it is not let in again
                 for _ in range(5000):
                     forger.send(b"\x01" + chance.randbytes(900))
-            who = "'insider'" if lock else "someone"
-            wait_for(lambda: f"{who} has subscribed to 500 things" in caplog.text, "it is said")
+            who = "'insider'" if lock else "a client"
+            wait_for(lambda: f"{who} has more than 500 subscriptions" in caplog.text, "a warning")
             with Subscription(outside(config), ["emotion"], laptop) as other:
                 sent = publisher.publish("emotion", emotion())
                 assert next_heard(other, "emotion").message == sent
@@ -196,7 +291,7 @@ def test_who_fills_the_hub_with_subscriptions_is_cut_off(
 def test_a_handshake_cut_at_any_byte_hurts_nobody(door: Config) -> None:
     greeting = b"\xff" + bytes(8) + b"\x7f\x03\x01CURVE" + bytes(15) + b"\x00" + bytes(31)
     hello = b"\x04\xc8\x05HELLO\x01\x00" + bytes(192)
-    port = int(door.bus.bind.rpartition(":")[2])
+    port = int(door.gateway.remote.rpartition(":")[2])
     key = add_key(door, "laptop")
     for length in range(len(greeting + hello) + 1):
         with socket.create_connection(("127.0.0.1", port)) as line:
@@ -207,12 +302,10 @@ def test_a_handshake_cut_at_any_byte_hurts_nobody(door: Config) -> None:
 
 
 def test_without_keys_the_door_does_not_open_to_the_network(config: Config) -> None:
-    door = BusConfig(
-        directory=config.bus.directory, bind="tcp://*:5556", keys=str(config.directory)
-    )
+    endpoints = GatewayConfig(remote="tcp://*:5556", keys=str(config.directory))
     with (
         pytest.raises(ConfigError, match=r"tcp://\*:5556 .* run `emotion-edge keys add NAME`"),
-        running(hub.run, msgspec.structs.replace(config, bus=door)),
+        running(gateway.run, msgspec.structs.replace(config, gateway=endpoints)),
     ):
         pass
 
@@ -220,44 +313,38 @@ def test_without_keys_the_door_does_not_open_to_the_network(config: Config) -> N
 def test_a_door_without_a_lock_is_complained_of_at_every_start_and_in_health(
     config: Config, caplog: pytest.LogCaptureFixture
 ) -> None:
-    door = BusConfig(
-        directory=config.bus.directory,
-        bind=f"tcp://0.0.0.0:{free_port()}",
-        insecure=True,
-        announce=False,
+    endpoints = GatewayConfig(
+        local="", remote=f"tcp://0.0.0.0:{free_port()}", insecure=True, announce=False
     )
-    config = msgspec.structs.replace(config, bus=door)
-    with running(hub.run, config), listening(outside(config)) as listener:
-        health = listener.topic("health.hub")
+    config = msgspec.structs.replace(config, gateway=endpoints)
+    with with_endpoints(config), listening(outside(config)) as listener:
+        health = listener.topic("health.gateway")
     assert isinstance(health, HealthMessage)
     assert health.state == "degraded"
-    assert "open to everyone (bus.insecure)" in health.detail
-    assert "open to everyone (bus.insecure)" in caplog.text
+    assert "open to everyone (gateway.insecure)" in health.detail
+    assert "open to everyone (gateway.insecure)" in caplog.text
 
 
 def test_an_address_that_comes_later_is_waited_for(
     config: Config, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As at a start before DHCP has answered. 192.0.2.0/24 is nobody's (RFC 5737)."""
-    door = BusConfig(
-        directory=config.bus.directory,
-        bind=f"tcp://192.0.2.7:{free_port()}",
-        insecure=True,
-        announce=False,
+    endpoints = GatewayConfig(
+        local="", remote=f"tcp://192.0.2.7:{free_port()}", insecure=True, announce=False
     )
-    config = msgspec.structs.replace(config, bus=door)
+    config = msgspec.structs.replace(config, gateway=endpoints)
     really_bind = sockets.bind
 
     def bind_as_if_it_had_come(socket: "zmq.Socket[bytes]", endpoint: str) -> None:
         really_bind(socket, endpoint.replace("192.0.2.7", "127.0.0.1"))
 
     waits = "this device has no such address"
-    with running(hub.run, config), listening(config.endpoint("out")) as local:
+    with with_endpoints(config), listening(config.endpoint("out")) as local:
         local.until(lambda _, m: isinstance(m, HealthMessage) and waits in m.detail)
         monkeypatch.setattr(sockets, "bind", bind_as_if_it_had_come)
         local.until(lambda _, m: isinstance(m, HealthMessage) and waits not in m.detail)
-        with listening(config.bus.bind.replace("192.0.2.7", "127.0.0.1")) as other:
-            other.topic("health.hub")
+        with listening(config.gateway.remote.replace("192.0.2.7", "127.0.0.1")) as other:
+            other.topic("health.gateway")
     assert caplog.text.count(waits) == 1
 
 

@@ -13,21 +13,21 @@ def on_the_demo(config: Config, preview_hz: float) -> Config:
     return msgspec.structs.replace(config, camera=settings)
 
 
-def test_no_picture_leaves_unless_it_is_asked_for(with_hub: Config) -> None:
+def test_no_picture_leaves_unless_it_is_asked_for(with_gateway: Config) -> None:
     assert Config().camera.preview_hz == 0
     with (
-        running(camera.run, on_the_demo(with_hub, 0.0)),
-        listening(with_hub.bus.bind, "preview", "health.camera") as other,
+        running(camera.run, on_the_demo(with_gateway, 0.0)),
+        listening(with_gateway.gateway.local, "preview", "health.camera") as other,
     ):
         for _ in range(3):
             other.topic("health.camera")
     assert {topic for topic, _ in other.heard} == {"health.camera"}
 
 
-def test_a_preview_is_a_small_jpeg_now_and_then(with_hub: Config) -> None:
+def test_a_preview_is_a_small_jpeg_now_and_then(with_gateway: Config) -> None:
     with (
-        running(camera.run, on_the_demo(with_hub, 4.0)),
-        listening(with_hub.bus.bind, "preview") as other,
+        running(camera.run, on_the_demo(with_gateway, 4.0)),
+        listening(with_gateway.gateway.local, "preview") as other,
     ):
         shown = [other.topic("preview") for _ in range(4)]
     assert all(isinstance(one, Preview) for one in shown)

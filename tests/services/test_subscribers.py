@@ -11,8 +11,7 @@ import pytest
 
 from edge.bus.keys import read_key
 from edge.config import Config
-from edge.services import hub
-from tests.support.harness import ROOT, publishing, running
+from tests.support.harness import ROOT, publishing, with_endpoints
 from tests.support.remote import add_key, emotion, locked, outside
 
 FOLDER = ROOT / "docs" / "subscribers"
@@ -25,7 +24,7 @@ def device(config: Config, request: pytest.FixtureRequest) -> Iterator[tuple[Con
     """A running hub and the subscriber's key, where its door has a lock."""
     config = locked(config) if request.param == "locked" else config
     key = add_key(config, "robot") if request.param == "locked" else None
-    with running(hub.run, config):
+    with with_endpoints(config):
         yield config, key
 
 

@@ -12,19 +12,16 @@ import msgspec
 import numpy as np
 import pytest
 
-from edge.bus.frames import FramePublisher
 from edge.bus.messages import SERVICES
-from edge.bus.pubsub import Publisher
 from edge.config import Config
 from edge.devices.camera.source import CameraError
 from edge.devices.microphone.portaudio import MicrophoneError, Stream
-from edge.inference.speech_activity import SpeechActivity
-from edge.inference.speech_emotion import SpeechEmotion
-from edge.preview import Previewer
+from edge.devices.soc import Soc
+from edge.inference.face_emotion import FaceEmotion
+from edge.pipeline.face import FaceAnalyzer
+from edge.pipeline.voice import VoiceAnalyzer
 from edge.runtime.loop import Loop
 from edge.services import audio, camera, face
-from edge.services.camera import CameraService
-from edge.services.health import Health
 from tests.support.camera import Camera, picture
 from tests.support.harness import PATIENCE_S, emotion_edge, running, write_config
 from tests.support.systemd import WATCHDOG_S, Systemd
@@ -126,18 +123,10 @@ class Hanging:
 
 
 def serve_camera(camera_: Hanging, config: Config, loop: Loop) -> None:
-    publisher = Publisher(config.endpoint("in"), "test")
-    frames = FramePublisher(config.endpoint("frames"))
-    health = Health(publisher, "camera", loop)
-    service = CameraService(lambda: camera_, frames, Previewer(publisher, 0.0), health, loop, 0.5)
-    loop.call_every(camera.CHECK_S, service.check)
     try:
-        loop.run()
+        camera.serve(config, loop, lambda: camera_)
     finally:
         camera_.over.set()
-        service.close()
-        frames.close()
-        publisher.close()
 
 
 def test_a_camera_that_hangs_in_its_driver_starves_the_watchdog(
@@ -145,14 +134,14 @@ def test_a_camera_that_hangs_in_its_driver_starves_the_watchdog(
 ) -> None:
     with running(partial(serve_camera, Hanging()), config):
         heard.until("WATCHDOG=1")
-        heard.until("STATUS=degraded: no picture for 0.5 s")
+        heard.until("STATUS=degraded: no frame for 1.5 s")
         assert heard.is_quiet("WATCHDOG=1", STARVED_S)
 
 
 def test_a_camera_that_hangs_while_it_is_opened_starves_the_watchdog_later(
     config: Config, heard: Systemd, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(camera, "OPEN_S", 2.0)
+    monkeypatch.setattr(camera, "OPEN_TIMEOUT_S", 2.0)
     hanging = Hanging()
     hanging.pictures.clear()
     with running(partial(serve_camera, hanging), config):
@@ -164,15 +153,14 @@ def test_a_camera_that_hangs_while_it_is_opened_starves_the_watchdog_later(
 def test_a_microphone_that_hangs_in_its_driver_starves_the_watchdog(
     config: Config, heard: Systemd, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(audio, "OPEN_S", 1.0)
-    monkeypatch.setattr(audio, "IDLE_S", 0.1)
+    monkeypatch.setitem(audio.TIMEOUT_S, "opening", 1.0)
+    monkeypatch.setattr(audio, "IDLE_PERIOD_S", 0.1)
     hanging = Hanging()
-    classifier = SpeechEmotion(Path(config.audio.model))
+    analyzer = VoiceAnalyzer.from_config(config.audio, 1)
 
     def serve(config: Config, loop: Loop) -> None:
         try:
-            activity = SpeechActivity(Path(config.audio.activity_model))
-            audio.serve(config, loop, hanging, activity, classifier)
+            audio.serve(config, loop, hanging, analyzer)
         finally:
             hanging.over.set()
 
@@ -182,9 +170,7 @@ def test_a_microphone_that_hangs_in_its_driver_starves_the_watchdog(
         hanging.over.set()
 
 
-def test_an_inference_that_hangs_starves_the_watchdog(
-    config: Config, heard: Systemd, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_inference_that_hangs_starves_the_watchdog(config: Config, heard: Systemd) -> None:
     over = threading.Event()
     stuck = threading.Event()
 
@@ -196,9 +182,10 @@ def test_an_inference_that_hangs_starves_the_watchdog(
             over.wait()
             return []
 
-    monkeypatch.setattr(face, "detector_of", lambda _: Detector())
+    classifier = FaceEmotion(Path(config.face.model))
+    analyzer = FaceAnalyzer(Detector(), classifier, config.face)
     eye = Camera(config)
-    with running(face.run, config):
+    with running(partial(face.serve, analyzer=analyzer, soc=Soc()), config):
         show_until(stuck.is_set, eye)
         heard.forget()
         assert heard.is_quiet("", STARVED_S)

@@ -21,9 +21,10 @@ from edge.bus.pubsub import Publisher, Subscriber
 from edge.bus.sockets import connect, make_socket
 from edge.config import Config
 from edge.runtime.loop import Loop
+from edge.services import gateway, hub
 
 ROOT = Path(__file__).resolve().parents[2]
-DATA = Path(os.environ.get("EMOTION_EDGE_DATA", ROOT.parent / "shared" / "data"))
+DATA = Path(os.environ.get("EMOTION_EDGE_DATA", ROOT / "training" / "data"))
 PATIENCE_S = 15.0
 PORTS = range(20_000, 32_000)
 """Below those that the kernel itself gives to connections (ip_local_port_range)."""
@@ -75,6 +76,15 @@ def running(run: Callable[[Config, Loop], None], config: Config) -> Iterator[Loo
         if errors:
             raise errors[0]
     assert not thread.is_alive(), "the service did not stop"
+
+
+@contextlib.contextmanager
+def with_endpoints(config: Config) -> Iterator[None]:
+    """A hub, and a gateway that passes on what it publishes."""
+    with running(hub.run, config), running(gateway.run, config):
+        with listening(config.endpoint("out"), "health.gateway") as listener:
+            listener.topic("health.gateway")
+        yield
 
 
 class Listener:

@@ -12,7 +12,8 @@ from edge.bus import pubsub
 from edge.bus.messages import FaceMessage, FaceResult
 from edge.bus.pubsub import Subscriber, unpack
 from edge.config import Config
-from tests.support.harness import ReadyPublisher, emotion_edge, listening, write_config
+from edge.services import hub
+from tests.support.harness import ReadyPublisher, emotion_edge, listening, running, write_config
 
 RATE_HZ = 30.0
 SCORES = dict.fromkeys(("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise"), 0.14)
@@ -34,13 +35,13 @@ def face(number: int) -> FaceMessage:
 
 
 @contextlib.contextmanager
-def hub_process(config: Config) -> Iterator[int]:
-    """`emotion-edge hub`, listening; its process id."""
+def gateway_process(config: Config) -> Iterator[int]:
+    """A hub here, and `emotion-edge gateway`; its process id."""
     file = write_config(config, config.directory / "config.json")
-    with emotion_edge("hub", "--config", file) as process:
+    with running(hub.run, config), emotion_edge("gateway", "--config", file) as process:
         try:
-            with listening(config.endpoint("out"), "health.hub") as ear:
-                ear.topic("health.hub")
+            with listening(config.endpoint("out"), "health.gateway") as listener:
+                listener.topic("health.gateway")
             yield process.pid
         finally:
             process.terminate()

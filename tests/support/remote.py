@@ -12,7 +12,7 @@ from edge.bus import sockets
 from edge.bus.keys import Keys, SubscriberKey
 from edge.bus.messages import Emotion
 from edge.client import Received, Subscription
-from edge.config import BusConfig, Config
+from edge.config import Config, GatewayConfig
 from tests.support.harness import PATIENCE_S, free_port
 
 UNHEARD_S = 1.5
@@ -27,20 +27,21 @@ def emotion(label: str = "happy") -> Emotion:
 
 def locked(config: Config) -> Config:
     """The same with a door to the network, and keys for it."""
-    door = BusConfig(
-        directory=config.bus.directory,
-        bind=f"tcp://0.0.0.0:{free_port()}",
+    endpoints = GatewayConfig(
+        local="",
+        remote=f"tcp://0.0.0.0:{free_port()}",
         keys=str(config.directory / "keys"),
         announce=False,
     )
-    config = msgspec.structs.replace(config, bus=door)
+    config = msgspec.structs.replace(config, gateway=endpoints)
     Keys(config.keys_directory).make()
     return config
 
 
 def outside(config: Config) -> str:
     """The door's address, as a subscriber writes it."""
-    return config.bus.bind.replace("0.0.0.0", "127.0.0.1")
+    address = config.gateway.remote or config.gateway.local
+    return address.replace("0.0.0.0", "127.0.0.1")
 
 
 def add_key(config: Config, name: str) -> Path:

@@ -164,7 +164,7 @@ def test_bad_input_gets_one_line_and_the_documented_exit_code(
         ("audio", "audio", "model", "no.tflite"),
         ("audio", "audio", "source", "empty.wav"),
         ("fusion", "audio", "model", "no.tflite"),
-        ("hub", "bus", "bind", "tcp:nonsense"),
+        ("hub", "bus", "directory", "missing/folder"),
     ],
 )
 def test_a_setting_that_cannot_be_used_ends_its_process_with_78_and_one_line(
@@ -172,8 +172,7 @@ def test_a_setting_that_cannot_be_used_ends_its_process_with_78_and_one_line(
 ) -> None:
     (directory / "empty.mp4").touch()
     (directory / "empty.wav").touch()
-    full = value if key == "bind" else str(directory / value)
-    table = msgspec.structs.replace(getattr(config, section), **{key: full})
+    table = msgspec.structs.replace(getattr(config, section), **{key: str(directory / value)})
     file = write_config(
         msgspec.structs.replace(config, **{section: table}), directory / "config.json"
     )
@@ -195,7 +194,7 @@ def test_run_ends_with_78_where_a_process_refuses_its_settings(config: Config) -
 
 
 def test_watch_prints_json_lines_with_their_topic(running: Product) -> None:
-    with emotion_edge("watch", running.config.bus.bind, "--json", "--count", "40") as process:
+    with emotion_edge("watch", running.config.gateway.local, "--json", "--count", "40") as process:
         out, _ = process.communicate(timeout=60)
     lines = [msgspec.json.decode(line) for line in out.splitlines()]
     assert process.returncode == 0
@@ -205,7 +204,7 @@ def test_watch_prints_json_lines_with_their_topic(running: Product) -> None:
 
 
 def test_watch_survives_a_reader_that_leaves(running: Product) -> None:
-    with emotion_edge("watch", running.config.bus.bind) as process:
+    with emotion_edge("watch", running.config.gateway.local) as process:
         assert process.stdout is not None and process.stderr is not None
         process.stdout.readline()
         process.stdout.close()

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-torch = pytest.importorskip("torch", reason="no torch here (requirements-training.txt)")
+torch = pytest.importorskip("torch", reason="no torch here: pip install -e .[training]")
 
 from training import train
 from training.voice import bank as voice_bank

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-torch = pytest.importorskip("torch", reason="no torch here (requirements-training.txt)")
+torch = pytest.importorskip("torch", reason="no torch here: pip install -e .[training]")
 
 from training.common.networks import FaceMobileNet, FaceNet
 from training.face import data as face_data

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-torch = pytest.importorskip("torch", reason="no torch here (requirements-training.txt)")
+torch = pytest.importorskip("torch", reason="no torch here: pip install -e .[training]")
 
 from edge.inference.speech_features import features
 from training.voice import data as voice_data
