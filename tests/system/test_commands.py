@@ -50,8 +50,8 @@ def test_classify_says_in_words_what_it_found() -> None:
 
 def test_classify_goes_on_after_a_bad_file_and_says_so_in_the_end(tmp_path: Path) -> None:
     broken, text = tmp_path / "broken.png", tmp_path / "notes.txt"
-    broken.write_bytes(b"no picture")
-    text.write_text("no picture either")
+    broken.write_bytes(b"no image")
+    text.write_text("no image either")
     code, out, errors = output("classify", broken, text, PORTRAIT)
     assert code == 2
     assert [str(broken) in errors, str(text) in errors, "1 face" in out] == [True, True, True]
@@ -118,7 +118,7 @@ def test_a_spoken_clip_has_an_emotion() -> None:
     assert sum(result["scores"].values()) == pytest.approx(1, abs=1e-3)
 
 
-def test_doctor_says_what_is_there_and_how_to_mend_what_is_not() -> None:
+def test_doctor_says_what_is_there_and_how_to_fix_what_is_not() -> None:
     code, out, errors = output("doctor")
     assert (code, errors) == (0, "")
     assert "ready: emotion-edge run" in out
