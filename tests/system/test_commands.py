@@ -2,6 +2,8 @@
 
 import os
 import struct
+import subprocess
+import sys
 from pathlib import Path
 from zlib import crc32
 
@@ -73,6 +75,36 @@ def test_no_file_costs_those_after_it_their_results(tmp_path: Path) -> None:
     assert out.count(": 1 face\n") == 3
     assert f"{bomb}: the image has too many pixels" in errors
     assert "Traceback" not in errors
+
+
+def test_settings_are_used_from_any_folder(tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text('face.model = "models_tflite/face_emotion_raters.tflite"\n')
+    done = subprocess.run(
+        [sys.executable, "-m", "edge", "classify", "--config", "mine.toml", PORTRAIT],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "1 face" in done.stdout
+
+
+@pytest.mark.parametrize("command", ["run", "watch", "record", "doctor", "keys list", "hub"])
+def test_every_command_refuses_a_file_that_it_cannot_use(tmp_path: Path, command: str) -> None:
+    name, *rest = command.split()
+    (tmp_path / "bad.toml").write_text("[camera]\nsorce = 'demo'\n")
+    code, out, errors = output(name, "--config", tmp_path / "bad.toml", *rest)
+    assert (code, out, errors.count("\n")) == (78, "", 1)
+    assert f"{tmp_path}/bad.toml:2: unknown key camera.sorce" in errors
+
+
+def test_a_bad_source_is_the_files_or_the_command_lines(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text('camera.source = "none.mp4"\n')
+    code, _, errors = output("run", "--config", tmp_path / "config.toml")
+    assert (code, errors.count("\n")) == (78, 1)
+    assert "none.mp4" in errors
+    assert output("run", "--camera", "none.mp4")[0] == 2
 
 
 def png_chunk(kind: bytes, data: bytes) -> bytes:
@@ -150,6 +182,6 @@ def test_doctor_reports_a_running_product(running: Product) -> None:
 )
 def test_doctor_knows_the_other_kinds_of_button(button: dict[str, object], said: str) -> None:
     config = msgspec.convert({"audio": {"button": button}}, Config)
-    (finding,) = doctor.the_button(config)
+    (finding,) = doctor.check_button(config)
     assert finding.state == "missing"
     assert said in finding.detail
