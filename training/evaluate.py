@@ -10,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 
+from edge.devices import configure_opencv
 from edge.inference.card import Card
 from training.activity.figures import ActivityFigures
 from training.common.cards import BASELINES, MODELS, write_card
@@ -86,6 +87,7 @@ def data_of(task: str, folder: Path) -> Path:
 
 
 def main() -> None:
+    configure_opencv()
     options = parse()
     data = data_of(options.task, options.data)
     for model in options.model or shipped(options.task):

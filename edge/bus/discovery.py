@@ -4,7 +4,6 @@ Needs zeroconf, and does without it. What is found is an address, not a proof: w
 in the key's file.
 """
 
-import asyncio
 import logging
 import socket
 import threading
@@ -93,6 +92,8 @@ class _Announcement:
             self._addresses = addresses
 
     def _respond(self, addresses: list[str]) -> "Zeroconf":
+        import asyncio
+
         from zeroconf import ServiceInfo, Zeroconf
 
         info = ServiceInfo(

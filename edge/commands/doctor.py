@@ -157,12 +157,12 @@ def the_button(config: Config) -> Iterator[Finding]:
 
 
 def _the_key(path: Path) -> Finding:
-    from edge.devices.button.input_key import why_not
+    from edge.devices.button.input_key import explain
 
     try:
         os.close(os.open(path, os.O_RDONLY | os.O_NONBLOCK))
     except OSError as error:
-        return Finding("missing", "button", why_not(path, error))
+        return Finding("missing", "button", explain(path, error))
     return Finding("ok", "button", f"key of {path}")
 
 
@@ -180,9 +180,9 @@ def _the_line(chip: Path, line: int | None) -> Finding:
 
 
 def _the_pin(pin: int) -> Finding:
-    from edge.devices.button.header import board_chips, closed_chip
+    from edge.devices.button.header import board_chips, inaccessible_chip
 
-    closed = closed_chip()
+    closed = inaccessible_chip()
     if closed is not None:
         mend = "sudo usermod -aG gpio $USER, then log in again"
         return Finding("missing", "button", f"no permission on {closed}", mend)

@@ -6,8 +6,8 @@ from pathlib import Path
 from edge.bus.messages import MAX_FACES, FaceResult
 from edge.config import DetectorConfig, FaceConfig
 from edge.inference.face_box import FaceBox
-from edge.inference.face_detection import Detector, make_detector
 from edge.inference.face_emotion import FaceEmotion
+from edge.inference.stream_detector import StreamDetector, make_detector
 from edge.policy.decision import decide, rounded
 from edge.policy.tracking import Detection, Tracked, Tracker
 from edge.types import Box, Image
@@ -16,7 +16,9 @@ from edge.types import Box, Image
 class FaceAnalyzer:
     """Finds faces and names their emotions, in a stream of frames or in single images."""
 
-    def __init__(self, detector: Detector, classifier: FaceEmotion, config: FaceConfig) -> None:
+    def __init__(
+        self, detector: StreamDetector, classifier: FaceEmotion, config: FaceConfig
+    ) -> None:
         self.detector = detector
         self._classifier = classifier
         self._config = config
@@ -61,7 +63,7 @@ class FaceAnalyzer:
         )
 
 
-def detector_from_config(config: DetectorConfig) -> Detector:
+def detector_from_config(config: DetectorConfig) -> StreamDetector:
     """The detector that the settings ask for. Raises ModelError."""
     return make_detector(config.kind, config.model, config.cascade, config.min_face)
 

@@ -8,8 +8,7 @@ import numpy as np
 
 from edge.config import AudioConfig
 from edge.devices.microphone.sound_file import resample
-from edge.inference.speech_activity import SpeechActivity
-from edge.inference.speech_emotion import SpeechEmotion
+from edge.inference.speech import SpeechActivity, SpeechEmotion
 from edge.inference.speech_features import SILENCE_DBFS, level_dbfs
 from edge.policy.decision import decide, rounded
 from edge.types import Signal

@@ -114,7 +114,7 @@ class AudioService:
         self._publish_state(level)
 
     def _on_sound(self, recording: Recording, sound: Sound) -> None:
-        if recording is not self._recording or recording.over:
+        if recording is not self._recording or recording.cancelled:
             return
         recording.add(sound)
         if recording.complete:
@@ -148,7 +148,7 @@ class AudioService:
         )
 
     def _on_failure(self, recording: Recording, why: str) -> None:
-        if recording is self._recording and not recording.over:
+        if recording is self._recording and not recording.cancelled:
             self._fail(why)
 
     def _on_timeout(self) -> None:
@@ -156,7 +156,7 @@ class AudioService:
         self._loop.call_later(RESTART_S, partial(self._restart_if_blocked, self._recording))
 
     def _fail(self, why: str) -> None:
-        self._recording.over = True
+        self._recording.cancelled = True
         log.info("no recording: %s", why)
         self._health.set_problem(PROBLEM, why)
         self._enter("idle")
@@ -193,7 +193,7 @@ class AudioService:
 
     def close(self) -> None:
         """Leave off recording; the LED goes out."""
-        self._recording.over = True
+        self._recording.cancelled = True
         self._button.close()
         self._recorder.close()
 

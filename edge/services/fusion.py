@@ -10,8 +10,7 @@ from typing import TypeVar
 from edge.bus.messages import TOPICS, AudioMessage, Emotion, FaceMessage, FaceResult, Message
 from edge.bus.pubsub import Publisher, Subscriber
 from edge.config import Config
-from edge.inference.card import Card, load_card
-from edge.inference.fusion_card import FusionCard, load_fusion_card
+from edge.inference.card import Card, FusionCard, load_card, load_fusion_card
 from edge.paths import MODELS
 from edge.policy.decision import decide, rounded
 from edge.policy.fusion import Opinion, Rules, fuse

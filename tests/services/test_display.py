@@ -12,18 +12,15 @@ import msgspec
 import numpy as np
 import pytest
 
-from edge.bus.frames import Frame, FramePublisher, FrameSubscriber
+from edge.bus.frames import Frame, FramePublisher
 from edge.bus.messages import FaceMessage, FaceResult, Press
-from edge.bus.pubsub import Publisher, Subscriber
 from edge.config import DisplayConfig
-from edge.devices.screen import framebuffer
+from edge.devices.screen import check_screen, framebuffer
 from edge.devices.screen.framebuffer import Geometry
 from edge.devices.screen.screens import Screen, ScreenError
-from edge.errors import ConfigError
+from edge.errors import UserError
 from edge.overlay.bars import COLOURS
 from edge.services import display
-from edge.services.display import TOPICS, Display
-from edge.services.health import Health
 from tests.support.harness import (
     PATIENCE_S,
     emotion_edge,
@@ -67,30 +64,7 @@ class Gallery(Screen):
 
 def showing(config, screen):
     """A display on this screen, running."""
-
-    def serve(config, loop):
-        publisher = Publisher(config.endpoint("in"), config.device_name)
-        subscriber = Subscriber(config.endpoint("out"), TOPICS)
-        health = Health(publisher, "display", loop)
-        shown = Display(
-            lambda: screen,
-            lambda: FrameSubscriber(config.endpoint("frames")),
-            subscriber,
-            publisher,
-            health,
-            loop,
-            config.audio.duration_s,
-        )
-        try:
-            shown.open()
-            health.ready()
-            loop.run()
-        finally:
-            shown.close()
-            subscriber.close()
-            publisher.close()
-
-    return running(serve, config)
+    return running(lambda config, loop: display.serve(config, loop, lambda: screen), config)
 
 
 @pytest.fixture
@@ -307,7 +281,7 @@ def test_a_framebuffer_that_comes_later_is_drawn_on_and_its_console_given_back(
 def test_a_screen_that_does_not_exist_is_refused(config):
     config = msgspec.structs.replace(config, display=DisplayConfig(screen="television"))
     with (
-        pytest.raises(ConfigError, match="no screen is called 'television'"),
+        pytest.raises(UserError, match="no such screen: television"),
         running(display.run, config),
     ):
         pass
@@ -316,8 +290,8 @@ def test_a_screen_that_does_not_exist_is_refused(config):
 def test_a_folder_is_refused_as_a_picture_file(tmp_path):
     folder = tmp_path / "folder.png"
     folder.mkdir()
-    with pytest.raises(ConfigError, match=r"folder\.png: it is a folder"):
-        display.check_screen(str(folder))
+    with pytest.raises(UserError, match=r"folder\.png: a folder"):
+        check_screen(str(folder))
 
 
 @pytest.fixture

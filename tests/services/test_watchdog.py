@@ -12,9 +12,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from edge.bus.frames import FramePublisher
 from edge.bus.messages import SERVICES
-from edge.bus.pubsub import Publisher
 from edge.config import Config
 from edge.devices.camera.source import CameraError
 from edge.devices.microphone.portaudio import MicrophoneError, Stream
@@ -22,11 +20,8 @@ from edge.devices.soc import Soc
 from edge.inference.face_emotion import FaceEmotion
 from edge.pipeline.face import FaceAnalyzer
 from edge.pipeline.voice import VoiceAnalyzer
-from edge.preview import Previewer
 from edge.runtime.loop import Loop
 from edge.services import audio, camera, face
-from edge.services.camera import CameraService
-from edge.services.health import Health
 from tests.support.camera import Camera, picture
 from tests.support.harness import PATIENCE_S, emotion_edge, running, write_config
 from tests.support.systemd import WATCHDOG_S, Systemd
@@ -128,18 +123,10 @@ class Hanging:
 
 
 def serve_camera(camera_: Hanging, config: Config, loop: Loop) -> None:
-    publisher = Publisher(config.endpoint("in"), "test")
-    frames = FramePublisher(config.endpoint("frames"))
-    health = Health(publisher, "camera", loop)
-    service = CameraService(lambda: camera_, frames, Previewer(publisher, 0.0), health, loop, 0.5)
-    loop.call_every(camera.CHECK_S, service.check)
     try:
-        loop.run()
+        camera.serve(config, loop, lambda: camera_)
     finally:
         camera_.over.set()
-        service.close()
-        frames.close()
-        publisher.close()
 
 
 def test_a_camera_that_hangs_in_its_driver_starves_the_watchdog(
@@ -147,14 +134,14 @@ def test_a_camera_that_hangs_in_its_driver_starves_the_watchdog(
 ) -> None:
     with running(partial(serve_camera, Hanging()), config):
         heard.until("WATCHDOG=1")
-        heard.until("STATUS=degraded: no picture for 0.5 s")
+        heard.until("STATUS=degraded: no frame for 1.5 s")
         assert heard.is_quiet("WATCHDOG=1", STARVED_S)
 
 
 def test_a_camera_that_hangs_while_it_is_opened_starves_the_watchdog_later(
     config: Config, heard: Systemd, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(camera, "OPEN_S", 2.0)
+    monkeypatch.setattr(camera, "OPEN_TIMEOUT_S", 2.0)
     hanging = Hanging()
     hanging.pictures.clear()
     with running(partial(serve_camera, hanging), config):

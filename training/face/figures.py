@@ -8,8 +8,8 @@ from tqdm import tqdm
 
 from edge.config import DetectorConfig
 from edge.inference.face_box import SAME_FACE_IOU, overlap
-from edge.inference.face_detection import Kind
 from edge.inference.face_emotion import FaceEmotion
+from edge.inference.stream_detector import Kind
 from edge.pipeline.face import detector_from_config
 from training.common import metrics
 from training.common.calibration import Logits, calibrated, cost, measured

@@ -15,9 +15,9 @@ from tqdm import tqdm
 
 from edge.bus.messages import FACE_LABELS
 from edge.config import FusionConfig
+from edge.inference.card import FusionCard, load_fusion_card
 from edge.inference.face_emotion import FaceEmotion
-from edge.inference.fusion_card import FusionCard, load_fusion_card
-from edge.inference.speech_emotion import SpeechEmotion
+from edge.inference.speech import SpeechEmotion
 from edge.policy.fusion import Opinion, Rules, fuse
 from training.common import metrics
 from training.common.cards import MODELS

@@ -61,13 +61,13 @@ def test_unknown_field_is_refused(tmp_path: Path) -> None:
 
 def test_card_with_another_input_shape_is_refused(tmp_path: Path) -> None:
     given = {"shape": [64, 64, 1], "dtype": "int8", "mean": [0], "std": [1]}
-    assert "takes (48, 48, 1)" in refusal(copy_of(FACE, tmp_path, input=given))
+    assert "its input is (48, 48, 1)" in refusal(copy_of(FACE, tmp_path, input=given))
 
 
 def test_card_with_a_label_too_many_is_refused(tmp_path: Path) -> None:
     labels = [*load_card(FACE).labels, "calm"]
     model = copy_of(FACE, tmp_path, labels=labels, reliability=dict.fromkeys(labels, 1))
-    assert "gives 7 values for 8 labels" in refusal(model)
+    assert "7 outputs for 8 labels" in refusal(model)
 
 
 def test_card_that_trusts_an_unknown_label_is_refused(tmp_path: Path) -> None:

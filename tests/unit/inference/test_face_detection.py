@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from edge.devices.camera.demo import DemoCamera
+from edge.inference import stream_detector
 from edge.inference.card import ModelError
 from edge.inference.face_box import FaceBox, overlap
-from edge.inference.face_detection import Detector, make_detector
 from edge.inference.haar import Cascade, Haar
+from edge.inference.stream_detector import StreamDetector, make_detector
 from edge.inference.yunet import YUNET_NAME, YUNET_PATH, YuNet
 from edge.types import Image
 from tests.support.harness import DATA, ROOT
@@ -33,10 +34,10 @@ RIGHT_EYE, LEFT_EYE, MOUTH = (122.5, 101.0), (165.5, 103.5), (145.5, 139.5)
 CLIP = DATA / "clips" / "expressions_silent.mp4"
 
 
-def detector(name: str) -> Detector:
+def detector(name: str) -> StreamDetector:
     if name == "yunet":
         return make_detector("yunet", str(WEIGHTS), "alt2", MIN_FACE)
-    return Haar(name, MIN_FACE)  # type: ignore[arg-type]
+    return StreamDetector(Haar(name, MIN_FACE))  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +86,7 @@ def test_every_face_is_found_once(name: str, group: Image) -> None:
 
 
 @pytest.mark.parametrize("name", DETECTORS[:2])
-def test_smaller_faces_than_asked_for_are_passed_over(name: str, group: Image) -> None:
+def test_smaller_faces_than_asked_for_are_skipped(name: str, group: Image) -> None:
     if name == "yunet":
         faces = make_detector("yunet", str(WEIGHTS), "alt2", 80).detect_all(group)
     else:
@@ -106,14 +107,14 @@ def test_a_stripe_holds_no_face_whatever_lay_in_memory_before() -> None:
 
 @pytest.mark.parametrize("name", DETECTORS)
 @pytest.mark.parametrize("shape", [(480, 640, 3), (1, 1, 3), (20, 2000, 3), (2000, 20, 3)])
-def test_picture_without_a_face_gives_an_empty_list(name: str, shape: tuple[int, ...]) -> None:
+def test_image_without_a_face_gives_an_empty_list(name: str, shape: tuple[int, ...]) -> None:
     flat = np.full(shape, 128, np.uint8)
     assert detector(name).detect_all(flat) == []
     assert detector(name).detect(flat) == []
 
 
 @pytest.mark.parametrize("name", DETECTORS)
-def test_size_of_the_picture_may_change_midway(name: str, photo: Image) -> None:
+def test_size_of_the_frames_may_change_midway(name: str, photo: Image) -> None:
     finder = detector(name)
     (small,) = finder.detect(photo)
     (large,) = finder.detect(cv2.resize(photo, None, fx=2, fy=2))
@@ -134,7 +135,7 @@ class Clock:
 
 def test_haar_finds_a_new_face_within_four_tenths_of_a_second(group: Image, photo: Image) -> None:
     clock = Clock()
-    haar = Haar("alt2", MIN_FACE, clock=clock)
+    haar = StreamDetector(Haar("alt2", MIN_FACE), clock)
     alone = np.full_like(group, 190)
     alone[:280, :300] = photo
     assert len(haar.detect(alone)) == 1
@@ -145,15 +146,15 @@ def test_haar_finds_a_new_face_within_four_tenths_of_a_second(group: Image, phot
     assert 0 < clock.now_s - started_s <= 0.4
 
 
-def test_haar_follows_a_face_between_scans_of_the_whole_picture() -> None:
+def test_haar_follows_a_face_between_full_scans() -> None:
     clock = Clock()
-    haar = Haar("alt2", MIN_FACE, clock=clock)
+    haar = StreamDetector(Haar("alt2", MIN_FACE), clock)
     demo = DemoCamera(640, 480, 30.0)
     found = 0
     for number in range(45):
-        faces = haar.detect(demo.picture(number / 30))
+        faces = haar.detect(demo.frame_at(number / 30))
         if faces:
-            (whole,) = haar.detect_all(demo.picture(number / 30)) or faces
+            (whole,) = haar.detect_all(demo.frame_at(number / 30)) or faces
             assert overlap(faces[0].box, whole.box) > 0.6
             found += 1
         clock.now_s += 1 / 30
@@ -162,15 +163,15 @@ def test_haar_follows_a_face_between_scans_of_the_whole_picture() -> None:
 
 def test_haar_does_not_report_a_face_that_is_gone(photo: Image) -> None:
     clock = Clock()
-    haar = Haar("alt2", MIN_FACE, clock=clock)
+    haar = StreamDetector(Haar("alt2", MIN_FACE), clock)
     assert len(haar.detect(photo)) == 1
     clock.now_s += 0.01
     assert haar.detect(np.full_like(photo, 128)) == []
 
 
-def test_haar_searches_the_whole_picture_only_now_and_then(group: Image, photo: Image) -> None:
+def test_haar_scans_the_whole_frame_only_now_and_then(group: Image, photo: Image) -> None:
     clock = Clock()
-    haar = Haar("alt2", MIN_FACE, clock=clock)
+    haar = StreamDetector(Haar("alt2", MIN_FACE), clock)
     alone = np.full_like(group, 190)
     alone[:280, :300] = photo
     haar.detect(alone)
@@ -180,16 +181,16 @@ def test_haar_searches_the_whole_picture_only_now_and_then(group: Image, photo: 
 
 @pytest.fixture
 def small(photo: Image) -> Image:
-    """One face of 15 px in 640x480: too small for a coarse look."""
+    """One face of 15 px in 640x480: too small for a quick scan."""
     image = np.full((480, 640, 3), 190, np.uint8)
     part = cv2.resize(photo, None, fx=0.15, fy=0.15, interpolation=cv2.INTER_AREA)
     image[100 : 100 + part.shape[0], 200 : 200 + part.shape[1]] = part
     return image
 
 
-def yunet(clock: Clock, min_face: int = MIN_FACE) -> YuNet:
+def yunet(clock: Clock, min_face: int = MIN_FACE) -> StreamDetector:
     assert WEIGHTS is not None
-    return YuNet(WEIGHTS, min_face, clock)
+    return StreamDetector(YuNet(WEIGHTS, min_face), clock)
 
 
 @needs_yunet
@@ -226,12 +227,12 @@ def test_yunet_does_not_report_a_face_that_is_gone(photo: Image) -> None:
 
 
 @needs_yunet
-def test_a_face_too_small_for_coarse_looks_is_followed_all_the_same(small: Image) -> None:
+def test_a_face_too_small_for_quick_scans_is_followed_all_the_same(small: Image) -> None:
     clock = Clock()
     finder = yunet(clock, min_face=8)
     assert finder.detect(np.full_like(small, 190)) == []
     clock.now_s += 0.01
-    assert finder.detect(small) == [], "a coarse look"
+    assert finder.detect(small) == [], "a quick scan"
     clock.now_s += 1
     assert len(finder.detect(small)) == 1
     for _ in range(10):
@@ -241,22 +242,22 @@ def test_a_face_too_small_for_coarse_looks_is_followed_all_the_same(small: Image
 
 
 @needs_yunet
-def test_a_slow_processor_looks_finely_less_often(photo: Image) -> None:
+def test_a_slow_processor_makes_fewer_full_scans(photo: Image) -> None:
     clock = Clock()
-    fine: list[float] = []
+    full: list[float] = []
 
     class Slow(YuNet):
-        def detect_all(self, image: Image) -> list[FaceBox]:
-            fine.append(clock.now_s)
+        def find(self, image: Image) -> list[FaceBox]:
+            full.append(clock.now_s)
             clock.now_s += 0.5
-            return super().detect_all(image)
+            return super().find(image)
 
     assert WEIGHTS is not None
-    finder = Slow(WEIGHTS, MIN_FACE, clock)
+    finder = StreamDetector(Slow(WEIGHTS, MIN_FACE), clock)
     while clock.now_s < 112:
         finder.detect(photo)
         clock.now_s += 0.1
-    assert np.diff(fine).min() >= 5
+    assert np.diff(full).min() >= 5
 
 
 def test_overlap_of_boxes() -> None:
@@ -286,16 +287,14 @@ def test_weights_that_were_asked_for_and_are_missing_are_an_error(tmp_path: Path
 def test_without_weights_it_is_haar_and_says_why(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("edge.inference.face_detection.YUNET_PATH", tmp_path / YUNET_NAME)
+    monkeypatch.setattr(stream_detector, "YUNET_PATH", tmp_path / YUNET_NAME)
     finder = make_detector("auto", "", "alt2", MIN_FACE)
-    assert isinstance(finder, Haar)
-    assert "YuNet's weights are not there" in finder.about
+    assert finder.about.startswith("Haar alt2 (YuNet's weights are missing")
 
 
 @needs_yunet
 def test_with_weights_it_is_yunet() -> None:
     finder = make_detector("auto", str(WEIGHTS), "alt2", MIN_FACE)
-    assert isinstance(finder, YuNet)
     assert finder.about == "YuNet at 320 px, every 1 s at 640"
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from edge.inference.face_emotion import FaceEmotion, cut, resize
+from edge.inference.face_emotion import FaceEmotion, crop_grey, resize
 from tests.support.models import FACE, research_data
 
 
@@ -42,11 +42,11 @@ def test_grey_and_colour_of_the_same_picture_agree(network: FaceEmotion) -> None
 
 def test_crop_beyond_the_border_repeats_the_edge() -> None:
     image = np.arange(16, dtype=np.uint8).reshape(4, 4)
-    assert cut(image, (-2, 1, 4, 2)).tolist() == [[4, 4, 4, 5], [8, 8, 8, 9]]
+    assert crop_grey(image, (-2, 1, 4, 2)).tolist() == [[4, 4, 4, 5], [8, 8, 8, 9]]
 
 
 def test_crop_beyond_every_border_keeps_its_size(scene: np.ndarray) -> None:
-    assert cut(scene, (-20, -30, 300, 300)).shape == (300, 300)
+    assert crop_grey(scene, (-20, -30, 300, 300)).shape == (300, 300)
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_crop_that_holds_nothing_is_refused(
     scene: np.ndarray, crop: tuple[float, float, float, float]
 ) -> None:
     with pytest.raises(ValueError, match="crop"):
-        cut(scene, crop)
+        crop_grey(scene, crop)
 
 
 def test_shrinking_averages_instead_of_aliasing() -> None:

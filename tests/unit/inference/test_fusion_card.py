@@ -6,8 +6,7 @@ import msgspec
 import pytest
 
 from edge.bus.messages import FACE_LABELS, VOICE_LABELS
-from edge.inference.card import Card, ModelError, load_card
-from edge.inference.fusion_card import FusionCard, load_fusion_card
+from edge.inference.card import Card, FusionCard, ModelError, load_card, load_fusion_card
 from edge.services.fusion import rules_for
 from tests.support.harness import ROOT
 from tests.support.models import FACE, VOICE

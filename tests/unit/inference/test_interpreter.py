@@ -59,11 +59,13 @@ def test_foreign_or_cut_file_is_refused_in_one_line(tmp_path: Path, content: byt
     assert "\n" not in str(raised.value)
 
 
-def test_runtime_that_is_not_installed_is_named_with_the_mend(
+def test_runtime_that_is_not_installed_is_named_with_the_fix(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(RUNTIMES, "ai-edge-litert", "no_such_module")
-    with pytest.raises(ModelError, match="no ai-edge-litert here: pip install ai-edge-litert"):
+    with pytest.raises(
+        ModelError, match="ai-edge-litert is not installed: pip install ai-edge-litert"
+    ):
         Interpreter(FACE, runtime="ai-edge-litert")
 
 

@@ -7,7 +7,7 @@ import pytest
 import soundfile
 
 from edge.inference.card import ModelError
-from edge.inference.speech_activity import SpeechActivity
+from edge.inference.speech import SpeechActivity
 from tests.support.models import GATE, VOICE, research_data
 from training.activity.sounds import MAKERS
 from training.voice.windows import pressed

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from edge.inference.speech_emotion import SpeechEmotion
+from edge.inference.speech import SpeechEmotion
 from edge.inference.speech_features import loudest_start
 from tests.support.models import BASELINE, VOICE, research_data
 

@@ -17,8 +17,7 @@ from edge.bus.messages import (
     HealthMessage,
     RecordingMessage,
 )
-from edge.overlay import Snapshot, natural_size, render
-from edge.overlay import drawing as paint
+from edge.overlay import Snapshot, drawing, natural_size, render
 from edge.overlay.bars import COLOURS, colour_of
 from edge.overlay.drawing import AMBER, GREEN, GREY, RED, Rect
 from edge.overlay.render import letterboxed
@@ -119,6 +118,24 @@ def panel_of(image):
     return Rect(0, STAGE.bottom, SIZE[0], SIZE[1] - STAGE.bottom).of(image)
 
 
+def test_a_snapshot_holds_the_newest_message_of_each_topic():
+    empty = Snapshot(now_ns=NOW_NS, since_ns=0)
+    messages = {
+        "face": faces(face()),
+        "audio": voice(),
+        "recording": recording(),
+        "emotion": emotion(),
+        "health.hub": health("degraded"),
+    }
+    full = empty
+    for topic, message in messages.items():
+        full = full.with_message(topic, message)
+    full = full.with_message("health.hub", health()).with_message("health.face", health())
+    held = (full.face, full.audio, full.recording, full.emotion)
+    assert held == tuple(messages.values())[:4]
+    assert full.health == {"hub": health(), "face": health()}
+
+
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("image", [None, PICTURE], ids=["waiting", "live"])
 def test_the_result_has_exactly_the_size_that_was_asked_for(size, image):
@@ -180,7 +197,7 @@ def test_an_uncertain_face_is_grey():
 def test_a_held_face_is_dimmer_and_dashed():
     seen = render(PICTURE, known(face=faces(face())), SIZE)
     held = render(PICTURE, known(face=faces(face(held=True))), SIZE)
-    dim = paint.mixed(COLOURS["happy"], paint.GROUND, 0.5)
+    dim = drawing.blend(COLOURS["happy"], drawing.BACKGROUND, 0.5)
     edge = Rect(299, 250, 3, 150)
     assert count(held, COLOURS["happy"], STAGE) == 0
     assert 0 < count(held, dim, edge) < 0.8 * count(seen, COLOURS["happy"], edge)
@@ -211,7 +228,7 @@ def test_a_box_of_any_size_is_drawn_where_it_is_seen(reach, held):
     """Its left edge is the same as that of a box that ends within the picture."""
     box = (320, -reach, reach, 2 * reach)
     seen = render(PICTURE, known(face=faces(face(box, held=held))), SIZE)
-    colour = paint.mixed(COLOURS["happy"], paint.GROUND, 0.5 if held else 0)
+    colour = drawing.blend(COLOURS["happy"], drawing.BACKGROUND, 0.5 if held else 0)
     assert count(seen, colour, Rect(479, 100, 3, 500)) > 200
     assert count(seen, colour, Rect(200, 100, 250, 200)) == 0
 
@@ -247,14 +264,14 @@ def test_long_names_of_emotions_stay_in_their_places():
 def test_in_a_crowd_charts_give_way_to_strips():
     few = [face((20 + 150 * i, 20 + 150 * i, 60, 70), number=i) for i in range(3)]
     crowd = [*few, face((500, 20, 60, 70), number=4)]
-    assert count(render(PICTURE, known(face=faces(*few)), SIZE), paint.TRACK, STAGE) > 1000
-    assert count(render(PICTURE, known(face=faces(*crowd)), SIZE), paint.TRACK, STAGE) == 0
+    assert count(render(PICTURE, known(face=faces(*few)), SIZE), drawing.TRACK, STAGE) > 1000
+    assert count(render(PICTURE, known(face=faces(*crowd)), SIZE), drawing.TRACK, STAGE) == 0
 
 
 def test_a_face_that_leaves_no_room_for_a_chart_gets_a_strip():
     wide = faces(face((30, 100, 580, 300)))
     drawn = render(PICTURE, known(face=wide), SIZE)
-    assert count(drawn, paint.TRACK, STAGE) == 0
+    assert count(drawn, drawing.TRACK, STAGE) == 0
     assert count(drawn, COLOURS["happy"], Rect(60, 600, 800, 20)) > 1000
 
 
@@ -321,8 +338,8 @@ def test_the_key_is_named_only_where_there_are_keys():
     card = Rect(680, 770, 50, 50)
     with_keys = render(PICTURE, known(), SIZE)
     without = render(PICTURE, known(has_keys=False), SIZE)
-    assert count(with_keys, paint.TRACK, card) > 100
-    assert count(without, paint.TRACK, card) == 0
+    assert count(with_keys, drawing.TRACK, card) > 100
+    assert count(without, drawing.TRACK, card) == 0
 
 
 def test_a_service_whose_health_is_older_than_three_seconds_is_missing():
@@ -338,7 +355,7 @@ def test_nobody_is_missed_in_the_first_three_seconds():
 
 def test_without_the_hub_nothing_is_said_of_the_others():
     alone = known(health={"camera": health("degraded", "no camera", age_s=9)})
-    assert alone.troubles == ["not running: hub"]
+    assert alone.problems == ["not running: hub"]
     assert alone.camera_reason == ""
 
 
@@ -347,12 +364,12 @@ def test_a_camera_that_is_not_running_is_said_to_be_the_reason():
     assert gone.camera_reason == "the camera process is not running"
 
 
-def test_troubles_name_the_service_and_what_it_says():
+def test_problems_name_the_service_and_its_detail():
     telling = {**known().health, "audio": health("degraded", "no microphone found")}
-    assert known(health=telling).troubles == ["audio: no microphone found"]
+    assert known(health=telling).problems == ["audio: no microphone found"]
 
 
-def test_troubles_are_amber_and_all_well_is_green():
+def test_problems_are_amber_and_all_well_is_green():
     well = panel_of(render(PICTURE, known(), SIZE))
     ill = known(health={**known().health, "camera": health("degraded", "no camera")})
     assert count(well, AMBER) == 0 < count(well, GREEN)
@@ -374,7 +391,7 @@ def test_a_lost_camera_is_dimmed_and_says_so():
     assert lost.camera_lost
     assert drawn[10, 10].max() < 80
     assert count(drawn, COLOURS["happy"], STAGE) == 0
-    assert count(drawn, paint.TEXT, STAGE) > 100
+    assert count(drawn, drawing.TEXT, STAGE) > 100
 
 
 def test_a_slow_camera_is_not_a_lost_one():
@@ -390,44 +407,44 @@ def test_before_the_first_picture_it_says_what_is_waited_for():
     )
     assert not waiting.camera_lost
     assert waiting.camera_reason == "no camera found"
-    assert count(render(None, waiting, SIZE), paint.TEXT, STAGE) > 100
+    assert count(render(None, waiting, SIZE), drawing.TEXT, STAGE) > 100
 
 
 def test_text_is_shortened_to_its_room():
     text = "a rather long line that will not fit"
-    short = paint.fitted(text, 20, 120)
-    assert short.endswith("…") and paint.width_px(short, 20) <= 120
-    assert paint.fitted(text, 20, 2000) == text
-    assert paint.fitted(text, 20, 1) == ""
+    short = drawing.ellipsize(text, 20, 120)
+    assert short.endswith("…") and drawing.width_px(short, 20) <= 120
+    assert drawing.ellipsize(text, 20, 2000) == text
+    assert drawing.ellipsize(text, 20, 1) == ""
 
 
 def test_as_much_of_a_text_is_kept_as_there_is_room_for():
     text = "a rather long line that will not fit"
-    short = paint.fitted(text, 20, 200)
+    short = drawing.ellipsize(text, 20, 200)
     longer = text[: len(short)] + "…"
-    assert paint.width_px(short, 20) <= 200 < paint.width_px(longer, 20)
+    assert drawing.width_px(short, 20) <= 200 < drawing.width_px(longer, 20)
 
 
 def test_a_text_of_any_length_is_shortened_in_no_time():
     started_s = time.monotonic()
-    assert paint.fitted("no camera " * 10_000, 21, 900).endswith("…")
+    assert drawing.ellipsize("no camera " * 10_000, 21, 900).endswith("…")
     assert time.monotonic() - started_s < 1
 
 
 def test_letters_that_the_font_lacks_are_written_with_those_it_has():
-    assert paint.plain("Kamera für Tür · 5 °…") == "Kamera fur Tur · 5 °…"
-    assert paint.plain("摄像头 2\n") == " 2"
+    assert drawing.to_ascii("Kamera für Tür · 5 °…") == "Kamera fur Tur · 5 °…"
+    assert drawing.to_ascii("摄像头 2\n") == " 2"
 
 
 def test_a_stamp_beyond_the_edge_is_cut_off():
     image = np.zeros((20, 20, 3), np.uint8)
     for x, y in ((-15, -5), (12, 4), (40, 40), (-400, 3)):
-        paint.write(image, "edge", x, y, 16)
+        drawing.draw_text(image, "edge", x, y, 16)
     assert image[:8, :8].any() and image[8:, 12:].any()
 
 
 def test_a_scores_bar_is_as_long_as_its_share():
     image = np.zeros((10, 100, 3), np.uint8)
-    paint.bar(image, Rect(0, 0, 100, 10), 0.25, RED)
+    drawing.bar(image, Rect(0, 0, 100, 10), 0.25, RED)
     assert count(image, RED) == 250
-    assert count(image, paint.TRACK) == 750
+    assert count(image, drawing.TRACK) == 750

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import pytest
 
-from edge.policy.frame_sync import FrameQueue, Pace
+from edge.policy.frame_sync import FrameQueue, FrameStats
 
 S = 1_000_000_000
 MS = 1_000_000
@@ -23,17 +23,17 @@ def four_waiting():
     return waiting
 
 
-def test_a_frame_whose_faces_came_is_taken_and_older_ones_are_let_go():
+def test_a_frame_whose_faces_came_is_taken_and_older_ones_are_skipped():
     waiting = four_waiting()
     assert waiting.take(2).seq == 2
     assert waiting.take(1) is None
-    assert waiting.passed_over == 2
+    assert waiting.skipped == 2
 
 
 def test_faces_of_a_frame_that_does_not_wait_take_nothing():
     waiting = four_waiting()
     assert waiting.take(9) is None
-    assert waiting.passed_over == 0
+    assert waiting.skipped == 0
 
 
 def test_the_newest_frame_that_is_40_ms_old_is_due():
@@ -44,20 +44,20 @@ def test_the_newest_frame_that_is_40_ms_old_is_due():
     assert waiting.take_due(70 * MS).seq == 3
 
 
-def test_pace_tells_rate_and_age():
-    pace = Pace()
-    assert (pace.rate_hz, pace.lag_ms, pace.p95_ms) == (None, None, None)
+def test_frame_stats_tells_rate_and_age():
+    stats = FrameStats()
+    assert (stats.rate_hz, stats.lag_ms, stats.p95_ms) == (None, None, None)
     for number in range(101):
-        pace.came(number * S // 25)
-        pace.shown(float(number))
-    assert pace.rate_hz == pytest.approx(25)
-    assert pace.p95_ms == 95
-    assert pace.lag_ms == 93
+        stats.add_arrival(number * S // 25)
+        stats.add_shown(float(number))
+    assert stats.rate_hz == pytest.approx(25)
+    assert stats.p95_ms == 95
+    assert stats.lag_ms == 93
 
 
-def test_pace_forgets_what_is_long_ago():
-    pace = Pace()
-    pace.shown(1000.0)
+def test_frame_stats_forgets_what_is_long_ago():
+    stats = FrameStats()
+    stats.add_shown(1000.0)
     for _ in range(300):
-        pace.shown(10.0)
-    assert pace.p95_ms == 10
+        stats.add_shown(10.0)
+    assert stats.p95_ms == 10

@@ -18,7 +18,7 @@ def steps(*temperatures: float, limit_c: float | None = None, gap_s: float = CAL
 def test_a_cool_board_is_left_alone() -> None:
     cooling = ThermalThrottle(None)
     cooling.update(1000.0, 60.0, False)
-    assert (cooling.step, cooling.rate_hz, cooling.words(False)) == (0, None, "")
+    assert (cooling.step, cooling.rate_hz, cooling.describe(False)) == (0, None, "")
 
 
 def test_each_step_begins_before_the_board_slows_itself_down() -> None:
@@ -62,7 +62,7 @@ def test_a_board_that_is_slowed_down_already_is_helped_however_cool(celsius: flo
     cooling = ThermalThrottle(None)
     cooling.update(1000.0, celsius, True)
     assert cooling.step == 1
-    assert cooling.words(True) == (
+    assert cooling.describe(True) == (
         "the board slows itself down (heat, or a weak power supply): "
         "faces at most 10 times a second"
     )
@@ -75,5 +75,5 @@ def test_what_it_says_does_not_change_with_every_degree() -> None:
     said = set()
     for turn, celsius in enumerate((72.0, 72.6, 73.1, 74.0)):
         cooling.update(1000.0 + turn, celsius, False)
-        said.add(cooling.words(False))
+        said.add(cooling.describe(False))
     assert said == {"the board is hot: faces at most 10 times a second"}

@@ -95,7 +95,9 @@ def test_a_link_to_a_chip_is_followed(chip: Path, tmp_path: Path) -> None:
     assert chip_number(tmp_path / "gpio-main") == 1
 
 
-@pytest.mark.parametrize(("name", "said"), [("gpiochip9", "there is no"), ("ttyS0", "is no GPIO")])
-def test_what_is_no_chip_is_named_with_the_mend(tmp_path: Path, name: str, said: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "said"), [("gpiochip9", "there is no"), ("ttyS0", "is not a GPIO")]
+)
+def test_what_is_no_chip_is_named_with_the_fix(tmp_path: Path, name: str, said: str) -> None:
     with pytest.raises(ButtonError, match=rf"{said}.*gpiodetect"):
         chip_number(tmp_path / name)

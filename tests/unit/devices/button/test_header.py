@@ -12,7 +12,7 @@ import gpiozero
 import pytest
 from gpiozero.pins.mock import MockFactory
 
-from edge.devices.button.header import Button, ButtonError, board_chips, closed_chip
+from edge.devices.button.header import Button, ButtonError, board_chips, inaccessible_chip
 
 PIN, LED_PIN = 17, 27
 NOBODY = 65_534
@@ -120,11 +120,11 @@ def test_a_closed_gpio_chip_is_named_on_a_board_and_passed_over_on_a_pc() -> Non
         devices.chmod(0o755)
         chip = devices / "gpiochip0"
         chip.touch(mode=0o600)
-        assert closed_chip(devices, BOARD) is None  # root may open it
+        assert inaccessible_chip(devices, BOARD) is None  # root may open it
         os.seteuid(NOBODY)
         try:
-            assert closed_chip(devices, BOARD) == chip
-            assert closed_chip(devices, devices / "no device tree") is None
+            assert inaccessible_chip(devices, BOARD) == chip
+            assert inaccessible_chip(devices, devices / "no device tree") is None
         finally:
             os.seteuid(0)
 

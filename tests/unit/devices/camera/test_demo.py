@@ -20,27 +20,27 @@ def demo() -> DemoCamera:
 
 def test_same_moment_is_the_same_picture(demo: DemoCamera) -> None:
     again = DemoCamera(*SIZE, 30.0)
-    assert (demo.picture(3.21) == again.picture(3.21)).all()
-    assert (demo.picture(3.21) == demo.picture(3.21 + PERIOD_S)).mean() > 0.99
+    assert (demo.frame_at(3.21) == again.frame_at(3.21)).all()
+    assert (demo.frame_at(3.21) == demo.frame_at(3.21 + PERIOD_S)).mean() > 0.99
 
 
 @pytest.mark.parametrize("size", [(640, 480), (320, 240), (1280, 720), (480, 640)])
 def test_picture_has_the_size_that_is_asked_for(size: tuple[int, int]) -> None:
-    image = DemoCamera(*size, 30.0).picture(12.9)
+    image = DemoCamera(*size, 30.0).frame_at(12.9)
     assert image.shape == (size[1], size[0], 3)
     assert image.dtype == np.uint8
 
 
 def test_a_face_is_found_except_while_she_is_away(demo: DemoCamera) -> None:
     haar = Haar("alt2", 48)
-    found = {float(t): haar.detect_all(demo.picture(t)) for t in MOMENTS_S}
+    found = {float(t): haar.find(demo.frame_at(t)) for t in MOMENTS_S}
     assert [t for t, faces in found.items() if not faces] == [13.0, 13.5, 14.0, 14.5, 15.0]
     assert all(len(faces) <= 1 for faces in found.values())
 
 
 def test_face_grows_and_shrinks(demo: DemoCamera) -> None:
     haar = Haar("alt2", 48)
-    sides = [face.box[2] for t in MOMENTS_S for face in haar.detect_all(demo.picture(t))]
+    sides = [face.box[2] for t in MOMENTS_S for face in haar.find(demo.frame_at(t))]
     assert max(sides) > 2 * min(sides)
 
 
@@ -51,7 +51,7 @@ def test_face_moves_without_jumps() -> None:
 
 
 def test_nothing_is_left_of_her_while_she_is_gone(demo: DemoCamera) -> None:
-    gray = cv2.cvtColor(demo.picture(14.2), cv2.COLOR_BGR2GRAY)
+    gray = cv2.cvtColor(demo.frame_at(14.2), cv2.COLOR_BGR2GRAY)
     assert gray.min() > 150
 
 

@@ -16,11 +16,11 @@ from edge.devices.microphone.portaudio import (
     FileMicrophone,
     MicrophoneError,
     check_source,
+    explain_no_input,
     find_microphone,
     is_sound_file,
     make_microphone,
     quiet_stderr,
-    why_none,
 )
 from edge.devices.microphone.recorder import Recorder, Recording, Sound
 from edge.devices.microphone.sound_file import SoundError, read_sound, resample
@@ -241,7 +241,7 @@ def test_a_take_that_is_over_is_not_read_any_further(tmp_path: Path) -> None:
     take, sounds = Recording(10.0), list[Sound]()
     recorder.record(take, lambda _, sound: sounds.append(sound), lambda _, why: pytest.fail(why))
     calls.get(timeout=PATIENCE_S)()
-    take.over = True
+    take.cancelled = True
     recorder.close()  # waits for the thread
     while not calls.empty():
         calls.get()()
@@ -262,11 +262,11 @@ def test_without_permission_the_group_to_join_is_named() -> None:
     with tempfile.TemporaryDirectory() as folder:
         devices = Path(folder)
         devices.chmod(0o755)
-        assert why_none(devices) == "no microphone found; plug one in, or set audio.source"
+        assert explain_no_input(devices) == "no microphone found; plug one in, or set audio.source"
         (devices / "pcmC0D0c").touch(mode=0o600)
         os.seteuid(NOBODY)
         try:
-            assert "no permission" in why_none(devices)
-            assert "usermod -aG audio" in why_none(devices)
+            assert "no permission" in explain_no_input(devices)
+            assert "usermod -aG audio" in explain_no_input(devices)
         finally:
             os.seteuid(0)

@@ -32,7 +32,7 @@ from edge.devices.screen.screens import (
     PngFile,
     Screen,
     ScreenError,
-    fitted,
+    fit_desktop,
     open_screen,
 )
 
@@ -289,7 +289,7 @@ def test_a_png_file_holds_the_picture_and_leaves_nothing_else(tmp_path):
 def test_a_png_file_has_the_size_that_suits_the_picture(tmp_path):
     screen = PngFile(tmp_path / "screen.png")
     assert screen.size == FIRST_SIZE
-    screen.suit((960, 704))
+    screen.resize((960, 704))
     assert screen.size == (960, 704)
 
 
@@ -340,4 +340,4 @@ def test_no_screen_wants_no_picture_and_has_no_keys():
     [((1920, 1080), (960, 884)), ((800, 480), (480, 442)), (None, (960, 884))],
 )
 def test_a_window_leaves_room_on_the_desktop(desktop, size):
-    assert fitted((960, 884), desktop) == size
+    assert fit_desktop((960, 884), desktop) == size
