@@ -17,8 +17,9 @@ from edge.bus.frames import Frame, FramePublisher
 from edge.bus.messages import Preview
 from edge.bus.pubsub import Publisher
 from edge.config import Config
+from edge.devices.camera import open_camera
 from edge.devices.camera.reader import Reader
-from edge.devices.camera.source import Camera, CameraError, SourceError, check_source, open_camera
+from edge.devices.camera.source import Camera, CameraError, SourceError, check_source
 from edge.runtime.loop import Loop
 from edge.services.health import Health
 

@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 import pytest
 
+from edge.devices.camera import open_camera
 from edge.devices.camera.source import (
     Camera,
     CameraError,
@@ -24,7 +25,6 @@ from edge.devices.camera.source import (
     check_device,
     check_source,
     find_camera,
-    open_camera,
 )
 from tests.support.harness import ROOT
 
