@@ -27,8 +27,8 @@ from edge.devices.camera import source as camera
 from edge.devices.screen import check_screen
 from edge.errors import ConfigError, ExitCode, UsageError, UserError
 from edge.paths import is_folder, make_directory
-from edge.runtime.lock import single_instance
 from edge.runtime.loop import Loop
+from edge.runtime.process import single_instance
 
 FIRST_DELAY_S = 0.2
 MAX_DELAY_S = 10.0
