@@ -1,4 +1,4 @@
-"""`python -m benchmarks.streamed_voice`: does the audio process answer as `classify` does?
+"""`python -m benchmarks.streamed_voice`: does the audio process agree with `classify`?
 
 Plays clips of people unknown to the network into a null sink whose monitor is the
 microphone, presses once for each, and compares every answer with `classify` on the same two
@@ -29,9 +29,10 @@ from numpy.typing import NDArray
 from benchmarks.product import Product, hub_and_gateway, settings
 from edge.bus.messages import AudioMessage, HealthMessage, Message, Press, RecordingMessage
 from edge.bus.pubsub import Publisher
-from edge.commands.classify import Files, SoundResult
 from edge.config import Config
 from edge.devices.microphone.portaudio import DeviceMicrophone
+from edge.devices.microphone.sound_file import read_sound
+from edge.pipeline.voice import VoiceAnalyzer
 from tests.support.null_sink import NullSink, missing, null_sink
 from training.voice import data as voice_data
 from training.voice.windows import SAMPLES, pressed
@@ -113,12 +114,6 @@ def as_file(clip: Signal, path: Path) -> Path:
     return path
 
 
-def result_of(files: Files, path: Path) -> str | None:
-    result = files.read(path)
-    assert isinstance(result, SoundResult)
-    return result.emotion
-
-
 def ready(topic: str, message: Message) -> bool:
     return topic == "health.audio" and isinstance(message, HealthMessage) and message.state == "ok"
 
@@ -161,11 +156,11 @@ class Bench:
 
 def compare(bench: Bench, config: Config, windows: list[Signal], folder: Path) -> int:
     """How many answers are the same; prints those that are not."""
-    files, agreed = Files(config), 0
+    voice, agreed = VoiceAnalyzer.from_config(config.audio, config.threads), 0
     print(f"from player to microphone: {bench.delay_s * 1e3:.0f} ms", flush=True)
     for number, window in enumerate(windows):
         streamed, played = bench.answer(window)
-        read = result_of(files, as_file(played, folder / "played.wav"))
+        read = voice.analyze(*read_sound(as_file(played, folder / "played.wav"))).emotion
         agrees = read is not None and read == streamed
         agreed += agrees
         if not agrees:

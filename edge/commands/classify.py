@@ -1,28 +1,27 @@
-"""`emotion-edge classify`: emotions in files, through the very code that the services run."""
+"""`emotion-edge classify`: emotions in files, through the code that the services run."""
 
 import mimetypes
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 
 import msgspec
-from tqdm import tqdm
 
 from edge.bus.messages import FaceResult, LabelScores
+from edge.commands.text import print_error
 from edge.config import Config
 from edge.devices.camera.image_file import read_image
 from edge.devices.microphone.sound_file import read_sound, resample
-from edge.errors import UserError
+from edge.errors import ExitCode, UserError
 from edge.inference.card import ModelError
 from edge.paths import is_file, is_folder
 from edge.pipeline.face import FaceAnalyzer
 from edge.pipeline.voice import RATE_HZ, VoiceAnalyzer, windows
 
-OK, USAGE = 0, 2
-MANY = 10
-"""From so many files on, a progress bar."""
+MIN_PROGRESS_FILES = 10
+CLEAR_LINE = "\r\x1b[K"
 
 
 class ImageResult(msgspec.Struct, frozen=True, tag="image", tag_field="kind"):
@@ -32,7 +31,7 @@ class ImageResult(msgspec.Struct, frozen=True, tag="image", tag_field="kind"):
     faces: list[FaceResult]
 
 
-class Window(msgspec.Struct, frozen=True):
+class WindowResult(msgspec.Struct, frozen=True):
     start_s: float
     speech: bool
     emotion: str | None = None
@@ -49,7 +48,7 @@ class SoundResult(msgspec.Struct, frozen=True, tag="sound", tag_field="kind"):
     emotion: str | None
     confidence: float | None
     scores: LabelScores | None
-    windows: list[Window]
+    windows: list[WindowResult]
 
 
 class Files:
@@ -96,7 +95,10 @@ class Files:
             whole.emotion,
             whole.confidence,
             whole.scores,
-            [Window(at_s, r.speech, r.emotion, r.confidence, r.scores) for at_s, r in results],
+            [
+                WindowResult(at_s, r.speech, r.emotion, r.confidence, r.scores)
+                for at_s, r in results
+            ],
         )
 
 
@@ -105,16 +107,16 @@ def _name(path: Path) -> str:
     return os.fsencode(path).decode("utf-8", "replace")
 
 
-def format_message(result: ImageResult | SoundResult) -> str:
+def format_result(result: ImageResult | SoundResult) -> str:
     """One line for the file, and one for each face or window in it."""
     if isinstance(result, ImageResult):
-        boxes = [
-            f"  #{face.id} {face.emotion} {face.confidence:.2f} at {_place(face)}"
-            for face in result.faces
-        ]
-        return "\n".join([f"{result.file}: {_count(len(result.faces), 'face')}", *boxes])
-    lines = [f"  {window.start_s:.1f} s: {_said(window)}" for window in result.windows]
-    return "\n".join([f"{result.file}: {_said(result)}", *lines])
+        count = len(result.faces)
+        summary = f"{count or 'no'} face{'' if count == 1 else 's'}"
+        lines = [f"#{f.id} {f.emotion} {f.confidence:.2f} at {_place(f)}" for f in result.faces]
+    else:
+        summary = _emotion(result)
+        lines = [f"{window.start_s:.1f} s: {_emotion(window)}" for window in result.windows]
+    return "\n  ".join([f"{result.file}: {summary}", *lines])
 
 
 def _place(face: FaceResult) -> str:
@@ -122,28 +124,45 @@ def _place(face: FaceResult) -> str:
     return f"{w}x{h}+{x}+{y}"
 
 
-def _count(number: int, what: str) -> str:
-    return f"{number or 'no'} {what}{'' if number == 1 else 's'}"
-
-
-def _said(part: Window | SoundResult) -> str:
+def _emotion(part: WindowResult | SoundResult) -> str:
     return f"{part.emotion} {part.confidence:.2f}" if part.speech else "nobody speaks"
 
 
 def classify(config: Config, paths: Sequence[Path], as_json: bool) -> int:
     """Print what is in each file. Returns 0, or 2 where a file could not be used."""
-    files = Files(config)
-    code = OK
-    for path in tqdm(paths, disable=None if len(paths) >= MANY else True, unit="file"):
-        try:
-            result = files.read(path)
-        except ModelError:
-            raise
-        except Exception as error:  # whatever it is, the files after this one are read
-            why = error if isinstance(error, UserError) else f"{path}: {error!r}"
-            tqdm.write(f"emotion-edge classify: {why}", file=sys.stderr)
-            code = USAGE
+    code = ExitCode.OK
+    for result in read_all(Files(config), paths):
+        if isinstance(result, Exception):
+            print_error("classify", result)
+            code = ExitCode.USAGE
         else:
-            line = msgspec.json.encode(result).decode() if as_json else format_message(result)
-            tqdm.write(line, file=sys.stdout)
+            print(msgspec.json.encode(result).decode() if as_json else format_result(result))
     return code
+
+
+def read_all(
+    files: Files, paths: Sequence[Path]
+) -> Iterator[ImageResult | SoundResult | Exception]:
+    """The result of each file, or why there is none. Raises ModelError.
+
+    Of many files a terminal shows which one is being read.
+    """
+    progress = len(paths) >= MIN_PROGRESS_FILES and sys.stderr.isatty()
+    for number, path in enumerate(paths, 1):
+        if progress:
+            print(end=f"{number} of {len(paths)}", file=sys.stderr, flush=True)
+        result = _try_read(files, path)
+        if progress:
+            print(end=CLEAR_LINE, file=sys.stderr, flush=True)
+        yield result
+
+
+def _try_read(files: Files, path: Path) -> ImageResult | SoundResult | Exception:
+    try:
+        return files.read(path)
+    except ModelError:
+        raise
+    except UserError as error:
+        return error
+    except Exception as error:  # whatever it is, the other files are read
+        return UserError(f"{_name(path)}: {error!r}")

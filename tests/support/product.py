@@ -38,7 +38,7 @@ class Product:
 @contextlib.contextmanager
 def product(config: Config, *arguments: str | Path, **options: object) -> Iterator[Product]:
     """`emotion-edge run` on the demo, without a screen, until the block ends."""
-    config = with_overrides(config, [("camera", "source", "demo"), ("display", "screen", "none")])
+    config = with_overrides(config, {"camera.source": "demo", "display.screen": "none"})
     file = write_config(config, config.directory / "config.json")
     with (
         listening(config.endpoint("out")) as ear,

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from edge import config as settings
+from edge import paths
 from edge.bus.messages import TOPICS, Press
 from edge.bus.pubsub import send_once
 from edge.bus.schema import SHIPPED
@@ -30,7 +30,7 @@ from tests.support.remote import forged_key, locked, outside
 @pytest.fixture
 def here(config: Config, directory: Path) -> Iterator[dict[str, str]]:
     """A hub where this user's processes meet; the environment in which that is so."""
-    if settings.SYSTEM_CONFIG.exists() or settings.SYSTEM_DIRECTORY.exists():
+    if paths.SYSTEM_CONFIG.exists() or paths.SYSTEM_DIRECTORY.exists():
         pytest.skip("the product is installed on this machine, and is not touched")
     bus = msgspec.structs.replace(config.bus, directory=str(directory / "emotion-edge"))
     with running(hub.run, msgspec.structs.replace(config, bus=bus)):

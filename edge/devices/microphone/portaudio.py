@@ -13,11 +13,10 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from edge.devices.microphone.sound_file import SoundError, read_sound
-from edge.paths import is_file
+from edge.devices.microphone import is_sound_file
+from edge.devices.microphone.sound_file import read_sound
 from edge.types import Signal
 
-SOUND_SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff")
 RATES_HZ = (48_000, 44_100, 16_000)
 """Tried in this order after the rate that the device itself prefers."""
 FULL_SCALE = 32_768
@@ -65,18 +64,6 @@ def make_microphone(source: str) -> Microphone:
     Raises SoundError for a file that cannot be played.
     """
     return FileMicrophone(Path(source)) if is_sound_file(source) else DeviceMicrophone(source)
-
-
-def is_sound_file(source: str) -> bool:
-    """Is a file meant, whether or not it is there?"""
-    named_so = source.lower().endswith(SOUND_SUFFIXES) or source.startswith(("/", "./", "../"))
-    return named_so or is_file(source)
-
-
-def check_source(source: str) -> None:
-    """Raise SoundError if `source` means a file that is not there. Opens nothing."""
-    if is_sound_file(source) and not is_file(source):
-        raise SoundError(f"{source}: no such sound file; check the path")
 
 
 def find_microphone(source: str = "auto") -> str:

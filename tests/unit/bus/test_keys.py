@@ -14,7 +14,7 @@ from edge.commands.main import main
 @pytest.fixture
 def settings(tmp_path: Path) -> Path:
     file = tmp_path / "config.toml"
-    file.write_text(f'device = "kitchen"\n[bus]\nkeys = "{tmp_path / "keys"}"\n')
+    file.write_text(f'device = "kitchen"\n[gateway]\nkeys = "{tmp_path / "keys"}"\n')
     return file
 
 
@@ -47,7 +47,7 @@ def test_the_devices_key_is_made_once(
     public = Keys(tmp_path / "keys").public()
     assert keys(settings, "make") == 0
     first, second = capsys.readouterr().out.splitlines()
-    assert first.startswith("made ") and second.startswith("there is one already")
+    assert first.startswith("made ") and second.startswith("exists already")
     assert first.endswith(public) and second.endswith(public)
 
 

@@ -1,4 +1,4 @@
-"""What the doctor says where the services are not to be seen."""
+"""What the doctor reports where no service is to be seen."""
 
 import os
 from pathlib import Path
@@ -11,7 +11,7 @@ from edge.commands import doctor
 from edge.config import Config
 
 
-def nobody_speaks(directory: Path, monkeypatch: pytest.MonkeyPatch) -> Config:
+def without_services(directory: Path, monkeypatch: pytest.MonkeyPatch) -> Config:
     monkeypatch.setattr(doctor, "LISTEN_S", 0.1)
     config = Config()
     return msgspec.structs.replace(
@@ -24,13 +24,13 @@ def test_services_that_are_closed_to_this_user_are_not_called_absent(
 ) -> None:
     monkeypatch.setattr(paths, "SYSTEM_DIRECTORY", tmp_path)
     monkeypatch.setattr(os, "access", lambda *_: False)
-    (found,) = doctor.the_services(nobody_speaks(directory, monkeypatch))
-    assert "closed to you" in found.detail
-    assert "usermod -aG emotion-edge" in found.mend
+    (found,) = doctor.check_services(without_services(directory, monkeypatch))
+    assert "permission denied" in found.detail
+    assert "usermod -aG emotion-edge" in found.fix
 
 
 def test_services_that_do_not_run_are_called_so(
     directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (found,) = doctor.the_services(nobody_speaks(directory, monkeypatch))
+    (found,) = doctor.check_services(without_services(directory, monkeypatch))
     assert found.detail == f"none running in {directory}"

@@ -1,7 +1,12 @@
+import subprocess
+import sys
+
 import pytest
 
-from edge.commands.run import BAD_CONFIG, Child, Supervisor
+from edge.commands.run import Child, Supervisor
+from edge.errors import ExitCode
 from edge.runtime.loop import Loop
+from tests.support.harness import ROOT
 
 
 def outcome(child: Child) -> tuple[int, list[str]]:
@@ -18,14 +23,27 @@ def outcome(child: Child) -> tuple[int, list[str]]:
 
 
 def refusing() -> Child:
-    return Child("camera", ["sh", "-c", f"exit {BAD_CONFIG}"])
+    return Child("camera", ["sh", "-c", f"exit {ExitCode.BAD_CONFIG.value}"])
 
 
 def test_a_process_that_refuses_its_settings_at_once_ends_everything() -> None:
-    assert outcome(refusing()) == (BAD_CONFIG, [])
+    assert outcome(refusing()) == (ExitCode.BAD_CONFIG, [])
 
 
 def test_a_process_that_worked_with_them_before_is_started_again() -> None:
     child = refusing()
     child.ran_ok = True
-    assert outcome(child) == (0, [f"camera ended (exit code {BAD_CONFIG}); starting it again"])
+    assert outcome(child) == (
+        0,
+        [f"camera ended (exit code {ExitCode.BAD_CONFIG}); starting it again"],
+    )
+
+
+def test_it_checks_its_settings_without_numpy() -> None:
+    code = (
+        "import sys; from edge.commands import run; from edge.config import Config; "
+        "run.effective(Config(), {'display.screen': 'none'}); "
+        "print({'numpy', 'cv2'} & sys.modules.keys())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert done.stdout == "set()\n", done.stderr

@@ -2,7 +2,7 @@ import io
 import time
 
 from edge.bus.messages import SERVICES, Emotion, FaceMessage, FaceResult, HealthMessage, Message
-from edge.commands.status_line import Status
+from edge.commands.status_line import StatusLine
 
 
 class Terminal(io.StringIO):
@@ -42,41 +42,41 @@ def all_well() -> dict[str, Message]:
 
 def shown(*received: dict[str, Message]) -> str:
     terminal = Terminal()
-    status = Status(terminal)
+    status = StatusLine(terminal)
     for messages in received:
-        status.take(messages.items())
-    status.show()
+        status.update(messages.items())
+    status.redraw()
     return terminal.getvalue()
 
 
-def test_the_line_says_what_is_seen() -> None:
+def test_the_line_shows_the_results() -> None:
     line = shown({"face": face(), "emotion": emotion()}, all_well())
     assert "#3 happy 0.90" in line
     assert "missing" not in line
 
 
-def test_the_line_names_who_is_not_heard_of() -> None:
+def test_the_line_names_missing_services() -> None:
     health = all_well()
     del health["health.camera"]
     assert "missing: camera" in shown(health)
 
 
-def test_the_line_names_who_is_unwell() -> None:
+def test_the_line_names_degraded_services() -> None:
     assert "camera degraded" in shown({**all_well(), "health.camera": health("degraded")})
 
 
-def test_a_line_for_good_stands_above_the_live_one() -> None:
+def test_a_permanent_line_stands_above_the_live_one() -> None:
     terminal = Terminal()
-    status = Status(terminal)
-    status.show()
-    status.say("camera lost")
+    status = StatusLine(terminal)
+    status.redraw()
+    status.print_line("camera lost")
     assert terminal.getvalue().endswith("camera lost\n")
 
 
 def test_where_there_is_no_terminal_there_is_no_live_line() -> None:
     out = io.StringIO()
-    status = Status(out)
-    status.take(all_well().items())
-    status.show()
+    status = StatusLine(out)
+    status.update(all_well().items())
+    status.redraw()
     status.close()
     assert out.getvalue() == ""

@@ -1,8 +1,8 @@
 import msgspec
 
 from edge.bus.discovery import Found
-from edge.commands.watch import as_list
-from edge.commands.watch_table import DIM, Row, picture
+from edge.commands.watch import format_list
+from edge.commands.watch_table import DIM, Row, render_table
 from tests.support.messages import example
 
 
@@ -11,7 +11,7 @@ def row(topic: str, device: str = "kitchen", age_s: float = 0.1) -> Row:
 
 
 def lines(*rows: Row, size: tuple[int, int] = (80, 24)) -> list[str]:
-    return picture(rows, "live", size).splitlines()
+    return render_table(rows, "live", size).splitlines()
 
 
 def test_every_device_has_a_title_and_its_topics_in_order() -> None:
@@ -36,7 +36,7 @@ def test_it_fits_the_terminal() -> None:
 
 def test_a_device_is_listed_with_the_command_that_watches_it() -> None:
     found = [Found("kitchen", "tcp://10.0.0.7:5556", "0.1.0", True)]
-    assert as_list(found, "ipc:///run/emotion-edge/out").splitlines() == [
+    assert format_list(found, "ipc:///run/emotion-edge/out").splitlines() == [
         "this device",
         "    emotion-edge watch ipc:///run/emotion-edge/out",
         "kitchen  (0.1.0)",

@@ -12,18 +12,18 @@ import numpy as np
 import pytest
 import soundfile
 
+from edge.devices.microphone import check_source, is_sound_file
 from edge.devices.microphone.portaudio import (
     FileMicrophone,
     MicrophoneError,
-    check_source,
     explain_no_input,
     find_microphone,
-    is_sound_file,
     make_microphone,
     quiet_stderr,
 )
 from edge.devices.microphone.recorder import Recorder, Recording, Sound
 from edge.devices.microphone.sound_file import SoundError, read_sound, resample
+from edge.errors import UserError
 from edge.types import Signal
 
 RATE_HZ = 16_000
@@ -133,12 +133,12 @@ def test_resampling_removes_what_the_lower_rate_cannot_hold() -> None:
 @pytest.mark.parametrize("source", ["voice.wav", "voice.FLAC", "/tmp/voice", "./voice", "../voice"])
 def test_a_path_is_a_sound_file_even_if_it_is_not_there(source: str) -> None:
     assert is_sound_file(source)
-    with pytest.raises(SoundError, match="no such sound file; check the path"):
+    with pytest.raises(UserError, match="no such sound file; check the path"):
         check_source(source)
 
 
 def test_a_name_that_is_too_long_for_a_file_is_a_sound_file_that_is_not_there() -> None:
-    with pytest.raises(SoundError, match="no such sound file"):
+    with pytest.raises(UserError, match="no such sound file"):
         check_source(f"./{'x' * 300}.wav")
     assert not is_sound_file("x" * 300)
 
