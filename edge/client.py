@@ -128,9 +128,7 @@ class Subscription:
         """
         self._check_connection()
         received = [Received(t, m, self._age_s(m)) for t, m in self._subscriber.receive_all()]
-        self._health |= {
-            r.topic: r.message for r in received if isinstance(r.message, HealthMessage)
-        }
+        self._health.update((t, m) for t, m, _ in received if isinstance(m, HealthMessage))
         wanted = [one for one in received if one.topic.startswith(self.topics)]
         self._check_timeouts(bool(received), bool(wanted))
         return drop_superseded(wanted)
