@@ -22,7 +22,7 @@ from edge.bus.pubsub import send_once
 from edge.bus.schema import SHIPPED
 from edge.config import Config
 from edge.services import hub
-from tests.support.harness import PATIENCE_S, emotion_edge, listening, running
+from tests.support.harness import PATIENCE_S, emotion_edge, listening, running, with_endpoints
 from tests.support.product import product, until_all_speak
 from tests.support.remote import forged_key, remote_address, with_remote
 
@@ -75,7 +75,7 @@ def test_watch_in_a_terminal_keeps_one_line_a_topic(here: dict[str, str]) -> Non
 def test_a_key_that_is_unknown_ends_watch_with_one_line(config: Config) -> None:
     config = with_remote(config)
     with (
-        running(hub.run, config),
+        with_endpoints(config),
         emotion_edge("watch", remote_address(config), "--key", forged_key(config)) as process,
     ):
         out, errors = process.communicate(timeout=60)
