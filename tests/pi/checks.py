@@ -74,7 +74,7 @@ def power_on(bench: Bench) -> str:
     failed = pi.says("systemctl --failed --no-legend")
     assert not failed, failed
     return (
-        f"six units active {took_s:.0f} s after power-on; the doctor ends with 0, and misses "
+        f"seven units active {took_s:.0f} s after power-on; the doctor ends with 0, and misses "
         f"{', '.join(missing) or 'nothing'} (nothing feeds the camera yet)"
     )
 
@@ -310,7 +310,7 @@ def power_cuts(bench: Bench) -> str:
         assert not errors, errors
     seconds = ", ".join(f"{moment:.0f}" for moment in moments)
     return (
-        f"cut {seconds} s after it ran; each time six units active, settings and doctor as before"
+        f"cut {seconds} s after it ran; each time seven units active, settings and doctor as before"
     )
 
 
@@ -348,7 +348,7 @@ def idle(bench: Bench) -> str:
     assert not lines, lines
     disk = pi.says("awk '$3 == \"vda\" { print $10 * 512 }' /proc/diskstats")
     return (
-        f"{bench.idle_s / 60:.0f} guest minutes: 0 bytes by all six processes, no line in the "
+        f"{bench.idle_s / 60:.0f} guest minutes: 0 bytes by all seven processes, no line in the "
         f"journal (all the system, since its boot: {disk} bytes)"
     )
 
@@ -381,7 +381,7 @@ def long_press(bench: Bench) -> str:
     pi.power_on()
     product.wait_until_active()
     assert shutdowns(pi) == before + 1, "it went off without a shutdown"
-    return "100 ms leave it on; 3 s switch it off in good order; on again, six units are active"
+    return "100 ms leave it on; 3 s switch it off in good order; on again, seven units are active"
 
 
 def shutdowns(pi: Pi) -> int:
