@@ -309,10 +309,10 @@ def test_a_handshake_cut_at_any_byte_hurts_nobody(secured: Config) -> None:
         assert next_received(laptop, "emotion").message == sent
 
 
-def test_without_keys_the_door_does_not_open_to_the_network(config: Config) -> None:
+def test_without_keys_there_is_no_remote_endpoint(config: Config) -> None:
     endpoints = GatewayConfig(remote="tcp://*:5556", keys=str(config.directory))
     with (
-        pytest.raises(ConfigError, match=r"tcp://\*:5556 .* run `emotion-edge keys add NAME`"),
+        pytest.raises(KeysError, match=r"tcp://\*:5556 .* run `emotion-edge keys add NAME`"),
         running(gateway.run, msgspec.structs.replace(config, gateway=endpoints)),
     ):
         pass
