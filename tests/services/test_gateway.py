@@ -14,11 +14,10 @@ import zmq
 
 from edge.bus import messages, sockets
 from edge.bus import remote as remote_endpoint
-from edge.bus.keys import Keys, SubscriberKey, read_key
+from edge.bus.keys import Keys, KeysError, SubscriberKey, read_key
 from edge.bus.messages import TOPICS, HealthMessage, Press
 from edge.client import RefusedError, Subscription
 from edge.config import Config, GatewayConfig, is_local
-from edge.errors import ConfigError
 from edge.services import gateway, hub
 from tests.support.harness import (
     Listener,
@@ -318,7 +317,7 @@ def test_without_keys_there_is_no_remote_endpoint(config: Config) -> None:
         pass
 
 
-def test_a_door_without_a_lock_is_complained_of_at_every_start_and_in_health(
+def test_an_insecure_endpoint_is_warned_of_at_every_start_and_in_health(
     config: Config, caplog: pytest.LogCaptureFixture
 ) -> None:
     endpoints = GatewayConfig(
