@@ -190,7 +190,7 @@ def start() -> list[Figure]:
 
 
 def restart() -> list[Figure]:
-    """From kill -9 of a process to its first word; the slowest of the seven."""
+    """From kill -9 of a process to its first message; the slowest of the seven."""
     back_s: dict[str, float] = defaultdict(float)
     with running(settings(camera=demo()), "--screen", "none") as product:
         product.until(lambda topic, _: topic == "emotion")
@@ -203,7 +203,9 @@ def restart() -> list[Figure]:
             list(product.during(1.0))
     each = ", ".join(f"{name} {seconds:.1f}" for name, seconds in back_s.items())
     return [
-        Figure("kill -9 to its next word, slowest of seven", max(back_s.values()), 3.0, "s", each)
+        Figure(
+            "kill -9 to its next message, slowest of seven", max(back_s.values()), 3.0, "s", each
+        )
     ]
 
 
@@ -215,25 +217,31 @@ def _is_back(product: Product, topic: str, message: object, name: str) -> bool:
 
 
 def curve() -> list[Figure]:
-    """What CURVE adds to the way of a result from its process through the door, on loopback."""
+    """What CURVE adds to the way of a result from its process to a subscriber, on loopback."""
     delays_ms: dict[bool, list[float]] = {False: [], True: []}
     for _ in range(CURVE_ROUNDS):
-        for locked in delays_ms:
-            delays_ms[locked] += _gateway_delays_ms(locked)
-    plain_ms, locked_ms = (percentile(delays_ms[locked], 0.95) for locked in (False, True))
-    note = f"{plain_ms:.2f} ms plain, {locked_ms:.2f} ms with CURVE, {len(delays_ms[True])} results"
-    return [Figure("the door: delay that CURVE adds, p95", locked_ms - plain_ms, 1.0, "ms", note)]
+        for encrypted in delays_ms:
+            delays_ms[encrypted] += _gateway_delays_ms(encrypted)
+    plain_ms, encrypted_ms = (percentile(delays_ms[encrypted], 0.95) for encrypted in (False, True))
+    note = (
+        f"{plain_ms:.2f} ms plain, {encrypted_ms:.2f} ms with CURVE, {len(delays_ms[True])} results"
+    )
+    return [
+        Figure(
+            "remote endpoint: delay that CURVE adds, p95", encrypted_ms - plain_ms, 1.0, "ms", note
+        )
+    ]
 
 
-def _gateway_delays_ms(locked: bool) -> list[float]:
+def _gateway_delays_ms(encrypted: bool) -> list[float]:
     """From publishing to a subscriber at a gateway of its own, ms."""
     config = settings()
     keys = Keys(config.directory / "keys")
     file = config.directory / "bench.key"
     keys.export(keys.add("bench", "bench"), file)
     endpoints = GatewayConfig(
-        local="" if locked else f"tcp://127.0.0.1:{CURVE_PORT}",
-        remote=f"tcp://0.0.0.0:{CURVE_PORT}" if locked else "",
+        local="" if encrypted else f"tcp://127.0.0.1:{CURVE_PORT}",
+        remote=f"tcp://0.0.0.0:{CURVE_PORT}" if encrypted else "",
         keys=str(keys.directory),
         announce=False,
     )
@@ -241,19 +249,21 @@ def _gateway_delays_ms(locked: bool) -> list[float]:
     delays_ms: list[float] = []
     with (
         hub_and_gateway(config),
-        Subscription(f"tcp://127.0.0.1:{CURVE_PORT}", ["face"], file if locked else None) as device,
+        Subscription(
+            f"tcp://127.0.0.1:{CURVE_PORT}", ["face"], file if encrypted else None
+        ) as device,
     ):
         publisher = Publisher(config.endpoint("in"), "bench")
         while len(delays_ms) < CURVE_RESULTS:
             publisher.publish("face", _a_result())
-            delays_ms += [age_ms(heard.message.t_ns) for heard in device.wait(0.1)]
+            delays_ms += [age_ms(received.message.t_ns) for received in device.wait(0.1)]
             time.sleep(CURVE_PAUSE_S)
         publisher.close()
     return delays_ms
 
 
 def _a_result() -> FaceMessage:
-    """One face, as the face process says it."""
+    """One face, as the face process publishes it."""
     scores = dict.fromkeys(FACE_LABELS, 1 / len(FACE_LABELS))
     seen = FaceResult(
         id=1, box=(200.0, 120.0, 180.0, 180.0), emotion="happy", confidence=0.9, scores=scores

@@ -21,13 +21,13 @@ DISPLAY = ":97"
 
 
 class Product:
-    """The supervisor's process, and an ear at the local bus."""
+    """The supervisor's process, and a subscriber of the local bus."""
 
     def __init__(self, config: Config, process: "subprocess.Popen[bytes]") -> None:
         self.config = config
         self.process = process
         self.started_s = time.monotonic()
-        self.ear = Subscriber(config.endpoint("out"), [""])
+        self.subscriber = Subscriber(config.endpoint("out"), [""])
 
     def pid(self, name: str) -> int:
         """A service's process id, by the lock that it holds."""
@@ -41,14 +41,14 @@ class Product:
         for topic, message in self.during(timeout_s):
             if wanted(topic, message):
                 return message
-        raise TimeoutError(f"not heard in {timeout_s:g} s")
+        raise TimeoutError(f"not received in {timeout_s:g} s")
 
     def during(self, duration_s: float) -> Iterator[tuple[str, Message]]:
-        """Everything that is said in the next `duration_s`."""
+        """Everything that is published in the next `duration_s`."""
         end_s = time.monotonic() + duration_s
         while (left_s := end_s - time.monotonic()) > 0:
-            if self.ear.socket.poll(int(left_s * 1e3) + 1):
-                yield from self.ear.receive()
+            if self.subscriber.socket.poll(int(left_s * 1e3) + 1):
+                yield from self.subscriber.receive()
 
 
 def settings(**tables: object) -> Config:
@@ -71,7 +71,7 @@ def running(config: Config, *arguments: str) -> Iterator[Product]:
     finally:
         process.terminate()
         process.communicate(timeout=20)
-        product.ear.close()
+        product.subscriber.close()
         shutil.rmtree(config.directory, ignore_errors=True)
 
 

@@ -1,6 +1,6 @@
-"""`python -m benchmarks.streamed_voice`: does the audio process agree with `classify`?
+"""`python -m benchmarks.streamed_voice`: does the audio process answer as `classify` does?
 
-Plays clips of people whom the network has never heard into a null sink whose monitor is the
+Plays clips of people unknown to the network into a null sink whose monitor is the
 microphone, presses once for each, and compares every answer with `classify` on the same two
 seconds as a file. The player begins when the recording is known to run, so the first tenths of a
 second, which are before the speech, are silent in both: what had passed, and what the way from
@@ -83,7 +83,7 @@ class Player:
 
 
 def delay_s(player: Player) -> float:
-    """From `play` until a microphone has heard it: the middle one of some clicks."""
+    """From `play` until a microphone has recorded it: the middle one of some clicks."""
     stream, found = DeviceMicrophone("auto").open(), []
     every = round(CLICK_EVERY_S * stream.rate_hz)
     try:
@@ -91,11 +91,11 @@ def delay_s(player: Player) -> float:
         for _ in range(CLICKS):
             played_s = time.monotonic()
             player.play(np.full(16, CLICK, np.float32))
-            heard = stream.read(every)
-            if np.abs(heard).max() < CLICK / 5:
-                raise RuntimeError("a click was not heard within half a second")
+            recorded = stream.read(every)
+            if np.abs(recorded).max() < CLICK / 5:
+                raise RuntimeError("a click was not recorded within half a second")
             begun_s = time.monotonic() - every / stream.rate_hz
-            found.append(begun_s + float(np.abs(heard).argmax()) / stream.rate_hz - played_s)
+            found.append(begun_s + float(np.abs(recorded).argmax()) / stream.rate_hz - played_s)
     finally:
         stream.close()
     return statistics.median(found)
@@ -138,7 +138,7 @@ class Bench:
         self.delay_s = delay_s(player)
 
     def answer(self, window: Signal) -> tuple[str | None, Signal]:
-        """What the process says of these two seconds, played as it records, and what was played."""
+        """The answer to these two seconds, played as it records, and what was played."""
         self.product.until(idle)
         press = Press(t_ns=time.monotonic_ns(), time=time.time(), trigger="command")
         self.publisher.publish("press", press)
@@ -159,12 +159,12 @@ def compare(bench: Bench, config: Config, windows: list[Signal], folder: Path) -
     voice, agreed = VoiceAnalyzer.from_config(config.audio, config.threads), 0
     print(f"from player to microphone: {bench.delay_s * 1e3:.0f} ms", flush=True)
     for number, window in enumerate(windows):
-        heard, played = bench.answer(window)
+        streamed, played = bench.answer(window)
         read = voice.analyze(*read_sound(as_file(played, folder / "played.wav"))).emotion
-        agrees = read is not None and read == heard
+        agrees = read is not None and read == streamed
         agreed += agrees
         if not agrees:
-            print(f"clip {number}: the file is {read}, the stream {heard}", flush=True)
+            print(f"clip {number}: the file is {read}, the stream {streamed}", flush=True)
     return agreed
 
 

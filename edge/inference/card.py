@@ -93,13 +93,13 @@ class Card(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         import numpy as np
 
         mean = np.asarray(self.input.mean, np.float32)
-        return (x - mean) / np.asarray(self.input.std, np.float32)
+        return np.asarray((x - mean) / np.asarray(self.input.std, np.float32), np.float32)
 
     def scores(self, logits: "NDArray[np.float32]") -> "NDArray[np.float32]":
         """Logits (n labels,) to probabilities: softmax(logits / temperature) (Guo et al. 2017)."""
         import numpy as np
 
-        scaled = np.exp((logits - logits.max()) / np.float32(self.temperature))
+        scaled = np.exp((logits - np.max(logits)) / np.float32(self.temperature))
         return np.asarray(scaled / scaled.sum(), np.float32)
 
 

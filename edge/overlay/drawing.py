@@ -87,11 +87,11 @@ class GlyphBitmap(NamedTuple):
 
     @property
     def width_px(self) -> int:
-        return self.keep.shape[1]
+        return int(self.keep.shape[1])
 
     @property
     def height_px(self) -> int:
-        return self.keep.shape[0]
+        return int(self.keep.shape[0])
 
 
 def blend(colour: Colour, other: Colour, fraction: float) -> Colour:

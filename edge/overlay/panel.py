@@ -51,13 +51,9 @@ def draw(image: Image, rect: Rect, unit: float, snapshot: Snapshot) -> None:
 
 def _columns(rect: Rect, gap: int) -> tuple[Rect, Rect, Rect]:
     side = round((rect.w - 2 * gap) * 0.29)
-    middle = rect.w - 2 * gap - 2 * side
-    first = rect._replace(w=side)
-    return (
-        first,
-        rect._replace(x=first.right + gap, w=middle),
-        rect._replace(x=rect.right - side, w=side),
-    )
+    first, last = rect._replace(w=side), rect._replace(x=rect.right - side, w=side)
+    middle = rect._replace(x=first.right + gap, w=rect.w - 2 * gap - 2 * side)
+    return first, middle, last
 
 
 def _card(image: Image, rect: Rect, unit: float, headline: str) -> Rect:
@@ -76,18 +72,17 @@ def _draw_emotion(image: Image, rect: Rect, unit: float, snapshot: Snapshot) -> 
     if fused is None:
         _draw_foot(image, inner, unit, "waiting for a face or a voice", GREY)
         return
-    large = _fitting(fused.emotion, round(LARGE * unit), inner.w)
+    large = _fit_text(fused.emotion, round(LARGE * unit), inner.w)
     y = inner.y + round(1.0 * unit)
     colour = colour_of(fused.emotion)
     drawing.draw_text(image, fused.emotion, inner.x, y, large, colour, max_px=inner.w)
     _draw_foot(image, inner, unit, _basis(fused), TEXT)
 
 
-def _fitting(text: str, size_px: int, room_px: int) -> int:
-    """The largest size up to `size_px` at which the text fits."""
-    return min(
-        size_px, max(MIN_TEXT_PX, size_px * room_px // max(1, drawing.width_px(text, size_px)))
-    )
+def _fit_text(text: str, size_px: int, max_px: int) -> int:
+    """The largest size up to `size_px` at which the text is at most `max_px` wide."""
+    fitting_px = size_px * max_px // max(1, drawing.width_px(text, size_px))
+    return min(size_px, max(MIN_TEXT_PX, fitting_px))
 
 
 def _basis(fused: Emotion) -> str:
@@ -214,11 +209,8 @@ def _draw_status(image: Image, rect: Rect, unit: float, snapshot: Snapshot) -> N
     small = small_px(unit)
     y = rect.y + (rect.h - drawing.height_px(small)) // 2
     margin = round(1.1 * unit)
-    right = rect.right - margin
-    right -= (
-        drawing.draw_text(image, _frame_stats(snapshot), right, y, small, MUTED, align=1)
-        + 2 * margin
-    )
+    right, stats = rect.right - margin, _frame_stats(snapshot)
+    right -= drawing.draw_text(image, stats, right, y, small, MUTED, align=1) + 2 * margin
     radius = max(3, round(0.25 * unit))
     left = rect.x + margin + radius
     problems = snapshot.problems
@@ -226,9 +218,8 @@ def _draw_status(image: Image, rect: Rect, unit: float, snapshot: Snapshot) -> N
     cv2.circle(image, (left, rect.y + rect.h // 2), radius, colour, cv2.FILLED, cv2.LINE_AA)
     left += 3 * radius
     text = "  ·  ".join(problems) or "all well"
-    drawing.draw_text(
-        image, text, left, y, small, colour if problems else MUTED, max_px=right - left
-    )
+    ink = colour if problems else MUTED
+    drawing.draw_text(image, text, left, y, small, ink, max_px=right - left)
 
 
 def _frame_stats(snapshot: Snapshot) -> str:

@@ -72,7 +72,7 @@ def intersects(box: Box, image: Image) -> bool:
     """Whether any pixel of the image is in the box; a crop may reach beyond the border."""
     (x, y, w, h), (height, width) = box, image.shape[:2]
     across = max(round(x), 0) < min(round(x + w), width)
-    return across and max(round(y), 0) < min(round(y + h), height)
+    return bool(across and max(round(y), 0) < min(round(y + h), height))
 
 
 def side_px(box: Box) -> float:

@@ -1,4 +1,4 @@
-"""Another host: subscribes to the Pi over TCP, with a key, and keeps what it hears."""
+"""Another host: subscribes to the Pi over TCP, with a key, and keeps what it receives."""
 
 import threading
 import time
@@ -20,7 +20,7 @@ class Word(NamedTuple):
     message: Message
 
 
-class Ear:
+class Listener:
     """Listens in a thread of its own, from its making until `close`."""
 
     def __init__(self, port: int, key: Path) -> None:
@@ -32,11 +32,11 @@ class Ear:
 
     def _listen(self) -> None:
         while not self._over:
-            for heard in self._device.wait(0.1):
-                self._words.append(Word(time.monotonic(), heard.topic, heard.message))
+            for received in self._device.wait(0.1):
+                self._words.append(Word(time.monotonic(), received.topic, received.message))
         self._device.close()
 
-    def heard(self, kind: type[M], since_s: float) -> list[M]:
+    def received(self, kind: type[M], since_s: float) -> list[M]:
         """All of that kind, in order."""
         words = [word.message for word in list(self._words) if word.at_s >= since_s]
         return [message for message in words if isinstance(message, kind)]

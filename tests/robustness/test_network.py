@@ -1,4 +1,4 @@
-"""What strangers and stopped subscribers can do to the hub: nothing that its own processes notice.
+"""Unknown clients and stopped subscribers: the hub and its own processes do not notice them.
 
 The sizes are in tests/support/sizes.py; EMOTION_EDGE_FULL=1 takes the full ones.
 """
@@ -26,7 +26,14 @@ from edge.client import Subscription
 from edge.config import Config
 from tests.support.harness import ROOT
 from tests.support.load import Gaps, Load, drain, gateway_process, local_delay_ms, settled_pss_mb
-from tests.support.remote import add_key, forged_key, locked, next_heard, outside, stranger
+from tests.support.remote import (
+    add_key,
+    forged_key,
+    next_received,
+    raw_socket,
+    remote_address,
+    with_remote,
+)
 from tests.support.sizes import (
     CONNECTIONS,
     LONGEST_S,
@@ -48,9 +55,9 @@ FORGET_S = 20.0
 
 
 @pytest.fixture
-def door(config: Config) -> Iterator[tuple[Config, int]]:
+def device(config: Config) -> Iterator[tuple[Config, int]]:
     """A gateway's process with a remote endpoint, and its id."""
-    config = locked(config)
+    config = with_remote(config)
     with gateway_process(config) as pid:
         yield config, pid
 
@@ -77,15 +84,15 @@ def throw_noise(config: Config, seed: int, ended: threading.Event) -> None:
             line.sendall(noise(chance))
 
 
-def knock(config: Config, ended: threading.Event) -> None:
+def try_unknown_keys(config: Config, ended: threading.Event) -> None:
     """Whole handshakes with keys that the device does not know, a dozen a second."""
     while not ended.wait(0.033):
-        with stranger(zmq.SUB, outside(config), read_key(forged_key(config))) as mallory:
+        with raw_socket(zmq.SUB, remote_address(config), read_key(forged_key(config))) as mallory:
             mallory.poll(50)
 
 
-def test_noise_at_the_door_is_not_noticed_inside(door: tuple[Config, int]) -> None:
-    config, pid = door
+def test_noise_at_the_remote_endpoint_is_not_noticed_inside(device: tuple[Config, int]) -> None:
+    config, pid = device
     key = add_key(config, "laptop")
     with Load(config):
         quiet_ms, before_mb = local_delay_ms(config, DELAY_S), pss_mb(pid)
@@ -93,7 +100,7 @@ def test_noise_at_the_door_is_not_noticed_inside(door: tuple[Config, int]) -> No
         throwers = [
             threading.Thread(target=throw_noise, args=(config, seed, ended)) for seed in (1, 2)
         ]
-        throwers.append(threading.Thread(target=knock, args=(config, ended)))
+        throwers.append(threading.Thread(target=try_unknown_keys, args=(config, ended)))
         for thrower in throwers:
             thrower.start()
         loud_ms = local_delay_ms(config, NOISE_S)
@@ -101,14 +108,14 @@ def test_noise_at_the_door_is_not_noticed_inside(door: tuple[Config, int]) -> No
         for thrower in throwers:
             thrower.join()
         after_mb = settled_pss_mb(pid, before_mb + 5, FORGET_S)
-        with Subscription(outside(config), ["face"], key) as laptop:
-            next_heard(laptop, "face")
+        with Subscription(remote_address(config), ["face"], key) as laptop:
+            next_received(laptop, "face")
     measured(f"{NOISE_S} s of noise: memory of the hub, more", after_mb - before_mb, 10, "MB")
     measured(f"{NOISE_S} s of noise: local delay p95, more", loud_ms - quiet_ms, 5, "ms")
 
 
-def test_connections_that_are_opened_and_left_are_forgotten(door: tuple[Config, int]) -> None:
-    config, pid = door
+def test_connections_that_are_opened_and_left_are_forgotten(device: tuple[Config, int]) -> None:
+    config, pid = device
     key = add_key(config, "laptop")
     before_mb = pss_mb(pid)
     with contextlib.ExitStack() as lines, Load(config):
@@ -116,69 +123,69 @@ def test_connections_that_are_opened_and_left_are_forgotten(door: tuple[Config, 
         for _ in range(CONNECTIONS):
             lines.enter_context(socket.create_connection(address(config), 5))
         loud_ms, peak_mb = local_delay_ms(config, DELAY_S), pss_mb(pid)
-        with Subscription(outside(config), ["face"], key) as laptop:
-            next_heard(laptop, "face")
+        with Subscription(remote_address(config), ["face"], key) as laptop:
+            next_received(laptop, "face")
         after_mb = settled_pss_mb(pid, before_mb + 5, FORGET_S)
     print(f"| {CONNECTIONS} connections left open: at the most | {peak_mb - before_mb:.1f} MB | |")
     measured(f"{CONNECTIONS} connections: memory of the hub, more", after_mb - before_mb, 10, "MB")
     measured(f"{CONNECTIONS} connections: local delay p95, more", loud_ms - quiet_ms, 5, "ms")
 
 
-def test_a_hub_without_descriptors_left_goes_on(door: tuple[Config, int]) -> None:
-    config, pid = door
+def test_a_hub_without_descriptors_left_goes_on(device: tuple[Config, int]) -> None:
+    config, pid = device
     key = add_key(config, "laptop")
     resource.prlimit(pid, resource.RLIMIT_NOFILE, (FEW_DESCRIPTORS, FEW_DESCRIPTORS))
     with Load(config) as load:
-        ear = Subscriber(config.endpoint("out"), ["face"])
-        ear.socket.poll(5000)
+        listener = Subscriber(config.endpoint("out"), ["face"])
+        listener.socket.poll(5000)
         with contextlib.ExitStack() as lines:
             for _ in range(2 * FEW_DESCRIPTORS):
                 lines.enter_context(socket.create_connection(address(config), 5))
             sent, end_s = load.sent, time.monotonic() + DELAY_S
-            heard = 0
+            received = 0
             while time.monotonic() < end_s:
-                ear.socket.poll(100)
-                heard += len(list(ear.receive_all()))
-            assert heard >= 0.8 * (load.sent - sent) > 0
-        ear.close()
-        with Subscription(outside(config), ["face"], key) as laptop:
-            next_heard(laptop, "face")
+                listener.socket.poll(100)
+                received += len(list(listener.receive_all()))
+            assert received >= 0.8 * (load.sent - sent) > 0
+        listener.close()
+        with Subscription(remote_address(config), ["face"], key) as laptop:
+            next_received(laptop, "face")
 
 
 SLEEPERS = """
 import sys, zmq
 from pathlib import Path
 from edge.bus.keys import read_key
-from tests.support.remote import stranger
+from tests.support.remote import raw_socket
 endpoint, *files = sys.argv[1:]
 sockets = []
 for file in files:
-    holder = stranger(zmq.SUB, endpoint, read_key(Path(file)))
+    holder = raw_socket(zmq.SUB, endpoint, read_key(Path(file)))
     sockets.append((holder, holder.__enter__()))
 for _, socket in sockets:
     socket.recv_multipart()
-print("all heard", flush=True)
+print("all received", flush=True)
 sys.stdin.read()
 """
 
 
 @contextlib.contextmanager
 def sleepers(config: Config, keys: list[Path]) -> Iterator["subprocess.Popen[str]"]:
-    """A process with a subscriber for each key, all of which have heard something."""
-    command = [sys.executable, "-c", SLEEPERS, outside(config), *map(str, keys)]
+    """A process with a subscriber for each key, all of which have received something."""
+    command = [sys.executable, "-c", SLEEPERS, remote_address(config), *map(str, keys)]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT
     ) as process:
         assert process.stdout is not None
-        assert process.stdout.readline() == "all heard\n"
+        assert process.stdout.readline() == "all received\n"
         yield process
         process.kill()
 
 
 def test_subscribers_that_are_stopped_dead_cost_the_live_ones_nothing(
-    door: tuple[Config, int],
+    device: tuple[Config, int],
 ) -> None:
-    config, pid = door
+    config, pid = device
     count = PROCESSES * SUBSCRIBERS_A_PROCESS
     keys = [add_key(config, f"sleeper{number}") for number in range(count)]
     gaps = [Gaps() for _ in range(LIVE)]
@@ -186,7 +193,9 @@ def test_subscribers_that_are_stopped_dead_cost_the_live_ones_nothing(
         stack.enter_context(Load(config))
         live = [
             stack.enter_context(
-                stranger(zmq.SUB, outside(config), read_key(add_key(config, f"live{number}")))
+                raw_socket(
+                    zmq.SUB, remote_address(config), read_key(add_key(config, f"live{number}"))
+                )
             )
             for number in range(LIVE)
         ]
@@ -213,26 +222,26 @@ def test_subscribers_that_are_stopped_dead_cost_the_live_ones_nothing(
 
 
 def test_every_subscriber_is_back_soon_after_a_hub_that_was_killed(config: Config) -> None:
-    config = locked(config)
+    config = with_remote(config)
     key = add_key(config, "laptop")
-    slowest_s = {"door": 0.0, "local": 0.0}
+    slowest_s = {"remote": 0.0, "local": 0.0}
     with contextlib.ExitStack() as stack:
         hub = contextlib.ExitStack()
         pid = hub.enter_context(gateway_process(config))
         stack.enter_context(Load(config))
-        ears = {
-            "door": stack.enter_context(Subscription(outside(config), ["face"], key)),
+        subscribers = {
+            "remote": stack.enter_context(Subscription(remote_address(config), ["face"], key)),
             "local": stack.enter_context(Subscription(config.endpoint("out"), ["face"])),
         }
-        for ear in ears.values():
-            next_heard(ear, "face")
+        for listener in subscribers.values():
+            next_received(listener, "face")
         for _ in range(RESTARTS):
             os.kill(pid, signal.SIGKILL)
             killed_ns, killed_s = time.monotonic_ns(), time.monotonic()
             hub.close()
             pid = hub.enter_context(gateway_process(config))
-            for name, ear in ears.items():
-                while next_heard(ear, "face").message.t_ns < killed_ns:
+            for name, listener in subscribers.items():
+                while next_received(listener, "face").message.t_ns < killed_ns:
                     pass
                 slowest_s[name] = max(slowest_s[name], time.monotonic() - killed_s)
         hub.close()

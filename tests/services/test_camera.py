@@ -108,14 +108,14 @@ def serving(config: Config, *cameras: "ScriptedCamera | Exception") -> Iterator[
 
 
 def test_frames_carry_number_and_moment_of_capture(config: Config, watcher: Watcher) -> None:
+    started_ns, started_s = time.monotonic_ns(), time.time()
     with running(camera.run, with_source(config, "demo")):
         before = watcher.next()
         after = watcher.next()
-        assert after.image.shape == (480, 640, 3)
-        assert after.seq > before.seq
-        assert after.t_ns > before.t_ns
-        assert after.age_ms() < 200
-        assert abs(time.time() - after.time) < 1
+    assert after.image.shape == (480, 640, 3)
+    assert after.seq > before.seq
+    assert started_ns < before.t_ns < after.t_ns < time.monotonic_ns()
+    assert after.time - started_s == pytest.approx((after.t_ns - started_ns) / 1e9, abs=0.5)
 
 
 def test_health_tells_what_is_read_and_how_fast(with_hub: Config) -> None:
@@ -246,19 +246,17 @@ def test_after_a_stop_there_is_neither_burst_nor_backlog(
     try:
         watcher.next()
         os.kill(process.pid, signal.SIGSTOP)
-        threading.Event().wait(2.0)
-        while watcher.subscriber.receive() is not None:
-            pass
+        while watcher.subscriber.socket.poll(500):
+            watcher.subscriber.receive()
+        continued_ns = time.monotonic_ns()
         os.kill(process.pid, signal.SIGCONT)
-        first, started_s = watcher.next(), time.monotonic()
-        ages_ms = [watcher.next().age_ms() for _ in range(20)]
-        last, took_s = watcher.next(), time.monotonic() - started_s
+        _, *others, last = (watcher.next() for _ in range(22))
     finally:
         process.terminate()
         process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 0
-    assert (last.seq - first.seq) / took_s < 40
-    assert all(age_ms < 500 for age_ms in ages_ms[1:])
+    assert all(frame.t_ns > continued_ns for frame in others), "but for what was on its way"
+    assert (last.seq - others[0].seq) * 1e9 / (last.t_ns - others[0].t_ns) < 40
 
 
 def test_slow_loop_gets_the_newest_frame_and_counts_the_others() -> None:

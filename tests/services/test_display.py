@@ -35,7 +35,7 @@ FOREVER_NS = 3600 * S
 
 
 class Gallery(Screen):
-    """A screen that keeps its pictures, and whose keys a test presses."""
+    """A screen that keeps its images, and whose keys a test presses."""
 
     def __init__(self, size=(640, 586)):
         super().__init__("gallery")
@@ -52,7 +52,7 @@ class Gallery(Screen):
     def show(self, image):
         if self.failures:
             self.failures -= 1
-            raise ScreenError("the gallery is shut")
+            raise ScreenError("the gallery is closed")
         self.shown.append(image)
 
     def poll(self):
@@ -109,10 +109,10 @@ def until(condition, again=lambda: None):
     pytest.fail("it never came about")
 
 
-def hears(listener, wanted):
+def has_received(listener, wanted):
     """Whether a message that is wanted has come by now."""
-    listener.heard += listener.subscriber.receive()
-    return any(wanted(message) for _, message in listener.heard)
+    listener.received += listener.subscriber.receive()
+    return any(wanted(message) for _, message in listener.received)
 
 
 def has_box(image):
@@ -120,7 +120,7 @@ def has_box(image):
 
 
 def grey_of(image):
-    """The grey of the frame that this picture shows."""
+    """The grey of the frame that this image shows."""
     return int(image[5, 320, 0])
 
 
@@ -158,7 +158,7 @@ def test_a_frame_without_faces_of_its_own_is_shown_when_it_is_40_ms_old(with_hub
         )
 
 
-def test_a_picture_that_stands_still_is_dimmed(with_hub, camera):
+def test_an_image_that_stands_still_is_dimmed(with_hub, camera):
     screen = Gallery()
     with showing(with_hub, screen):
         until(
@@ -199,7 +199,9 @@ def test_a_screen_that_fails_is_said_to_and_tried_again(with_hub):
     with listening(with_hub.endpoint("out"), "health.display") as listener:
         with showing(with_hub, screen):
             listener.until(
-                lambda _, health: health.state == "degraded" and "gallery is shut" in health.detail
+                lambda _, health: (
+                    health.state == "degraded" and "gallery is closed" in health.detail
+                )
             )
             listener.until(lambda _, health: health.state == "ok")
         assert screen.shown
@@ -235,10 +237,10 @@ def test_health_tells_the_screen_and_how_old_its_frames_are(with_hub, camera):
         listening(with_hub.endpoint("out"), "health.display") as listener,
         showing(with_hub, Gallery()),
     ):
-        until(lambda: hears(listener, tells), lambda: camera.publish(frame(1)))
+        until(lambda: has_received(listener, tells), lambda: camera.publish(frame(1)))
 
 
-def test_the_service_writes_a_png_that_suits_the_picture(with_hub, camera, tmp_path):
+def test_the_service_writes_a_png_that_suits_the_image(with_hub, camera, tmp_path):
     path = tmp_path / "screen.png"
     config = msgspec.structs.replace(with_hub, display=DisplayConfig(screen=str(path)))
     with (
@@ -247,7 +249,9 @@ def test_the_service_writes_a_png_that_suits_the_picture(with_hub, camera, tmp_p
     ):
         until(path.exists)
         until(
-            lambda: hears(listener, lambda health: f"{path} 960x699, frame age" in health.detail),
+            lambda: has_received(
+                listener, lambda health: f"{path} 960x699, frame age" in health.detail
+            ),
             lambda: camera.publish(frame(1, height=360)),
         )
     assert cv2.imread(str(path)).shape == (699, 960, 3)
@@ -287,7 +291,7 @@ def test_a_screen_that_does_not_exist_is_refused(config):
         pass
 
 
-def test_a_folder_is_refused_as_a_picture_file(tmp_path):
+def test_a_folder_is_refused_as_an_image_file(tmp_path):
     folder = tmp_path / "folder.png"
     folder.mkdir()
     with pytest.raises(UserError, match=r"folder\.png: a folder"):
@@ -339,5 +343,5 @@ def test_in_a_window_a_records_and_q_quits(with_hub, camera, desktop, tmp_path):
         finally:
             process.kill()
     assert process.returncode == 0
-    assert [topic for topic, _ in listener.heard].count("press") == 1
+    assert [topic for topic, _ in listener.received].count("press") == 1
     assert "Traceback" not in errors and "qt" not in errors.lower()

@@ -30,15 +30,15 @@ from tests.support.harness import (
     with_endpoints,
 )
 from tests.support.remote import (
-    UNHEARD_S,
+    NOTHING_S,
     add_key,
     emotion,
     forged_key,
-    locked,
-    next_heard,
-    outside,
+    next_received,
     parts_within,
-    stranger,
+    raw_socket,
+    remote_address,
+    with_remote,
 )
 
 
@@ -65,7 +65,7 @@ def test_a_press_does_not_leave_the_device(with_gateway: Config, remote: Listene
         publisher.publish("press", press())
         publisher.publish("emotion", emotion())
         remote.topic("emotion")
-    assert "press" not in {topic for topic, _ in remote.heard}
+    assert "press" not in {topic for topic, _ in remote.received}
 
 
 def test_nothing_comes_in_through_the_gateway(with_gateway: Config, remote: Listener) -> None:
@@ -78,7 +78,7 @@ def test_nothing_comes_in_through_the_gateway(with_gateway: Config, remote: List
         sent = publisher.publish("emotion", emotion())
         remote.until(lambda _, m: m == sent)
     intruder.close()
-    assert [m for t, m in remote.heard if t == "emotion"] == [sent]
+    assert [m for t, m in remote.received if t == "emotion"] == [sent]
 
 
 def test_a_replay_on_the_local_bus_is_not_sent_again(
@@ -91,7 +91,7 @@ def test_a_replay_on_the_local_bus_is_not_sent_again(
             late.topic("emotion")
         second = publisher.publish("emotion", emotion("happy"))
         remote.until(lambda _, m: m == second)
-    assert [m for t, m in remote.heard if t == "emotion"] == [first, second]
+    assert [m for t, m in remote.received if t == "emotion"] == [first, second]
 
 
 def test_a_gateway_that_comes_back_knows_the_last_values(with_hub: Config) -> None:
@@ -118,83 +118,86 @@ def test_a_port_that_is_taken_is_named_and_tried_again(
 
 
 def test_the_remote_endpoint_leaves_the_local_one_plain(config: Config) -> None:
-    both = msgspec.structs.replace(locked(config).gateway, local=config.gateway.local)
+    both = msgspec.structs.replace(with_remote(config).gateway, local=config.gateway.local)
     config = msgspec.structs.replace(config, gateway=both)
     with (
         with_endpoints(config),
         publishing(config) as publisher,
         listening(config.gateway.local, "emotion") as local,
-        Subscription(outside(config), ["emotion"], add_key(config, "laptop")) as laptop,
+        Subscription(remote_address(config), ["emotion"], add_key(config, "laptop")) as laptop,
     ):
         sent = publisher.publish("emotion", emotion())
-        assert local.topic("emotion") == next_heard(laptop, "emotion").message == sent
+        assert local.topic("emotion") == next_received(laptop, "emotion").message == sent
 
 
 @pytest.fixture
-def door(config: Config) -> Iterator[Config]:
+def secured(config: Config) -> Iterator[Config]:
     """A gateway with a remote endpoint, and keys."""
-    config = locked(config)
+    config = with_remote(config)
     with with_endpoints(config):
         yield config
 
 
-def test_a_subscriber_with_a_key_is_let_in_while_the_hub_runs(door: Config) -> None:
-    key = add_key(door, "laptop")
-    with publishing(door) as publisher, Subscription(outside(door), ["emotion"], key) as laptop:
+def test_a_subscriber_with_a_key_is_let_in_while_the_hub_runs(secured: Config) -> None:
+    key = add_key(secured, "laptop")
+    with (
+        publishing(secured) as publisher,
+        Subscription(remote_address(secured), ["emotion"], key) as laptop,
+    ):
         sent = publisher.publish("emotion", emotion())
-        assert next_heard(laptop, "emotion").message == sent
+        assert next_received(laptop, "emotion").message == sent
 
 
-def test_an_unknown_key_hears_nothing_and_is_told_why(door: Config) -> None:
-    with Subscription(outside(door), [""], forged_key(door)) as mallory:
+def test_an_unknown_key_receives_nothing_and_is_told_why(secured: Config) -> None:
+    with Subscription(remote_address(secured), [""], forged_key(secured)) as mallory:
         with pytest.raises(RefusedError, match=r"authentication failed for .*keys add NAME"):
-            next_heard(mallory, "health.gateway", UNHEARD_S)
+            next_received(mallory, "health.gateway", NOTHING_S)
         assert not mallory.offsets, "something was received"
 
 
-def test_no_key_hears_nothing_and_learns_that_there_is_a_lock(
-    door: Config, caplog: pytest.LogCaptureFixture
+def test_no_key_receives_nothing_and_learns_that_there_is_a_lock(
+    secured: Config, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with Subscription(outside(door)) as plain, pytest.raises(TimeoutError):
-        next_heard(plain, "health.gateway", 3.5)
+    with Subscription(remote_address(secured)) as plain, pytest.raises(TimeoutError):
+        next_received(plain, "health.gateway", 3.5)
     assert "handshake failed: encryption or server key mismatch" in caplog.text
-    with stranger(zmq.SUB, outside(door)) as other:
-        assert parts_within(other, UNHEARD_S) == []
+    with raw_socket(zmq.SUB, remote_address(secured)) as other:
+        assert parts_within(other, NOTHING_S) == []
 
 
-def test_a_device_that_is_not_the_keys_own_is_not_believed(door: Config) -> None:
-    add_key(door, "laptop")
-    key = msgspec.json.decode((door.directory / "laptop.key").read_bytes(), type=SubscriberKey)
+def test_a_device_that_is_not_the_keys_own_is_not_believed(secured: Config) -> None:
+    add_key(secured, "laptop")
+    key = msgspec.json.decode((secured.directory / "laptop.key").read_bytes(), type=SubscriberKey)
     wrong = msgspec.structs.replace(key, server=zmq.curve_keypair()[0].decode())
-    with stranger(zmq.SUB, outside(door), wrong) as subscriber:
-        assert parts_within(subscriber, UNHEARD_S) == []
+    with raw_socket(zmq.SUB, remote_address(secured), wrong) as subscriber:
+        assert parts_within(subscriber, NOTHING_S) == []
 
 
-def test_a_subscriber_that_is_removed_is_cut_off_and_the_others_are_not(door: Config) -> None:
-    leaves, stays = add_key(door, "leaves"), add_key(door, "stays")
+def test_a_subscriber_that_is_removed_is_cut_off_and_the_others_are_not(secured: Config) -> None:
+    leaves, stays = add_key(secured, "leaves"), add_key(secured, "stays")
     with (
-        publishing(door) as publisher,
-        Subscription(outside(door), [""], leaves) as first,
-        Subscription(outside(door), [""], stays) as second,
+        publishing(secured) as publisher,
+        Subscription(remote_address(secured), [""], leaves) as first,
+        Subscription(remote_address(secured), [""], stays) as second,
     ):
         publisher.publish("emotion", emotion("sad"))
-        next_heard(first, "emotion")
-        next_heard(second, "emotion")
-        Keys(door.keys_directory).remove("leaves")
+        next_received(first, "emotion")
+        next_received(second, "emotion")
+        Keys(secured.keys_directory).remove("leaves")
         with pytest.raises(RefusedError):
-            next_heard(first, "press", 5.0)
+            next_received(first, "press", 5.0)
         sent = publisher.publish("emotion", emotion("happy"))
-        while next_heard(second, "emotion").message != sent:
+        while next_received(second, "emotion").message != sent:
             pass
 
 
-def test_a_stranger_is_worth_one_line_a_minute(
-    door: Config, caplog: pytest.LogCaptureFixture
+def test_an_unknown_client_is_worth_one_line_a_minute(
+    secured: Config, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
     for _ in range(5):
-        key = read_key(forged_key(door))
-        with stranger(zmq.SUB, outside(door), key) as mallory:
+        key = read_key(forged_key(secured))
+        with raw_socket(zmq.SUB, remote_address(secured), key) as mallory:
             assert parts_within(mallory, 0.3) == []
     said = [r.message for r in caplog.records if r.name == "edge.bus.remote"]
     assert said == ["authentication failed for 127.0.0.1: unknown key"]
@@ -221,14 +224,14 @@ def shapes(count: int) -> Iterator[list[bytes]]:
 
 @pytest.mark.parametrize("lock", [True, False])
 def test_of_a_thousand_forged_messages_none_reaches_any_process(config: Config, lock: bool) -> None:
-    config = locked(config) if lock else config
+    config = with_remote(config) if lock else config
     with (
         with_endpoints(config),
         listening(config.endpoint("out")) as process,
         publishing(config) as publisher,
     ):
         key = read_key(add_key(config, "insider")) if lock else None
-        with stranger(zmq.XSUB, outside(config), key) as forger:
+        with raw_socket(zmq.XSUB, remote_address(config), key) as forger:
             forger.send(b"\x01health.gateway")
             assert forger.poll(5000), "it was not let in, so this test would prove nothing"
             forger.setsockopt(zmq.SNDTIMEO, 5000)
@@ -240,35 +243,37 @@ def test_of_a_thousand_forged_messages_none_reaches_any_process(config: Config, 
                 pass  # so the hub has taken all that came before
         process.until(lambda _, message: message == sent)
         health = process.topic("health.gateway")
-    assert {t for t, _ in process.heard} == {"health.hub", "health.gateway", "emotion"}
-    assert [m for t, m in process.heard if t == "emotion"] == [sent]
+    assert {t for t, _ in process.received} == {"health.hub", "health.gateway", "emotion"}
+    assert [m for t, m in process.received if t == "emotion"] == [sent]
     assert isinstance(health, HealthMessage) and health.dropped == 0
 
 
 @pytest.mark.parametrize("kind", [zmq.PUB, zmq.PUSH, zmq.DEALER, zmq.REQ, zmq.PAIR])
 def test_a_socket_that_is_no_subscriber_reaches_nobody(config: Config, kind: int) -> None:
     with with_endpoints(config), listening(config.endpoint("out")) as process:
-        with stranger(kind, outside(config)) as forger, publishing(config) as publisher:
+        with raw_socket(kind, remote_address(config)) as forger, publishing(config) as publisher:
             forger.setsockopt(zmq.SNDTIMEO, 200)
             with contextlib.suppress(zmq.Again):
                 forger.send_multipart([b"emotion", messages.encode(emotion("angry"))])
             sent = publisher.publish("emotion", emotion("happy"))
             process.topic("health.gateway")
             process.until(lambda topic, _: topic == "health.gateway")
-        assert [m for t, m in process.heard if t == "emotion"] == [sent]
+        assert [m for t, m in process.received if t == "emotion"] == [sent]
 
 
 @pytest.mark.parametrize("lock", [True, False])
 def test_who_fills_the_hub_with_subscriptions_is_cut_off(
     config: Config, lock: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
-    config = locked(config) if lock else config
+    config = with_remote(config) if lock else config
     chance = random.Random(6)
     with with_endpoints(config), publishing(config) as publisher:
         insider, laptop = (
             add_key(config, name) if lock else None for name in ("insider", "laptop")
         )
-        with stranger(zmq.XSUB, outside(config), read_key(insider) if insider else None) as forger:
+        with raw_socket(
+            zmq.XSUB, remote_address(config), read_key(insider) if insider else None
+        ) as forger:
             forger.send(b"\x01health.gateway")
             assert forger.poll(5000)
             forger.setsockopt(zmq.SNDTIMEO, 200)
@@ -277,28 +282,31 @@ def test_who_fills_the_hub_with_subscriptions_is_cut_off(
                     forger.send(b"\x01" + chance.randbytes(900))
             who = "'insider'" if lock else "a client"
             wait_for(lambda: f"{who} has more than 500 subscriptions" in caplog.text, "a warning")
-            with Subscription(outside(config), ["emotion"], laptop) as other:
+            with Subscription(remote_address(config), ["emotion"], laptop) as other:
                 sent = publisher.publish("emotion", emotion())
-                assert next_heard(other, "emotion").message == sent
+                assert next_received(other, "emotion").message == sent
             if insider:
                 with (
-                    Subscription(outside(config), ["emotion"], insider) as again,
+                    Subscription(remote_address(config), ["emotion"], insider) as again,
                     pytest.raises(RefusedError),
                 ):
-                    next_heard(again, "emotion", 5.0)
+                    next_received(again, "emotion", 5.0)
 
 
-def test_a_handshake_cut_at_any_byte_hurts_nobody(door: Config) -> None:
+def test_a_handshake_cut_at_any_byte_hurts_nobody(secured: Config) -> None:
     greeting = b"\xff" + bytes(8) + b"\x7f\x03\x01CURVE" + bytes(15) + b"\x00" + bytes(31)
     hello = b"\x04\xc8\x05HELLO\x01\x00" + bytes(192)
-    port = int(door.gateway.remote.rpartition(":")[2])
-    key = add_key(door, "laptop")
+    port = int(secured.gateway.remote.rpartition(":")[2])
+    key = add_key(secured, "laptop")
     for length in range(len(greeting + hello) + 1):
         with socket.create_connection(("127.0.0.1", port)) as line:
             line.sendall((greeting + hello)[:length])
-    with publishing(door) as publisher, Subscription(outside(door), ["emotion"], key) as laptop:
+    with (
+        publishing(secured) as publisher,
+        Subscription(remote_address(secured), ["emotion"], key) as laptop,
+    ):
         sent = publisher.publish("emotion", emotion())
-        assert next_heard(laptop, "emotion").message == sent
+        assert next_received(laptop, "emotion").message == sent
 
 
 def test_without_keys_the_door_does_not_open_to_the_network(config: Config) -> None:
@@ -317,7 +325,7 @@ def test_a_door_without_a_lock_is_complained_of_at_every_start_and_in_health(
         local="", remote=f"tcp://0.0.0.0:{free_port()}", insecure=True, announce=False
     )
     config = msgspec.structs.replace(config, gateway=endpoints)
-    with with_endpoints(config), listening(outside(config)) as listener:
+    with with_endpoints(config), listening(remote_address(config)) as listener:
         health = listener.topic("health.gateway")
     assert isinstance(health, HealthMessage)
     assert health.state == "degraded"
@@ -355,7 +363,7 @@ def test_an_address_that_comes_later_is_waited_for(
         ("tcp://127.8.0.1:5556", True),
         ("tcp://localhost:5556", True),
         ("tcp://[::1]:5556", True),
-        ("ipc:///run/emotion-edge/door", True),
+        ("ipc:///run/emotion-edge/other", True),
         ("tcp://*:5556", False),
         ("tcp://0.0.0.0:5556", False),
         ("tcp://192.168.1.7:5556", False),
@@ -368,11 +376,11 @@ def test_a_door_is_local_only_where_no_other_host_can_reach_it(endpoint: str, lo
     assert is_local(endpoint) is local
 
 
-def test_secrets_are_closed_to_other_users(door: Config) -> None:
-    file = add_key(door, "laptop")
-    for path in (door.keys_directory / "device.key", file):
+def test_secrets_are_closed_to_other_users(secured: Config) -> None:
+    file = add_key(secured, "laptop")
+    for path in (secured.keys_directory / "device.key", file):
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert stat.S_IMODE(door.directory.stat().st_mode) & 0o007 == 0
+    assert stat.S_IMODE(secured.directory.stat().st_mode) & 0o007 == 0
 
 
 @pytest.mark.root

@@ -58,7 +58,7 @@ def test_a_replay_for_one_subscriber_is_no_news_to_another(
             late.topic("emotion")
         second = publisher.publish("emotion", emotion("happy"))
         listener.until(lambda _, m: m == second)
-    assert [m for t, m in listener.heard if t == "emotion"] == [first, second]
+    assert [m for t, m in listener.received if t == "emotion"] == [first, second]
 
 
 def test_an_event_is_never_replayed(with_hub: Config) -> None:
@@ -70,8 +70,8 @@ def test_an_event_is_never_replayed(with_hub: Config) -> None:
         with listening(with_hub.endpoint("out")) as late:
             late.topic("emotion")
             late.topic("health.hub")
-        assert "press" in {topic for topic, _ in local.heard}
-        assert "press" not in {topic for topic, _ in late.heard}
+        assert "press" in {topic for topic, _ in local.received}
+        assert "press" not in {topic for topic, _ in late.received}
 
 
 def test_a_state_that_is_too_old_is_not_replayed(
@@ -86,7 +86,7 @@ def test_a_state_that_is_too_old_is_not_replayed(
     with listening(with_hub.endpoint("out")) as late:
         late.topic("emotion")
         late.topic("health.hub")
-    assert "face" not in {topic for topic, _ in late.heard}
+    assert "face" not in {topic for topic, _ in late.received}
 
 
 @pytest.mark.parametrize(
@@ -137,7 +137,7 @@ def test_what_was_held_up_on_its_way_is_dropped(with_hub: Config, listener: List
         publisher.socket.send_multipart([b"emotion", messages.encode(held_up)])
         sent = publisher.publish("emotion", emotion())
         listener.until(lambda _, m: m == sent)
-    assert [m for t, m in listener.heard if t == "emotion"] == [sent]
+    assert [m for t, m in listener.received if t == "emotion"] == [sent]
 
 
 def test_what_speaks_of_the_future_is_dropped(with_hub: Config, listener: Listener) -> None:
@@ -146,4 +146,4 @@ def test_what_speaks_of_the_future_is_dropped(with_hub: Config, listener: Listen
         sent = publisher.publish("emotion", emotion())
         listener.until(lambda _, m: m == sent)
         assert dropped(listener, 1)
-    assert "face" not in {topic for topic, _ in listener.heard}
+    assert "face" not in {topic for topic, _ in listener.received}

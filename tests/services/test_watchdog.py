@@ -22,7 +22,7 @@ from edge.pipeline.face import FaceAnalyzer
 from edge.pipeline.voice import VoiceAnalyzer
 from edge.runtime.loop import Loop
 from edge.services import audio, camera, face
-from tests.support.camera import Camera, picture
+from tests.support.camera import Camera, make_image
 from tests.support.harness import PATIENCE_S, emotion_edge, running, write_config
 from tests.support.systemd import WATCHDOG_S, Systemd
 
@@ -43,7 +43,7 @@ def systemd(directory: Path) -> Iterator[Systemd]:
 
 
 @pytest.fixture
-def heard(systemd: Systemd, monkeypatch: pytest.MonkeyPatch) -> Systemd:
+def notified(systemd: Systemd, monkeypatch: pytest.MonkeyPatch) -> Systemd:
     """systemd, for a service in this process. A hub that runs already says nothing to it."""
     for name, value in systemd.environment.items():
         monkeypatch.setenv(name, value)
@@ -88,7 +88,7 @@ def test_a_service_is_ready_feeds_the_watchdog_and_says_that_it_stops(
         systemd.until("WATCHDOG=1")
         os.kill(pid, signal.SIGTERM)
         systemd.until("STOPPING=1")
-    assert "READY=1" not in systemd.heard[systemd.heard.index("READY=1") + 1 :]
+    assert "READY=1" not in systemd.received[systemd.received.index("READY=1") + 1 :]
 
 
 def test_a_process_that_stands_still_starves_the_watchdog(config: Config, systemd: Systemd) -> None:
@@ -106,11 +106,11 @@ class Hanging:
 
     def __init__(self) -> None:
         self.over = threading.Event()
-        self.pictures = [np.zeros((48, 64, 3), np.uint8)] * 3
+        self.images = [np.zeros((48, 64, 3), np.uint8)] * 3
 
     def read(self) -> np.ndarray:
-        if self.pictures:
-            return self.pictures.pop()
+        if self.images:
+            return self.images.pop()
         self.over.wait()
         raise CameraError("over")
 
@@ -130,28 +130,28 @@ def serve_camera(camera_: Hanging, config: Config, loop: Loop) -> None:
 
 
 def test_a_camera_that_hangs_in_its_driver_starves_the_watchdog(
-    config: Config, heard: Systemd
+    config: Config, notified: Systemd
 ) -> None:
     with running(partial(serve_camera, Hanging()), config):
-        heard.until("WATCHDOG=1")
-        heard.until("STATUS=degraded: no frame for 1.5 s")
-        assert heard.is_quiet("WATCHDOG=1", STARVED_S)
+        notified.until("WATCHDOG=1")
+        notified.until("STATUS=degraded: no frame for 1.5 s")
+        assert notified.is_quiet("WATCHDOG=1", STARVED_S)
 
 
 def test_a_camera_that_hangs_while_it_is_opened_starves_the_watchdog_later(
-    config: Config, heard: Systemd, monkeypatch: pytest.MonkeyPatch
+    config: Config, notified: Systemd, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(camera, "OPEN_TIMEOUT_S", 2.0)
     hanging = Hanging()
-    hanging.pictures.clear()
+    hanging.images.clear()
     with running(partial(serve_camera, hanging), config):
-        heard.until("STATUS=degraded")
-        heard.until("WATCHDOG=1")
-        assert heard.is_quiet("WATCHDOG=1", STARVED_S)
+        notified.until("STATUS=degraded")
+        notified.until("WATCHDOG=1")
+        assert notified.is_quiet("WATCHDOG=1", STARVED_S)
 
 
 def test_a_microphone_that_hangs_in_its_driver_starves_the_watchdog(
-    config: Config, heard: Systemd, monkeypatch: pytest.MonkeyPatch
+    config: Config, notified: Systemd, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(audio.TIMEOUT_S, "opening", 1.0)
     monkeypatch.setattr(audio, "IDLE_PERIOD_S", 0.1)
@@ -165,12 +165,12 @@ def test_a_microphone_that_hangs_in_its_driver_starves_the_watchdog(
             hanging.over.set()
 
     with running(serve, config):
-        heard.until("READY=1")
-        assert heard.is_quiet("WATCHDOG=1", STARVED_S)
+        notified.until("READY=1")
+        assert notified.is_quiet("WATCHDOG=1", STARVED_S)
         hanging.over.set()
 
 
-def test_an_inference_that_hangs_starves_the_watchdog(config: Config, heard: Systemd) -> None:
+def test_an_inference_that_hangs_starves_the_watchdog(config: Config, notified: Systemd) -> None:
     over = threading.Event()
     stuck = threading.Event()
 
@@ -187,17 +187,17 @@ def test_an_inference_that_hangs_starves_the_watchdog(config: Config, heard: Sys
     eye = Camera(config)
     with running(partial(face.serve, analyzer=analyzer, soc=Soc()), config):
         show_until(stuck.is_set, eye)
-        heard.forget()
-        assert heard.is_quiet("", STARVED_S)
+        notified.forget()
+        assert notified.is_quiet("", STARVED_S)
         over.set()
     eye.publisher.close()
 
 
 def show_until(condition: Callable[[], bool], eye: Camera) -> None:
-    """Show pictures until somebody looks."""
+    """Show images until somebody looks."""
     for _ in range(600):
         if condition():
             return
-        eye.show(picture())
+        eye.show(make_image())
         threading.Event().wait(0.05)
     pytest.fail("nobody looked")

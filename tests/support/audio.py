@@ -42,7 +42,7 @@ def with_audio(config: Config, **changes: object) -> Config:
 def service(
     config: Config, run: Callable[[Config, Loop], None] = audio.run
 ) -> Iterator[tuple[Listener, Publisher]]:
-    """The service at work, ears for all it says, and a voice for presses."""
+    """The running service, a listener to what it publishes, and a publisher of presses."""
     with (
         listening(config.endpoint("out"), "recording", "audio", "health.audio") as listener,
         running(run, config),

@@ -12,7 +12,7 @@ from tests.support.harness import ROOT
 PORTRAIT = ROOT / "edge" / "assets" / "astronaut.jpg"
 
 
-def picture(width: int = 640, height: int = 480) -> np.ndarray:
+def make_image(width: int = 640, height: int = 480) -> np.ndarray:
     """One real face on grey."""
     portrait = cv2.imread(str(PORTRAIT))
     side = min(width, height)
@@ -22,7 +22,7 @@ def picture(width: int = 640, height: int = 480) -> np.ndarray:
 
 
 class Camera:
-    """Sends pictures as the camera process does."""
+    """Sends images as the camera process does."""
 
     def __init__(self, config: Config) -> None:
         self.publisher = FramePublisher(config.endpoint("frames"))

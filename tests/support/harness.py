@@ -92,7 +92,7 @@ class Listener:
 
     def __init__(self, endpoint: str, *topics: str) -> None:
         self.subscriber = Subscriber(endpoint, topics or ("",))
-        self.heard: list[tuple[str, Message]] = []
+        self.received: list[tuple[str, Message]] = []
 
     def until(
         self, wanted: Callable[[str, Message], bool], timeout_s: float = PATIENCE_S
@@ -102,11 +102,13 @@ class Listener:
         while time.monotonic() < deadline_s:
             self.subscriber.socket.poll(50)
             received = self.subscriber.receive()
-            self.heard += received
+            self.received += received
             for topic, message in received:
                 if wanted(topic, message):
                     return message
-        pytest.fail(f"not heard in {timeout_s} s; heard {sorted({t for t, _ in self.heard})}")
+        pytest.fail(
+            f"not received in {timeout_s} s; received {sorted({t for t, _ in self.received})}"
+        )
 
     def topic(self, name: str, timeout_s: float = PATIENCE_S) -> Message:
         """The next message on a topic."""
@@ -126,7 +128,7 @@ def listening(endpoint: str, *topics: str) -> Iterator[Listener]:
 
 
 class ReadyPublisher(Publisher):
-    """A publisher that the hub listens to already: an XPUB hears who subscribes."""
+    """A publisher that the hub listens to already: an XPUB socket is told who subscribes."""
 
     def __init__(self, config: Config) -> None:
         super().__init__(config.endpoint("in"), config.device_name)

@@ -1,4 +1,4 @@
-"""A hub in a process of its own, thirty results a second through it, and an ear inside."""
+"""A hub in a process of its own, thirty results a second through it, and a listener inside."""
 
 import contextlib
 import threading
@@ -75,13 +75,13 @@ class Load(threading.Thread):
 
 def local_delay_ms(config: Config, duration_s: float) -> float:
     """p95 from publishing to the arrival at a local process."""
-    ear = Subscriber(config.endpoint("out"), ["face"])
+    listener = Subscriber(config.endpoint("out"), ["face"])
     delays_ms = []
     end_s = time.monotonic() + duration_s
     while time.monotonic() < end_s:
-        ear.socket.poll(100)
-        delays_ms += [pubsub.age_ms(message.t_ns) for _, message in ear.receive()]
-    ear.close()
+        listener.socket.poll(100)
+        delays_ms += [pubsub.age_ms(message.t_ns) for _, message in listener.receive()]
+    listener.close()
     return percentile(delays_ms, 0.95)
 
 

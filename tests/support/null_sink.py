@@ -1,4 +1,4 @@
-"""A microphone without a sound card: a private PulseAudio daemon whose null sink can be heard.
+"""A microphone without a sound card: a private PulseAudio daemon whose null sink can be recorded.
 
 ALSA's `default`, which PortAudio opens, is made PulseAudio's by the client's environment alone.
 """
@@ -33,7 +33,7 @@ def missing() -> str:
 
 
 class NullSink:
-    """What is played into it is heard by a client with its environment."""
+    """What is played into it is recorded by a client with its environment."""
 
     def __init__(self, directory: Path) -> None:
         """`directory`: an empty folder with a short path."""

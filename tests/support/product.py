@@ -17,12 +17,14 @@ START_S = 60.0
 
 
 class Product:
-    """A running `emotion-edge run`, and an ear at its local bus."""
+    """A running `emotion-edge run`, and a listener at its local bus."""
 
-    def __init__(self, process: "subprocess.Popen[str]", config: Config, ear: Listener) -> None:
+    def __init__(
+        self, process: "subprocess.Popen[str]", config: Config, listener: Listener
+    ) -> None:
         self.process = process
         self.config = config
-        self.ear = ear
+        self.listener = listener
 
     def pid(self, name: str) -> int:
         """The process id of a service, by the lock that it holds."""
@@ -41,11 +43,11 @@ def product(config: Config, *arguments: str | Path, **options: object) -> Iterat
     config = with_overrides(config, {"camera.source": "demo", "display.screen": "none"})
     file = write_config(config, config.directory / "config.json")
     with (
-        listening(config.endpoint("out")) as ear,
+        listening(config.endpoint("out")) as listener,
         emotion_edge("run", "--config", file, *arguments, **options) as process,
     ):
         try:
-            yield Product(process, config, ear)
+            yield Product(process, config, listener)
         finally:
             if process.poll() is None:
                 process.terminate()
@@ -53,14 +55,14 @@ def product(config: Config, *arguments: str | Path, **options: object) -> Iterat
 
 
 def until_all_speak(product: Product) -> None:
-    """Wait until every process was heard of."""
+    """Wait until every process has published."""
     missing = {f"health.{name}" for name in SERVICES} | {"face", "emotion"}
 
-    def heard(topic: str, _: object) -> bool:
+    def received(topic: str, _: object) -> bool:
         missing.discard(topic)
         return not missing
 
-    product.ear.until(heard, START_S)
+    product.listener.until(received, START_S)
 
 
 def is_alive(pid: int) -> bool:

@@ -1,4 +1,4 @@
-"""Locked doors, and those who stand before them."""
+"""Remote endpoints with keys, and clients with and without one."""
 
 import contextlib
 import time
@@ -15,7 +15,7 @@ from edge.client import Received, Subscription
 from edge.config import Config, GatewayConfig
 from tests.support.harness import PATIENCE_S, free_port
 
-UNHEARD_S = 1.5
+NOTHING_S = 1.5
 """A subscriber that may pass has its first message after some milliseconds."""
 
 
@@ -25,8 +25,8 @@ def emotion(label: str = "happy") -> Emotion:
     )
 
 
-def locked(config: Config) -> Config:
-    """The same with a door to the network, and keys for it."""
+def with_remote(config: Config) -> Config:
+    """The same with a remote endpoint, and keys for it."""
     endpoints = GatewayConfig(
         local="",
         remote=f"tcp://0.0.0.0:{free_port()}",
@@ -38,8 +38,8 @@ def locked(config: Config) -> Config:
     return config
 
 
-def outside(config: Config) -> str:
-    """The door's address, as a subscriber writes it."""
+def remote_address(config: Config) -> str:
+    """The remote endpoint's address, as a subscriber writes it."""
     address = config.gateway.remote or config.gateway.local
     return address.replace("0.0.0.0", "127.0.0.1")
 
@@ -60,13 +60,13 @@ def forged_key(config: Config, **changes: str) -> Path:
     return file
 
 
-def next_heard(device: Subscription, topic: str, timeout_s: float = PATIENCE_S) -> Received:
+def next_received(device: Subscription, topic: str, timeout_s: float = PATIENCE_S) -> Received:
     """The next message on a topic. Raises TimeoutError."""
     deadline_s = time.monotonic() + timeout_s
     while time.monotonic() < deadline_s:
-        for heard in device.wait(0.05):
-            if heard.topic == topic:
-                return heard
+        for received in device.wait(0.05):
+            if received.topic == topic:
+                return received
     raise TimeoutError(f"no {topic} in {timeout_s} s")
 
 
@@ -80,7 +80,9 @@ def parts_within(socket: "zmq.Socket[bytes]", timeout_s: float) -> list[list[byt
 
 
 @contextlib.contextmanager
-def stranger(kind: int, endpoint: str, key: SubscriberKey | None = None) -> Iterator["zmq.Socket"]:
+def raw_socket(
+    kind: int, endpoint: str, key: SubscriberKey | None = None
+) -> Iterator["zmq.Socket"]:
     """A socket as any program makes it; CURVE with `key`."""
     socket = sockets.make_socket(kind)
     if key is not None:

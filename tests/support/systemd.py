@@ -1,4 +1,4 @@
-"""systemd's end of sd_notify(3): a datagram socket that hears what a service says."""
+"""systemd's end of sd_notify(3): a datagram socket that receives what a service sends."""
 
 import socket
 import time
@@ -10,13 +10,13 @@ WATCHDOG_S = 0.4
 
 
 class Systemd:
-    """Hears READY=1, WATCHDOG=1, STATUS=..., STOPPING=1."""
+    """Receives READY=1, WATCHDOG=1, STATUS=..., STOPPING=1."""
 
     def __init__(self, directory: Path) -> None:
         self._path = directory / "notify"
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket.bind(str(self._path))
-        self.heard: list[str] = []
+        self.received: list[str] = []
 
     @property
     def environment(self) -> dict[str, str]:
@@ -30,7 +30,7 @@ class Systemd:
             state = self._next(left_s)
             if state is not None and state.startswith(wanted):
                 return state
-        pytest.fail(f"no {wanted} in {timeout_s} s; heard {self.heard[-20:]}")
+        pytest.fail(f"no {wanted} in {timeout_s} s; received {self.received[-20:]}")
 
     def is_quiet(self, what: str, for_s: float, within_s: float = 15.0) -> bool:
         """Whether `what` stays out for `for_s`, at some time within `within_s`."""
@@ -55,7 +55,7 @@ class Systemd:
             state = self._socket.recv(4096).decode()
         except (TimeoutError, BlockingIOError):
             return None
-        self.heard.append(state)
+        self.received.append(state)
         return state
 
     def close(self) -> None:

@@ -52,8 +52,8 @@ def test_classify_says_in_words_what_it_found() -> None:
 
 def test_classify_goes_on_after_a_bad_file_and_says_so_in_the_end(tmp_path: Path) -> None:
     broken, text = tmp_path / "broken.png", tmp_path / "notes.txt"
-    broken.write_bytes(b"no picture")
-    text.write_text("no picture either")
+    broken.write_bytes(b"no image")
+    text.write_text("no image either")
     code, out, errors = output("classify", broken, text, PORTRAIT)
     assert code == 2
     assert [str(broken) in errors, str(text) in errors, "1 face" in out] == [True, True, True]

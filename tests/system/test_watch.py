@@ -24,7 +24,7 @@ from edge.config import Config
 from edge.services import hub
 from tests.support.harness import PATIENCE_S, emotion_edge, listening, running, with_endpoints
 from tests.support.product import product, until_all_speak
-from tests.support.remote import forged_key, locked, outside
+from tests.support.remote import forged_key, remote_address, with_remote
 
 
 @pytest.fixture
@@ -73,10 +73,10 @@ def test_watch_in_a_terminal_keeps_one_line_a_topic(here: dict[str, str]) -> Non
 
 
 def test_a_key_that_is_unknown_ends_watch_with_one_line(config: Config) -> None:
-    config = locked(config)
+    config = with_remote(config)
     with (
         with_endpoints(config),
-        emotion_edge("watch", outside(config), "--key", forged_key(config)) as process,
+        emotion_edge("watch", remote_address(config), "--key", forged_key(config)) as process,
     ):
         out, errors = process.communicate(timeout=60)
     assert (process.returncode, out, errors.count("\n")) == (1, "", 1)
@@ -99,14 +99,14 @@ def test_what_is_really_sent_fits_the_shipped_schema(config: Config, directory: 
     missing = set(TOPICS)
     with product(config) as running:
         until_all_speak(running)
-        with listening(config.endpoint("out")) as ear:
-            ear.topic("health.hub")
+        with listening(config.endpoint("out")) as listener:
+            listener.topic("health.hub")
             press = Press(t_ns=time.monotonic_ns(), time=time.time(), trigger="command")
             send_once(config.endpoint("in"), config.device_name, "press", press)
             deadline_s = time.monotonic() + 60
             while missing and time.monotonic() < deadline_s:
-                if ear.subscriber.socket.poll(100):
-                    topic, body = ear.subscriber.socket.recv_multipart()
+                if listener.subscriber.socket.poll(100):
+                    topic, body = listener.subscriber.socket.recv_multipart()
                     validators[topic.decode()].validate(json.loads(body))
                     missing.discard(topic.decode())
     assert not missing

@@ -1,6 +1,8 @@
 """Every relative link in the project's Markdown leads to a file, and its anchor to a heading."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -67,3 +69,12 @@ def test_user_texts_have_standard_terms_for_the_old_ones() -> None:
         if path != glossary
     ]
     assert found == []
+
+
+@pytest.mark.parametrize("command", ["run", "watch", "record", "classify", "doctor", "keys"])
+def test_the_commands_page_has_every_option(command: str) -> None:
+    process = [sys.executable, "-m", "edge", command, "--help"]
+    shown = subprocess.run(process, capture_output=True, text=True, check=True, cwd=ROOT).stdout
+    page = (ROOT / "docs" / "commands.md").read_text()
+    assert f"`emotion-edge {command}" in page
+    assert [option for option in set(re.findall(r"--[a-z-]+", shown)) if option not in page] == []

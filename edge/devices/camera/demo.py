@@ -55,7 +55,7 @@ class DemoCamera:
         x, y, scale = position(time_s, *self._size)
         size = round(self._portrait.shape[1] * scale), round(self._portrait.shape[0] * scale)
         left, top = round(x - scale * FACE_CENTRE[0]), round(y - scale * FACE_CENTRE[1])
-        image = self._backdrop.copy()
+        image: Image = self._backdrop.copy()
         seen = image[max(0, top) : max(0, top + size[1]), max(0, left) : max(0, left + size[0])]
         if seen.size:
             self._blend(seen, size, max(0, -left), max(0, -top))

@@ -1,7 +1,7 @@
 """Image files: read upright as BGR, and as a camera.
 
-Pillow reads it, because OpenCV's reader ends the process on some files (4.11: animated PNGs, names
-that are not UTF-8) and believes any claimed size.
+Pillow reads them, because OpenCV ends the process on some files (4.11: animated PNGs, names that
+are not UTF-8) and believes any claimed size.
 """
 
 import warnings

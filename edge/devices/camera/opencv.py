@@ -44,82 +44,74 @@ def _open_url(url: str) -> cv2.VideoCapture:
     return capture
 
 
-def _rate_hz(capture: cv2.VideoCapture, default_hz: float) -> float:
-    claimed_hz = capture.get(cv2.CAP_PROP_FPS)
-    return claimed_hz if RATES_HZ[0] <= claimed_hz <= RATES_HZ[1] else default_hz
+class CaptureCamera:
+    """What the cameras below share: an open cv2.VideoCapture."""
+
+    def __init__(
+        self, name: str, capture: cv2.VideoCapture, width: int, height: int, rate_hz: float
+    ) -> None:
+        self._name = name
+        self._capture = capture
+        self._limits = width, height
+        claimed_hz = capture.get(cv2.CAP_PROP_FPS)
+        self.rate_hz = claimed_hz if RATES_HZ[0] <= claimed_hz <= RATES_HZ[1] else rate_hz
+        size = capture.get(cv2.CAP_PROP_FRAME_WIDTH), capture.get(cv2.CAP_PROP_FRAME_HEIGHT)
+        self.about = describe(name, size, self.rate_hz)
+        self._last_s = time.monotonic()
+
+    def _fit(self, image: "cv2.typing.MatLike") -> Image:
+        return fit(np.asarray(image, np.uint8), *self._limits)
+
+    def close(self) -> None:
+        self._capture.release()
 
 
-def _size(capture: cv2.VideoCapture) -> tuple[float, float]:
-    """Width and height, px."""
-    return capture.get(cv2.CAP_PROP_FRAME_WIDTH), capture.get(cv2.CAP_PROP_FRAME_HEIGHT)
-
-
-class V4L2Camera:
+class V4L2Camera(CaptureCamera):
     """A webcam. MJPG, because raw frames fill USB 2 at 30 Hz."""
 
     def __init__(self, path: Path, width: int, height: int, rate_hz: float) -> None:
-        self._path = path
-        self._limits = width, height
-        self._capture = cv2.VideoCapture(str(path), cv2.CAP_V4L2)
-        if not self._capture.isOpened():
+        capture = cv2.VideoCapture(str(path), cv2.CAP_V4L2)
+        if not capture.isOpened():
             raise CameraError(
                 f"cannot capture from {path}: another program uses it, or it has none"
             )
-        self._capture.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*"MJPG"))
-        self._capture.set(cv2.CAP_PROP_FRAME_WIDTH, width)
-        self._capture.set(cv2.CAP_PROP_FRAME_HEIGHT, height)
-        self._capture.set(cv2.CAP_PROP_FPS, rate_hz)
-        self._capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
-        self.rate_hz = _rate_hz(self._capture, rate_hz)
-        self.about = describe(str(path), _size(self._capture), self.rate_hz)
-        self._last_s = time.monotonic()
+        capture.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*"MJPG"))
+        capture.set(cv2.CAP_PROP_FRAME_WIDTH, width)
+        capture.set(cv2.CAP_PROP_FRAME_HEIGHT, height)
+        capture.set(cv2.CAP_PROP_FPS, rate_hz)
+        capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
+        super().__init__(str(path), capture, width, height, rate_hz)
 
     def read(self) -> Image:
         image = self._next()
         if time.monotonic() - self._last_s > MAX_GAP_S:
             image = self._next()  # the first one is from before the gap
         self._last_s = time.monotonic()
-        return fit(image, *self._limits)
+        return image
 
     def _next(self) -> Image:
         ok, image = self._capture.read()
         if not ok:
-            raise CameraError(f"lost the camera {self._path}")
-        return np.asarray(image, np.uint8)
-
-    def close(self) -> None:
-        self._capture.release()
+            raise CameraError(f"lost the camera {self._name}")
+        return self._fit(image)
 
 
-class VideoFileCamera:
+class VideoFileCamera(CaptureCamera):
     """A video of finite length, at its own rate, in a loop."""
 
     def __init__(self, source: str, width: int, height: int, rate_hz: float) -> None:
-        self._source = source
-        self._limits = width, height
-        self._capture = self._reopen()
+        super().__init__(source, _open_video(source), width, height, rate_hz)
         self._rate_limiter = RateLimiter()
         self._position_s = 0.0
-        self.rate_hz = _rate_hz(self._capture, rate_hz)
-        self.about = describe(source, _size(self._capture), self.rate_hz)
-
-    def _reopen(self) -> cv2.VideoCapture:
-        """Opened anew, with the first frame grabbed: seeking fails in some formats."""
-        capture = cv2.VideoCapture(self._source, cv2.CAP_FFMPEG)
-        if not capture.isOpened():
-            raise SourceError(f"camera source {self._source}: neither an image nor a video")
-        if not capture.grab():
-            raise SourceError(f"camera source {self._source}: the video has no frames")
-        return capture
 
     def read(self) -> Image:
         ok, image = self._capture.retrieve()
         if not ok:
-            raise CameraError(f"{self._source}: a frame is damaged")
+            raise CameraError(f"{self._name}: a frame is damaged")
         gap_s = self._gap_s()
         if not self._capture.grab():
-            self._capture = self._reopen()
-        image = fit(np.asarray(image, np.uint8), *self._limits)
+            self._capture = _open_video(self._name)
+        image = self._fit(image)
         self._rate_limiter.wait(gap_s)
         return image
 
@@ -129,23 +121,19 @@ class VideoFileCamera:
         gap_s, self._position_s = position_s - self._position_s, position_s
         return gap_s if math.isfinite(gap_s) and gap_s > 0 else 1 / self.rate_hz
 
-    def close(self) -> None:
-        self._capture.release()
+
+def _open_video(source: str) -> cv2.VideoCapture:
+    """Opened, with the first frame grabbed: to play it again, as seeking fails in some formats."""
+    capture = cv2.VideoCapture(source, cv2.CAP_FFMPEG)
+    if not capture.isOpened():
+        raise SourceError(f"camera source {source}: neither an image nor a video")
+    if not capture.grab():
+        raise SourceError(f"camera source {source}: the video has no frames")
+    return capture
 
 
-class StreamCamera:
-    """A live stream from the network."""
-
-    def __init__(
-        self, url: str, capture: cv2.VideoCapture, width: int, height: int, rate_hz: float
-    ) -> None:
-        """`capture`: already open, with time-outs."""
-        self._url = url
-        self._capture = capture
-        self._limits = width, height
-        self.rate_hz = _rate_hz(capture, rate_hz)
-        self.about = describe(url, _size(capture), self.rate_hz)
-        self._last_s = time.monotonic()
+class StreamCamera(CaptureCamera):
+    """A live stream from the network; its capture has timeouts."""
 
     def read(self) -> Image:
         self._grab()
@@ -153,13 +141,13 @@ class StreamCamera:
             self._skip_backlog()
         ok, image = self._capture.retrieve()
         if not ok:
-            raise CameraError(f"a frame from {self._url} is damaged")
+            raise CameraError(f"a frame from {self._name} is damaged")
         self._last_s = time.monotonic()
-        return fit(np.asarray(image, np.uint8), *self._limits)
+        return self._fit(image)
 
     def _grab(self) -> None:
         if not self._capture.grab():
-            raise CameraError(f"lost the stream {self._url}")
+            raise CameraError(f"lost the stream {self._name}")
 
     def _skip_backlog(self) -> None:
         """Frames that come faster than their rate have waited in the network's buffers."""
@@ -168,6 +156,3 @@ class StreamCamera:
         while time.monotonic() - asked_s < 0.5 / self.rate_hz and asked_s - started_s < MAX_SKIP_S:
             asked_s = time.monotonic()
             self._grab()
-
-    def close(self) -> None:
-        self._capture.release()

@@ -18,19 +18,19 @@ from edge.bus.messages import BadMessageError
 CAMERA_PERIOD_S = 0.02
 
 
-def picture(width: int = 8, height: int = 6) -> np.ndarray:
+def make_image(width: int = 8, height: int = 6) -> np.ndarray:
     return np.arange(width * height * 3, dtype=np.uint8).reshape(height, width, 3)
 
 
 def test_a_frame_survives_the_wire() -> None:
-    frame = Frame(3, 123_456_789, 1.5, picture())
+    frame = Frame(3, 123_456_789, 1.5, make_image())
     back = unpack_frame(pack_frame(frame))
     assert back[:3] == frame[:3]
     assert np.array_equal(back.image, frame.image)
 
 
-def test_a_picture_that_is_a_view_survives_too() -> None:
-    view = picture(16, 12)[::2, ::2]
+def test_an_image_that_is_a_view_survives_too() -> None:
+    view = make_image(16, 12)[::2, ::2]
     assert np.array_equal(unpack_frame(pack_frame(Frame(0, 0, 0.0, view))).image, view)
 
 
@@ -39,8 +39,8 @@ def test_a_picture_that_is_a_view_survives_too() -> None:
     [
         b"",
         b"x" * 10,
-        pack_frame(Frame(0, 0, 0.0, picture()))[:-1],
-        b"JUNK" + pack_frame(Frame(0, 0, 0.0, picture()))[4:],
+        pack_frame(Frame(0, 0, 0.0, make_image()))[:-1],
+        b"JUNK" + pack_frame(Frame(0, 0, 0.0, make_image()))[4:],
         FRAME_HEADER.pack(b"EEF1", 0, 0, 3, 0, 0, 0.0),
         FRAME_HEADER.pack(b"EEF1", 2**32 - 1, 2**32 - 1, 3, 0, 0, 0.0),
     ],
@@ -57,12 +57,12 @@ def test_a_reader_that_is_behind_gets_the_newest_frame_and_counts_the_others(
     camera, reader = FramePublisher(endpoint), FrameSubscriber(endpoint)
     first = None
     while first is None:  # until the camera knows of the reader
-        camera.publish(Frame(0, 0, 0.0, picture()))
+        camera.publish(Frame(0, 0, 0.0, make_image()))
         reader.socket.poll(50)
         first = reader.receive()
     for seq in range(1, QUEUE + 1):
         time.sleep(CAMERA_PERIOD_S)
-        camera.publish(Frame(seq, 0, 0.0, picture()))
+        camera.publish(Frame(seq, 0, 0.0, make_image()))
     seqs: list[int] = []
     while not seqs or seqs[-1] < QUEUE:
         assert reader.socket.poll(1000), f"nothing came after {seqs}"

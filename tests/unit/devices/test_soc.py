@@ -33,7 +33,7 @@ def test_the_firmwares_flags_of_now_count_and_its_history_does_not(
     assert Soc(tmp_path).read().throttled is throttled
 
 
-def test_without_the_flags_an_alarm_of_the_supply_is_heard(tmp_path: Path) -> None:
+def test_without_the_flags_an_alarm_of_the_supply_is_read(tmp_path: Path) -> None:
     add_voltage_alarm(tmp_path, 1)
     soc = Soc(tmp_path)
     assert soc.read().throttled is True

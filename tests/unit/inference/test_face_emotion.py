@@ -33,7 +33,7 @@ def test_no_crops_give_no_scores(network: FaceEmotion, scene: np.ndarray) -> Non
     assert network.classify(scene, []) == []
 
 
-def test_grey_and_colour_of_the_same_picture_agree(network: FaceEmotion) -> None:
+def test_grey_and_colour_of_the_same_image_agree(network: FaceEmotion) -> None:
     grey = np.random.default_rng(1).integers(0, 256, (60, 60), dtype=np.uint8)
     colour = np.repeat(grey[:, :, np.newaxis], 3, axis=2)
     crop = [(5.0, 5.0, 48.0, 48.0)]

@@ -27,7 +27,7 @@ def noise(rms: float = 0.05) -> np.ndarray:
 
 
 def spoken() -> np.ndarray:
-    """A sentence that the gate has never heard."""
+    """A sentence that the gate was not trained on."""
     clip = research_data("ravdess_16k") / "Actor_21" / "03-01-04-01-01-01-21.flac"
     return pressed(soundfile.read(clip, dtype="float32")[0])
 
@@ -111,14 +111,14 @@ def test_sound_that_is_not_finite_is_refused(gate: SpeechActivity) -> None:
 def test_real_speech_is_speech_even_when_quiet(gate: SpeechActivity) -> None:
     folder = research_data("ravdess_16k")
     clips = sorted(path for actor in range(17, 21) for path in folder.glob(f"Actor_{actor}/*"))[::8]
-    heard = [gate.is_speech(soundfile.read(clip, dtype="float32")[0] * 0.01) for clip in clips]
-    assert sum(heard) >= len(clips) - 1
+    answers = [gate.is_speech(soundfile.read(clip, dtype="float32")[0] * 0.01) for clip in clips]
+    assert sum(answers) >= len(clips) - 1
 
 
 def test_made_music_is_not_speech(gate: SpeechActivity) -> None:
     random = np.random.default_rng(99)
-    heard = [gate.is_speech(MAKERS["music"](random)) for _ in range(40)]
-    assert sum(heard) <= 2
+    answers = [gate.is_speech(MAKERS["music"](random)) for _ in range(40)]
+    assert sum(answers) <= 2
 
 
 def test_another_kind_of_model_is_refused() -> None:

@@ -37,7 +37,7 @@ def test_same_sound_gives_the_same_scores(network: SpeechEmotion) -> None:
     assert np.array_equal(network.classify(signal), network.classify(signal))
 
 
-def test_what_begins_some_milliseconds_earlier_is_heard_alike(network: SpeechEmotion) -> None:
+def test_what_begins_some_milliseconds_earlier_is_read_alike(network: SpeechEmotion) -> None:
     sound = np.random.default_rng(2).standard_normal(WINDOW).astype(np.float32) * 0.1
     sound[WINDOW // 2] = 1
     assert np.array_equal(network.inputs(sound[600:]), network.inputs(sound[563:]))

@@ -24,10 +24,10 @@ def voice(best: str, p: float = 0.6, age_s: float = 0.0) -> Opinion:
 
 
 @pytest.mark.parametrize("age_s", [0.0, 5.0, 29.0])
-@pytest.mark.parametrize("heard", VOICE_LABELS)
+@pytest.mark.parametrize("spoken", VOICE_LABELS)
 @pytest.mark.parametrize("seen", FACE_LABELS)
-def test_scores_are_probabilities_over_all_labels(seen: str, heard: str, age_s: float) -> None:
-    scores = fuse(face(seen), voice(heard, age_s=age_s), RULES)
+def test_scores_are_probabilities_over_all_labels(seen: str, spoken: str, age_s: float) -> None:
+    scores = fuse(face(seen), voice(spoken, age_s=age_s), RULES)
     assert tuple(sorted(scores)) == tuple(sorted(EMOTION_LABELS))
     assert sum(scores.values()) == pytest.approx(1)
     assert min(scores.values()) >= 0

@@ -25,7 +25,7 @@ def test_a_face_keeps_its_id_while_it_moves() -> None:
     assert ids == {1}
 
 
-def test_a_face_that_jumps_across_the_picture_is_another_one() -> None:
+def test_a_face_that_jumps_across_the_image_is_another_one() -> None:
     faces = tracker()
     faces.update(0.0, [seen(0)])
     assert [face.id for face in faces.update(0.1, [seen(500)])] == [1, 2]

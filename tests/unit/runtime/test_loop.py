@@ -19,10 +19,10 @@ def loop():
 def test_a_descriptor_that_can_be_read_is_served(loop: Loop) -> None:
     reader, writer = os.pipe()
     os.write(writer, b"x")
-    heard: list[bytes] = []
-    loop.add_reader(reader, lambda: (heard.append(os.read(reader, 1)), loop.stop()))
+    received: list[bytes] = []
+    loop.add_reader(reader, lambda: (received.append(os.read(reader, 1)), loop.stop()))
     loop.run()
-    assert heard == [b"x"]
+    assert received == [b"x"]
     os.close(reader)
     os.close(writer)
 
@@ -33,10 +33,10 @@ def test_a_zeromq_socket_is_served(loop: Loop) -> None:
         here.bind("inproc://loop-test")
         there.connect("inproc://loop-test")
         there.send(b"x")
-        heard: list[bytes] = []
-        loop.add_reader(here, lambda: (heard.append(here.recv()), loop.stop()))
+        received: list[bytes] = []
+        loop.add_reader(here, lambda: (received.append(here.recv()), loop.stop()))
         loop.run()
-        assert heard == [b"x"]
+        assert received == [b"x"]
 
 
 def test_what_is_no_longer_watched_is_not_served(loop: Loop) -> None:

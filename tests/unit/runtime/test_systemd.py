@@ -25,7 +25,7 @@ def test_ready_and_stopping_are_said_in_systemds_words(systemd: Systemd) -> None
     notifier.ready()
     notifier.stopping()
     systemd.until("STOPPING=1")
-    assert systemd.heard == ["READY=1", "STOPPING=1"]
+    assert systemd.received == ["READY=1", "STOPPING=1"]
     notifier.close()
 
 
@@ -35,7 +35,7 @@ def test_a_status_is_one_line_and_said_when_it_changes(systemd: Systemd) -> None
         notifier.status(line)
     notifier.stopping()
     systemd.until("STOPPING=1")
-    assert systemd.heard[:-1] == ["STATUS=ok", "STATUS=degraded: no camera"]
+    assert systemd.received[:-1] == ["STATUS=ok", "STATUS=degraded: no camera"]
     notifier.close()
 
 
@@ -46,7 +46,7 @@ def test_the_watchdog_is_fed_once_in_half_of_its_time(systemd: Systemd) -> None:
         notifier.alive()
     notifier.stopping()
     systemd.until("STOPPING=1")
-    assert systemd.heard[:-1] == ["WATCHDOG=1"] * 3
+    assert systemd.received[:-1] == ["WATCHDOG=1"] * 3
     notifier.close()
 
 
@@ -60,7 +60,7 @@ def test_a_watchdog_that_is_meant_for_another_process_is_not_fed(
     notifier.alive()
     notifier.stopping()
     systemd.until("STOPPING=1")
-    assert systemd.heard == ["STOPPING=1"]
+    assert systemd.received == ["STOPPING=1"]
     notifier.close()
 
 

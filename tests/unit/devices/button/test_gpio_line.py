@@ -26,14 +26,14 @@ def chip(tmp_path: Path) -> Path:
     return chip
 
 
-def make_button(chip: Path, heard: list[str], led_line: int | None = LED_LINE) -> LineButton:
+def make_button(chip: Path, received: list[str], led_line: int | None = LED_LINE) -> LineButton:
     return LineButton(
         chip,
         LINE,
         0.05,
         led_line,
-        lambda: heard.append("press"),
-        lambda: heard.append("release"),
+        lambda: received.append("press"),
+        lambda: received.append("release"),
         chip.parent,
     )
 
@@ -49,23 +49,23 @@ def test_the_line_is_pulled_up_and_debounced_as_a_pin_is(gpio: FakeLgpio, chip: 
 def test_pulling_the_line_low_is_a_press_and_letting_go_a_release(
     gpio: FakeLgpio, chip: Path
 ) -> None:
-    heard: list[str] = []
-    make_button(chip, heard)
+    received: list[str] = []
+    make_button(chip, received)
     gpio.move(LINE, 0)
-    assert heard == ["press"]
+    assert received == ["press"]
     gpio.move(LINE, 1)
-    assert heard == ["press", "release"]
+    assert received == ["press", "release"]
 
 
 def test_the_led_follows_light_and_goes_off_with_close(gpio: FakeLgpio, chip: Path) -> None:
-    heard: list[str] = []
-    button = make_button(chip, heard)
+    received: list[str] = []
+    button = make_button(chip, received)
     button.set_led(True)
     assert gpio.levels[LED_LINE] == [0, 1]
     button.close()
     assert gpio.levels[LED_LINE] == [0, 1, 0]
     gpio.move(LINE, 0)
-    assert (heard, gpio.closed) == ([], 1)
+    assert (received, gpio.closed) == ([], 1)
 
 
 def test_without_an_led_light_does_nothing(gpio: FakeLgpio, chip: Path) -> None:

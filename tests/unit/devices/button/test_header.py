@@ -80,7 +80,7 @@ def test_without_an_led_light_does_nothing(directory: Path) -> None:
     assert button.about == "button at GPIO17"
 
 
-def test_after_close_a_press_is_not_heard(pins: MockFactory, directory: Path) -> None:
+def test_after_close_a_press_is_ignored(pins: MockFactory, directory: Path) -> None:
     presses: list[str] = []
     make_button(directory, presses).close()
     pins.pin(PIN).drive_low()
@@ -139,12 +139,12 @@ def test_the_gpio_chips_of_a_pc_are_no_button(tmp_path: Path) -> None:
 def test_presses_come_in_the_thread_of_whoever_moves_the_pin(
     pins: MockFactory, directory: Path
 ) -> None:
-    heard: list[int] = []
+    received: list[int] = []
     button = Button(
-        PIN, 0.05, None, lambda: heard.append(threading.get_ident()), lambda: None, directory
+        PIN, 0.05, None, lambda: received.append(threading.get_ident()), lambda: None, directory
     )
     mover = threading.Thread(target=pins.pin(PIN).drive_low)
     mover.start()
     mover.join()
-    assert heard == [mover.ident]
+    assert received == [mover.ident]
     button.close()

@@ -19,10 +19,14 @@ def key(tmp_path: Path) -> Iterator[Key]:
 
 
 def open_key(
-    key: Key, heard: list[str], code: int | None = None, bounce_s: float = 0.0
+    key: Key, received: list[str], code: int | None = None, bounce_s: float = 0.0
 ) -> KeyButton:
     button = KeyButton(
-        key.path, code, bounce_s, lambda: heard.append("press"), lambda: heard.append("release")
+        key.path,
+        code,
+        bounce_s,
+        lambda: received.append("press"),
+        lambda: received.append("release"),
     )
     key.connect()
     return button
@@ -33,45 +37,45 @@ def test_an_event_has_the_size_that_the_kernel_gives_it() -> None:
 
 
 def test_down_is_a_press_up_a_release_and_repetition_nothing(key: Key) -> None:
-    heard: list[str] = []
-    button = open_key(key, heard)
+    received: list[str] = []
+    button = open_key(key, received)
     for value in (1, 2, 2, 0):
         key.send(value)
     button.read()
-    assert heard == ["press", "release"]
+    assert received == ["press", "release"]
     button.close()
 
 
 def test_only_the_chosen_key_counts(key: Key) -> None:
-    heard: list[str] = []
-    button = open_key(key, heard, KEY_B)
+    received: list[str] = []
+    button = open_key(key, received, KEY_B)
     key.send(1, KEY_A)
     key.send(0, KEY_A)
     button.read()
-    assert heard == []
+    assert received == []
     key.send(1, KEY_B)
     button.read()
-    assert heard == ["press"]
+    assert received == ["press"]
     assert button.about == "key 48 of usb-Pedal-event-kbd"
     button.close()
 
 
 def test_bouncing_makes_one_press_and_never_a_key_that_stays_down(key: Key) -> None:
-    heard: list[str] = []
-    button = open_key(key, heard, bounce_s=60.0)
+    received: list[str] = []
+    button = open_key(key, received, bounce_s=60.0)
     for value in (1, 0, 1, 0, 1, 0):
         key.send(value)
     button.read()
-    assert heard.count("press") == 1
-    assert heard[-1] == "release"
+    assert received.count("press") == 1
+    assert received[-1] == "release"
     button.close()
 
 
 def test_nothing_to_read_is_nothing_pressed(key: Key) -> None:
-    heard: list[str] = []
-    button = open_key(key, heard)
+    received: list[str] = []
+    button = open_key(key, received)
     button.read()
-    assert heard == []
+    assert received == []
     button.close()
 
 
@@ -83,6 +87,6 @@ def test_a_key_that_was_unplugged_is_said_to_be_lost(key: Key) -> None:
     button.close()
 
 
-def test_a_key_that_is_not_there_is_named_with_the_mend(tmp_path: Path) -> None:
+def test_a_key_that_is_not_there_is_named_with_the_fix(tmp_path: Path) -> None:
     with pytest.raises(ButtonError, match=r"no .*event9: plug the key in, or set audio.button"):
         KeyButton(tmp_path / "event9", None, 0.0, lambda: None, lambda: None)

@@ -18,14 +18,14 @@ def demo() -> DemoCamera:
     return DemoCamera(*SIZE, 30.0)
 
 
-def test_same_moment_is_the_same_picture(demo: DemoCamera) -> None:
+def test_same_moment_is_the_same_image(demo: DemoCamera) -> None:
     again = DemoCamera(*SIZE, 30.0)
     assert (demo.frame_at(3.21) == again.frame_at(3.21)).all()
     assert (demo.frame_at(3.21) == demo.frame_at(3.21 + PERIOD_S)).mean() > 0.99
 
 
 @pytest.mark.parametrize("size", [(640, 480), (320, 240), (1280, 720), (480, 640)])
-def test_picture_has_the_size_that_is_asked_for(size: tuple[int, int]) -> None:
+def test_image_has_the_size_that_is_asked_for(size: tuple[int, int]) -> None:
     image = DemoCamera(*size, 30.0).frame_at(12.9)
     assert image.shape == (size[1], size[0], 3)
     assert image.dtype == np.uint8

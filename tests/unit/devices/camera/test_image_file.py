@@ -52,7 +52,7 @@ def test_a_photograph_is_turned_upright(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.gif", "a.webp"])
-def test_of_an_animation_the_first_picture_is_taken(tmp_path: Path, name: str) -> None:
+def test_of_an_animation_the_first_image_is_taken(tmp_path: Path, name: str) -> None:
     others = [Image.new("RGB", (6, 4), "blue")] * 3
     red("RGB").save(tmp_path / name, save_all=True, append_images=others)
     assert np.abs(read_image(tmp_path / name).astype(int) - RED).max() <= 4
@@ -69,7 +69,7 @@ def too_large(path: Path) -> None:
 
 
 def text(path: Path) -> None:
-    path.write_text("no picture")
+    path.write_text("no image")
 
 
 def postscript(path: Path) -> None:

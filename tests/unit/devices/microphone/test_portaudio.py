@@ -101,7 +101,7 @@ def nothing(path: Path) -> None:
         (nothing, "no such sound file"),
     ],
 )
-def test_a_file_that_cannot_be_used_is_named_with_the_mend_in_one_line(
+def test_a_file_that_cannot_be_used_is_named_with_the_fix_in_one_line(
     tmp_path: Path, make: Callable[[Path], None], why: str
 ) -> None:
     path = tmp_path / "a.wav"
@@ -177,8 +177,8 @@ def test_a_file_microphone_plays_its_file_then_silence_and_from_the_start_again(
     for _ in range(2):
         stream = microphone.open()
         assert stream.rate_hz == RATE_HZ
-        heard = np.concatenate([stream.read(1_600), stream.read(1_600)])
-        assert np.array_equal(heard, np.pad(signal, (0, 800)))
+        read = np.concatenate([stream.read(1_600), stream.read(1_600)])
+        assert np.array_equal(read, np.pad(signal, (0, 800)))
 
 
 def test_a_file_microphone_plays_in_real_time(tmp_path: Path) -> None:

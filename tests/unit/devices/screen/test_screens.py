@@ -42,7 +42,7 @@ BLUE = (255, 0, 0)
 SALMON = (64, 128, 248)
 
 
-def picture(*rows):
+def make_image(*rows):
     """Rows of BGR colours to an image."""
     return np.array(rows, np.uint8)
 
@@ -54,12 +54,12 @@ def memory_of(image, geometry):
 
 
 def test_32_bits_are_blue_green_red_and_one_unused():
-    memory = memory_of(picture([RED, SALMON]), Geometry(2, 1, 8, 32))
+    memory = memory_of(make_image([RED, SALMON]), Geometry(2, 1, 8, 32))
     assert memory[0:3] == bytes([0, 0, 255]) and memory[4:7] == bytes([64, 128, 248])
 
 
 def test_32_bits_with_red_in_the_lowest():
-    memory = memory_of(picture([RED, SALMON]), Geometry(2, 1, 8, 32, red_low=True))
+    memory = memory_of(make_image([RED, SALMON]), Geometry(2, 1, 8, 32, red_low=True))
     assert memory[0:3] == bytes([255, 0, 0]) and memory[4:7] == bytes([248, 128, 64])
 
 
@@ -67,18 +67,18 @@ def test_32_bits_with_red_in_the_lowest():
     ("colour", "word"), [(RED, 0xF800), (GREEN, 0x07E0), (BLUE, 0x001F), (SALMON, 0xFC08)]
 )
 def test_16_bits_are_5_red_6_green_5_blue(colour, word):
-    memory = memory_of(picture([colour]), Geometry(1, 1, 2, 16))
+    memory = memory_of(make_image([colour]), Geometry(1, 1, 2, 16))
     assert struct.unpack("<H", memory) == (word,)
 
 
 def test_16_bits_with_red_in_the_lowest():
-    memory = memory_of(picture([RED, BLUE]), Geometry(2, 1, 4, 16, red_low=True))
+    memory = memory_of(make_image([RED, BLUE]), Geometry(2, 1, 4, 16, red_low=True))
     assert struct.unpack("<2H", memory) == (0x001F, 0xF800)
 
 
 @pytest.mark.parametrize(("bits", "stride"), [(32, 8), (32, 11), (16, 4), (16, 7)])
 def test_the_bytes_between_the_lines_are_left_alone(bits, stride):
-    rows = picture([RED, GREEN], [BLUE, RED], [GREEN, GREEN])
+    rows = make_image([RED, GREEN], [BLUE, RED], [GREEN, GREEN])
     tight = 2 * bits // 8
     memory = memory_of(rows, Geometry(2, 3, stride, bits))
     plain = memory_of(rows, Geometry(2, 3, tight, bits))
@@ -89,13 +89,13 @@ def test_the_bytes_between_the_lines_are_left_alone(bits, stride):
 
 
 def test_a_screen_that_starts_inside_its_memory_is_drawn_there():
-    memory = memory_of(picture([RED]), Geometry(1, 1, 4, 32, start=24))
+    memory = memory_of(make_image([RED]), Geometry(1, 1, 4, 32, start=24))
     assert memory[:24] == b"\xee" * 24 and memory[24:27] == bytes([0, 0, 255])
 
 
-def test_a_picture_of_another_size_is_refused():
+def test_an_image_of_another_size_is_refused():
     with pytest.raises(ValueError, match="2x1 px on a screen of 3x1"):
-        draw(picture([RED, RED]), Geometry(3, 1, 12, 32), bytearray(12))
+        draw(make_image([RED, RED]), Geometry(3, 1, 12, 32), bytearray(12))
 
 
 def driver_says(bits, red, green, blue, stride, left=0, top=0):
@@ -157,7 +157,7 @@ def test_a_screen_that_changes_its_resolution_goes_on_in_the_new_one(driver, mon
     assert screen.size == (800, 480)
     driver.geometry = Geometry(320, 240, 640, 16)
     screen.show(white((800, 480)))
-    assert not any(driver.device.read_bytes()), "a picture of the old size is passed over"
+    assert not any(driver.device.read_bytes()), "an image of the old size is passed over"
     assert screen.size == (320, 240)
     screen.show(white(screen.size))
     assert all(driver.device.read_bytes()[: 640 * 240])
@@ -277,7 +277,7 @@ def test_auto_on_a_display_that_does_not_answer_goes_on_without(monkeypatch, cap
     assert capfd.readouterr() == ("", "")
 
 
-def test_a_png_file_holds_the_picture_and_leaves_nothing_else(tmp_path):
+def test_a_png_file_holds_the_image_and_leaves_nothing_else(tmp_path):
     path = tmp_path / "screen.png"
     screen = PngFile(path)
     image = np.random.default_rng(1).integers(0, 256, (48, 64, 3), np.uint8)
@@ -286,7 +286,7 @@ def test_a_png_file_holds_the_picture_and_leaves_nothing_else(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_png_file_has_the_size_that_suits_the_picture(tmp_path):
+def test_a_png_file_has_the_size_that_suits_the_image(tmp_path):
     screen = PngFile(tmp_path / "screen.png")
     assert screen.size == FIRST_SIZE
     screen.resize((960, 704))
@@ -329,7 +329,7 @@ def test_a_png_that_cannot_be_one_is_refused_in_one_line(tmp_path, name):
     assert "\n" not in str(refused.value)
 
 
-def test_no_screen_wants_no_picture_and_has_no_keys():
+def test_no_screen_wants_no_image_and_has_no_keys():
     screen = Screen()
     assert screen.size == (0, 0)
     assert screen.poll() is None

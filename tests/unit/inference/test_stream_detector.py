@@ -307,5 +307,5 @@ def test_haar_is_haar_although_the_weights_are_there() -> None:
 def test_face_of_a_film_is_followed(name: str) -> None:
     film = cv2.VideoCapture(str(CLIP))
     finder = detector(name)
-    pictures = [np.asarray(film.read()[1], np.uint8) for _ in range(100)]
-    assert sum(len(finder.detect(image)) == 1 for image in pictures) > 90
+    images = [np.asarray(film.read()[1], np.uint8) for _ in range(100)]
+    assert sum(len(finder.detect(image)) == 1 for image in images) > 90
