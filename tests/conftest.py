@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from edge.config import BusConfig, Config, GatewayConfig
-from edge.devices import configure_opencv
+from edge.runtime.process import configure_opencv
 from edge.services import hub
 from tests.support.harness import DATA, free_port, running, with_endpoints
 

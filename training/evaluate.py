@@ -10,8 +10,8 @@ from pathlib import Path
 
 import msgspec
 
-from edge.devices import configure_opencv
 from edge.inference.card import Card
+from edge.runtime.process import configure_opencv
 from training.activity.figures import ActivityFigures
 from training.common.cards import BASELINES, MODELS, write_card
 from training.common.compare import differences

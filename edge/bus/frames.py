@@ -33,7 +33,7 @@ MAX_SKIPPED = 20
 
 
 class Frame(NamedTuple):
-    """A picture and when it was taken."""
+    """An image and when it was captured."""
 
     seq: int
     t_ns: int

@@ -118,7 +118,7 @@ class Press(Message, frozen=True, kw_only=True, tag="press"):
 class Preview(Message, frozen=True, kw_only=True, tag="preview"):
     frame_seq: Count
     size: tuple[Side, Side]
-    """[w, h] px of the small picture"""
+    """[w, h] px of the JPEG"""
     jpeg: bytes
     """In base64, as JSON has no bytes."""
 

@@ -24,10 +24,11 @@ from edge.config import Config
 from edge.config_file import with_overrides
 from edge.devices import microphone
 from edge.devices.camera import source as camera
+from edge.devices.screen import check_screen
 from edge.errors import ConfigError, ExitCode, UsageError, UserError
 from edge.paths import is_folder, make_directory
-from edge.runtime.lock import single_instance
 from edge.runtime.loop import Loop
+from edge.runtime.process import single_instance
 
 FIRST_DELAY_S = 0.2
 MAX_DELAY_S = 10.0
@@ -233,7 +234,7 @@ def effective(config: Config, overrides: Mapping[str, str]) -> Config:
     for key, value, check in (
         ("camera.source", config.camera.source, camera.check_source),
         ("audio.source", config.audio.source, microphone.check_source),
-        ("display.screen", config.display.screen, check_screen),
+        ("display.screen", config.display.screen, check_screen_and_folder),
     ):
         try:
             check_utf8(value)
@@ -254,16 +255,9 @@ def check_utf8(value: str) -> None:
         raise UserError(f"{value!r}: not a name in UTF-8; rename the file") from error
 
 
-def check_screen(screen: str) -> None:
-    """Raises UserError where `screen` is no kind of screen."""
-    if screen in ("auto", "window", "framebuffer", "none"):
-        return
+def check_screen_and_folder(screen: str) -> None:
+    """Raises UserError for what is no screen, and for a file in a folder that does not exist."""
+    check_screen(screen)
     path = Path(screen)
-    if path.suffix.lower() != ".png":
-        raise UserError(
-            f"no such screen: {screen}; write auto, window, framebuffer, none or FILE.png"
-        )
-    if is_folder(path):
-        raise UserError(f"{screen}: a folder; name a file in it")
     if not is_folder(path.absolute().parent):
         raise UserError(f"{path.parent}: no such folder for the file")

@@ -7,9 +7,8 @@ from pathlib import Path
 from edge.config import Config
 from edge.errors import ExitCode
 from edge.paths import SYSTEM_DIRECTORY, make_directory, user_runtime_directory
-from edge.runtime.lock import single_instance
 from edge.runtime.loop import Loop
-from edge.runtime.malloc import TRIM_S, set_mmap_threshold, trim_heap
+from edge.runtime.process import TRIM_S, set_mmap_threshold, single_instance, trim_heap
 
 
 def run(name: str, config: Config) -> int:

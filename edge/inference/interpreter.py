@@ -2,9 +2,6 @@
 
 import contextlib
 import importlib
-import os
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.inference.card import Card, ModelError, check_fit, load_card
+from edge.runtime.process import quiet_stderr
 
 # In order of preference: ai-edge-litert runs int8 about 20 times faster (XNNPACK).
 RUNTIMES = {
@@ -27,20 +25,6 @@ def import_runtime(runtime: str | None) -> tuple[str, Any]:
             return name, importlib.import_module(RUNTIMES[name])
     wanted = runtime or next(iter(RUNTIMES))
     raise ModelError(f"{wanted} is not installed: pip install {wanted}")
-
-
-@contextlib.contextmanager
-def quiet_stderr() -> Iterator[None]:
-    """Hide what the native library prints to stderr: there is no option against it."""
-    sys.stderr.flush()
-    stderr, devnull = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(devnull, 2)
-        yield
-    finally:
-        os.dup2(stderr, 2)
-        os.close(stderr)
-        os.close(devnull)
 
 
 def only_int8(tensors: list[dict[str, Any]], path: Path) -> dict[str, Any]:
@@ -60,7 +44,7 @@ class Interpreter:
     def __init__(self, path: Path, threads: int = 1, runtime: str | None = None) -> None:
         self.runtime, module = import_runtime(runtime)
         try:
-            with quiet_stderr():
+            with quiet_stderr():  # it announces XNNPACK
                 self._interpreter = module.Interpreter(model_path=str(path), num_threads=threads)
                 self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:

@@ -30,7 +30,7 @@ class VoiceResult(NamedTuple):
 
 
 class VoiceAnalyzer:
-    """Says whether anybody speaks in a sound, and with which emotion."""
+    """Finds whether anybody speaks in a sound, and with which emotion."""
 
     def __init__(
         self, activity: SpeechActivity, classifier: SpeechEmotion, threshold: float

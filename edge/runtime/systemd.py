@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 
 class Notifier:
-    """The socket that systemd named. It is kept open: strangers may use up descriptors."""
+    """The socket that systemd named. It is kept open: clients may use up descriptors."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock

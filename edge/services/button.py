@@ -68,7 +68,7 @@ class ButtonController:
         return self._button.about if self._button else "no button"
 
     def open(self) -> None:
-        """Find it; `health` says why not, if that can be fixed."""
+        """Open it; `health` gives the reason where that fails and can be fixed."""
         try:
             self._button = self._input() if self._config.input else self._wired()
         except NoButtonError as error:
@@ -172,7 +172,7 @@ def _on_power_off_ended(
     os.close(pidfd)
     _, errors = process.communicate()
     if process.returncode:
-        said = errors.decode("utf-8", "replace").strip().partition("\n")[0]
-        on_failure(f"cannot power off: {said or f'busctl ended with {process.returncode}'}")
+        why = errors.decode("utf-8", "replace").strip().partition("\n")[0]
+        on_failure(f"cannot power off: {why or f'busctl ended with {process.returncode}'}")
     else:
         log.info("the computer is switched off")

@@ -17,8 +17,8 @@ from edge.bus.frames import Frame, FrameSubscriber
 from edge.bus.messages import FaceMessage, HealthMessage, Press
 from edge.bus.pubsub import Publisher, Subscriber
 from edge.config import Config
-from edge.devices.screen import check_screen
-from edge.devices.screen.screens import Screen, ScreenError, open_screen
+from edge.devices.screen import Screen, ScreenError, check_screen
+from edge.devices.screen.screens import open_screen
 from edge.overlay import Snapshot
 from edge.policy.frame_sync import MAX_WAIT_S, FrameQueue, FrameStats
 from edge.runtime.loop import Loop

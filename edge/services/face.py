@@ -14,7 +14,7 @@ from edge.runtime.loop import Loop
 from edge.services.health import PERIOD_S, Health
 
 NO_FRAMES_S = 2.0
-"""After this long without a frame the service says so."""
+"""After this long without a frame the service is degraded."""
 
 
 class FaceService:
@@ -79,7 +79,7 @@ class FaceService:
         return True
 
     def check_temperature(self) -> None:
-        """Slow down before the board does, and say so."""
+        """Slow down before the board does, and report it."""
         celsius, throttled = self._soc.read()
         self._health.soc_c, self._health.throttled = celsius, throttled
         self._throttle.update(time.monotonic(), celsius, throttled)
@@ -90,7 +90,7 @@ class FaceService:
             self._health.clear_problem("heat")
 
     def check_frames(self) -> None:
-        """Say when no frames come; the camera's own health says why."""
+        """Report that no frames come; the camera's own health has the reason."""
         if time.monotonic() - self._last_s > NO_FRAMES_S:
             self._health.set_problem("camera", "no frames from the camera")
             self._health.feed_watchdog()

@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 M = TypeVar("M", bound=Message)
 
 REFRESH_S = 0.5
-"""An `emotion` comes at least this often, so that what has gone is seen to be gone."""
+"""An `emotion` comes at least this often, so that what has gone is by_face to be gone."""
 
 
 class FusionService:
@@ -67,11 +67,11 @@ class FusionService:
         face = usable(self._face, "face", now_ns)
         voice = usable(self._voice, "audio", now_ns)
         result = nearest(face.faces) if face else None
-        seen = Opinion(result.scores, age_s(face, now_ns)) if face and result else None
-        heard = Opinion(voice.scores, age_s(voice, now_ns)) if voice and voice.scores else None
-        scores = rounded(fuse(seen, heard, self._rules))
+        by_face = Opinion(result.scores, age_s(face, now_ns)) if face and result else None
+        by_voice = Opinion(voice.scores, age_s(voice, now_ns)) if voice and voice.scores else None
+        scores = rounded(fuse(by_face, by_voice, self._rules))
         emotion, confidence = decide(scores, self._threshold)
-        t_ns, taken = newest_capture(face if seen else None, voice if heard else None, now_ns)
+        t_ns, taken = newest_capture(face if by_face else None, voice if by_voice else None, now_ns)
         self._publisher.publish(
             "emotion",
             Emotion(
@@ -80,8 +80,8 @@ class FusionService:
                 emotion=emotion,
                 confidence=confidence,
                 scores=scores,
-                face_age_s=seen.age_s if seen else None,
-                voice_age_s=heard.age_s if heard else None,
+                face_age_s=by_face.age_s if by_face else None,
+                voice_age_s=by_voice.age_s if by_voice else None,
                 face_id=result.id if result else None,
             ),
         )
@@ -103,7 +103,7 @@ def usable(message: M | None, topic: str, now_ns: int) -> M | None:
 
 
 def nearest(faces: Sequence[FaceResult]) -> FaceResult | None:
-    """The face that speaks for the picture: the largest."""
+    """The face that counts for the whole frame: the largest."""
     return max(faces, key=lambda face: face.box[2] * face.box[3], default=None)
 
 

@@ -135,7 +135,7 @@ def test_lost_camera_is_degraded_and_opened_again(with_hub: Config, watcher: Wat
         listening(with_hub.endpoint("out"), "health.camera") as listener,
         serving(with_hub, first, CameraError("still out"), ScriptedCamera(WIDE)),
     ):
-        health = listener.until(is_health("degraded"), 4.0)
+        health = listener.until(is_health("degraded"))
         assert isinstance(health, HealthMessage)
         assert health.detail in ("the plug was pulled", "still out")
         assert watcher.next(lambda frame: frame.size == (64, 36)).seq >= 2
@@ -143,7 +143,7 @@ def test_lost_camera_is_degraded_and_opened_again(with_hub: Config, watcher: Wat
     assert first.closed.is_set()
 
 
-def test_camera_that_hangs_is_noticed_within_two_seconds(with_hub: Config) -> None:
+def test_camera_that_hangs_is_noticed_and_read_again_when_it_answers(with_hub: Config) -> None:
     release = threading.Event()
     hanging = ScriptedCamera(GRAY, GRAY, release)
     with (
@@ -151,7 +151,7 @@ def test_camera_that_hangs_is_noticed_within_two_seconds(with_hub: Config) -> No
         serving(with_hub, hanging, ScriptedCamera(GRAY)),
     ):
         listener.until(is_health("ok"))
-        health = listener.until(is_health("degraded"), 3.0)
+        health = listener.until(is_health("degraded"))
         assert isinstance(health, HealthMessage)
         assert health.detail == "no frame for 1.5 s"
         release.set()
@@ -207,7 +207,7 @@ def test_no_camera_is_degraded_and_not_the_end(with_hub: Config) -> None:
 def test_opencv_prints_nothing_about_a_missing_camera_and_uses_one_thread() -> None:
     """Looked for every few seconds, it would fill the journal."""
     code = (
-        "from edge.devices import configure_opencv; configure_opencv(); import cv2;"
+        "from edge.runtime.process import configure_opencv; configure_opencv(); import cv2;"
         "cv2.VideoCapture('/dev/null', cv2.CAP_V4L2); assert cv2.getNumThreads() == 1"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

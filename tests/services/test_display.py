@@ -15,9 +15,8 @@ import pytest
 from edge.bus.frames import Frame, FramePublisher
 from edge.bus.messages import FaceMessage, FaceResult, Press
 from edge.config import DisplayConfig
-from edge.devices.screen import check_screen, framebuffer
+from edge.devices.screen import Screen, ScreenError, check_screen, framebuffer
 from edge.devices.screen.framebuffer import Geometry
-from edge.devices.screen.screens import Screen, ScreenError
 from edge.errors import UserError
 from edge.overlay.bars import COLOURS
 from edge.services import display

@@ -4,10 +4,8 @@ Knows no messages and nothing of speech. A microphone is open only between `open
 both may block, as may `read()`, so they belong in a thread, and always in the same one.
 """
 
-import contextlib
 import os
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -15,6 +13,7 @@ import numpy as np
 
 from edge.devices.microphone import is_sound_file
 from edge.devices.microphone.sound_file import read_sound
+from edge.runtime.process import quiet_stderr
 from edge.types import Signal
 
 RATES_HZ = (48_000, 44_100, 16_000)
@@ -229,7 +228,7 @@ def start_portaudio() -> Any:
         import pyaudio
     except ImportError as error:
         raise MicrophoneError(f"no microphone: {error}; pip install pyaudio") from error
-    with quiet_stderr():
+    with quiet_stderr():  # dozens of lines of ALSA and JACK about other devices
         return pyaudio.PyAudio()
 
 
@@ -268,16 +267,3 @@ def explain_no_input(devices: Path = Path("/dev/snd")) -> str:
         if not os.access(device, os.R_OK | os.W_OK, effective_ids=True):
             return f"no permission on {device}; sudo usermod -aG audio $USER, then log in again"
     return "no microphone found; plug one in, or set audio.source"
-
-
-@contextlib.contextmanager
-def quiet_stderr() -> Iterator[None]:
-    """Hide what ALSA, JACK and PortAudio write: dozens of lines about other devices."""
-    kept = os.dup(2)
-    with Path(os.devnull).open("wb") as devnull:
-        os.dup2(devnull.fileno(), 2)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)

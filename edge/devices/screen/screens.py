@@ -1,7 +1,4 @@
-"""Where an image can be shown: a window, the framebuffer, a PNG file, or nowhere.
-
-Knows pixels and keys, and nothing of what they mean.
-"""
+"""The kinds of screen: a window, the framebuffer, a PNG file."""
 
 import contextlib
 import ctypes
@@ -14,6 +11,7 @@ from pathlib import Path
 
 import cv2
 
+from edge.devices.screen import Screen, ScreenError
 from edge.devices.screen.framebuffer import Console, Framebuffer
 from edge.paths import is_folder
 from edge.types import Image
@@ -30,39 +28,6 @@ MEASURE_PERIOD_S = 1.0
 PNG_PERIOD_S = 0.2
 PROBE = "import cv2; cv2.namedWindow('Emotion Edge', cv2.WINDOW_NORMAL)"
 PROBE_TIMEOUT_S = 15.0
-
-
-class ScreenError(OSError):
-    """A screen that cannot be shown on. The message is one line: what, and the fix."""
-
-
-class Screen:
-    """Something that shows images. This one shows them nowhere; the others are kinds of it."""
-
-    def __init__(self, name: str = "no screen") -> None:
-        """`name`: what it is, in words."""
-        self.name = name
-        self.has_keys = False
-        self.period_s = 0.0
-        """It takes no more than one image in this time."""
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """(w, h) px that an image must have now; (0, 0) = none is wanted."""
-        return 0, 0
-
-    def resize(self, size: tuple[int, int]) -> None:
-        """Take this size, (w, h) px, where the screen can choose."""
-
-    def show(self, image: Image) -> None:
-        """`image`: (height, width, 3) uint8 BGR, of `size`. Raises ScreenError."""
-
-    def poll(self) -> str | None:
-        """A key that was pressed ("q" too when the window was closed), or None."""
-        return None
-
-    def close(self) -> None:
-        """Release the screen."""
 
 
 class Window(Screen):

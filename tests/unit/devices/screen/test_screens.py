@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 import pytest
 
+from edge.devices.screen import Screen, ScreenError, screens
 from edge.devices.screen import framebuffer as framebuffer_module
-from edge.devices.screen import screens
 from edge.devices.screen.framebuffer import (
     FIXED,
     KD_GRAPHICS,
@@ -30,8 +30,6 @@ from edge.devices.screen.screens import (
     FIRST_SIZE,
     FramebufferScreen,
     PngFile,
-    Screen,
-    ScreenError,
     fit_desktop,
     open_screen,
 )

@@ -1,14 +1,19 @@
-"""Large blocks leave no holes behind."""
+"""One instance of each service; large blocks leave no holes behind."""
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+
+from edge.errors import ConfigError
+from edge.runtime.process import single_instance
 
 # Blocks of a frame's size, freed in an order that leaves the last of them on top of the holes.
 HOLES = """
 import ctypes, os
-from edge.runtime.malloc import set_mmap_threshold
+from edge.runtime.process import set_mmap_threshold
 
 libc = ctypes.CDLL(None)
 libc.malloc.restype, libc.free.argtypes = ctypes.c_void_p, [ctypes.c_void_p]
@@ -42,3 +47,20 @@ def grown_mb(apart: bool) -> float:
 @pytest.mark.skipif(sys.platform != "linux", reason="glibc's malloc")
 def test_freed_frames_leave_nothing_behind() -> None:
     assert grown_mb(apart=True) < 0.6
+
+
+def test_a_lock_that_cannot_be_written_is_one_line() -> None:
+    with (
+        pytest.raises(ConfigError, match=r"set bus\.directory"),
+        single_instance(Path("/proc"), "x"),
+    ):
+        pass
+
+
+def test_two_of_a_kind_are_refused(tmp_path: Path) -> None:
+    with (
+        single_instance(tmp_path, "face"),
+        pytest.raises(ConfigError, match=f"pid {os.getpid()}"),
+        single_instance(tmp_path, "face"),
+    ):
+        pass
