@@ -64,12 +64,12 @@ class CameraConfig(Section, frozen=True):
     source: str = "auto"
     """auto, an index, /dev/videoN, picamera, a file, a URL, a GStreamer pipeline, or demo."""
     width: Pixels = 640
-    """px; larger pictures are scaled down to fit."""
+    """px; larger frames are scaled down to fit."""
     height: Pixels = 480
     """px"""
     rate_hz: Annotated[float, msgspec.Meta(ge=0.1, le=240)] = 30.0
     preview_hz: Annotated[float, msgspec.Meta(ge=0, le=10)] = 0.0
-    """Small JPEG pictures a second for everyone who may subscribe; 0 = none."""
+    """Small JPEG frames a second for everyone who may subscribe; 0 = none."""
 
 
 class DetectorConfig(Section, frozen=True):
@@ -79,12 +79,12 @@ class DetectorConfig(Section, frozen=True):
     """Path of YuNet's .onnx; empty = the one that set-up fetched."""
     cascade: Literal["alt2", "default"] = "alt2"
     min_face: Pixels = 48
-    """px; smaller faces are passed over."""
+    """px; smaller faces are ignored."""
 
 
 class FaceConfig(Section, frozen=True):
     model: str = str(MODELS / "face_emotion.tflite")
-    """A path, or the name of a file in models_tflite; its card (.json) lies beside it."""
+    """A path, or the name of a file in models_tflite; with its card (.json) beside it."""
     threshold: Fraction = 0.4
     """A face whose best score is below this is `uncertain`."""
     window_s: Positive = 0.5

@@ -55,7 +55,7 @@ def test_a_device_that_is_not_there_is_stale() -> None:
 
 def test_a_device_that_has_nothing_to_say_is_silent_and_not_stale(with_gateway: Config) -> None:
     with pytest.raises(
-        SilentError, match=r"said nothing on emotion for 1.5 s \(gateway ok, hub ok\)"
+        SilentError, match=r"published nothing on emotion for 1.5 s \(gateway ok, hub ok\)"
     ):
         next(subscribe(with_gateway.gateway.local, ["emotion"], timeout_s=1.5))
 
@@ -70,7 +70,7 @@ def test_a_subscriber_says_that_it_was_stale_and_goes_on_when_the_hub_is_back(
         deadline_s = time.monotonic() + PATIENCE_S
         while not device.stale and time.monotonic() < deadline_s:
             device.wait(0.1)
-        assert device.stale and "what came before is stale" in caplog.text
+        assert device.stale and "earlier messages are stale" in caplog.text
         with with_endpoints(config):
             next_received(device, "health.hub")
         assert not device.stale and "back after" in caplog.text

@@ -104,7 +104,7 @@ def test_a_subscriber_outlives_a_cut_cable_and_says_that_it_was_stale(
         measured(f"cable out for {CUT_S} s: resumes after", time.time() - before_s, 5.0, "s")
         watching.terminate()
         said = watching.stderr.read()
-    assert "what came before is stale" in said
+    assert "earlier messages are stale" in said
     assert "back after" in said
 
 
