@@ -12,10 +12,15 @@ from training.common.cards import FACE_CROP, FACE_FAILURES, FACE_LICENCE
 from training.face import augment as face_augment
 from training.face import data as face_data
 from training.face import heads as face_heads
+from training.face.votes import label_targets
 
 # The mean and deviation of FER2013's Training pixels in 0..255; the card tells the device.
 MEAN, STD = 129.5, 65.0
 SMOOTHING = 0.05
+# How much of the label's target is what the raters' votes make of it.
+VOTED_SHARE = 0.2
+# How much of the targets is the teachers' answer, where there are teachers.
+TAUGHT_SHARE = 0.5
 # Beta(0.2, 0.2): mostly one face with a little of another (Zhang et al. 2018).
 MIXUP = 0.2
 PROTOCOL = (
@@ -27,6 +32,14 @@ PROTOCOL = (
 def normalise(images: Tensor) -> Tensor:
     """(n, 1, 48, 48) in 0..255 to about zero mean and unit deviation."""
     return (images.float() - MEAN) / STD
+
+
+@torch.no_grad()
+def scores_of(network: nn.Module, images: Tensor) -> Tensor:
+    """Both heads' scores (n, 14) of images (n, 1, 48, 48) in 0..255; each seven sum to 1."""
+    device = next(network.parameters()).device
+    parts = [network.eval()(normalise(part).to(device)).cpu() for part in images.split(512)]
+    return torch.cat(parts).view(len(images), 2, -1).softmax(2).view(len(images), -1)
 
 
 class FaceTask:
@@ -42,11 +55,22 @@ class FaceTask:
         training = face_data.load(data, face_data.TRAINING)
         public = face_data.load(data, face_data.PUBLIC)
         self.images = torch.from_numpy(training.images)[:, None]
-        both = face_data.label_targets(training, SMOOTHING), face_data.voted_scores(training.votes)
+        labels = label_targets(training, SMOOTHING, VOTED_SHARE)
+        both = labels, face_data.voted_scores(training.votes)
         self.targets = torch.from_numpy(np.concatenate(both, 1))
         self.shares = np.bincount(training.labels) / len(training)
         self.public = torch.from_numpy(public.images)[:, None]
         self.public_set = public
+
+    def learn_from(self, teachers: list[nn.Module]) -> None:
+        """Move the targets by `TAUGHT_SHARE` to the teachers' mean scores.
+
+        They are asked once, for each image as it is and mirrored: what they would say of an
+        altered one is worth less than what they say of the original.
+        """
+        views = [self.images, self.images.flip(3)]
+        answers = [scores_of(teacher, view) for teacher in teachers for view in views]
+        self.targets = self.targets.lerp(torch.stack(answers).mean(0), TAUGHT_SHARE)
 
     def answers(self, logits: Tensor) -> Tensor:
         """Both heads' logits (n, 14) to scores (n, 7), for the log."""
