@@ -76,6 +76,8 @@ class Detector(Section, frozen=True):
 
 class Face(Section, frozen=True):
     model: str = str(MODELS / "face_emotion.tflite")
+    raters_share: Share | None = None
+    """0 = name faces as FER2013's labels do, 1 = as most of ten people; None = the model's own."""
     threshold: Share = 0.4
     """A face whose best score is below this is `uncertain`."""
     window_s: Positive = 0.5

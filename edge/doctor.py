@@ -68,6 +68,7 @@ def the_board(_: Config) -> Iterator[Finding]:
 
 
 def the_models(config: Config) -> Iterator[Finding]:
+    from edge.inference.face_emotion import raters_share_of
     from edge.inference.interpreter import import_runtime, open_model
 
     try:
@@ -82,10 +83,14 @@ def the_models(config: Config) -> Iterator[Finding]:
     ):
         try:
             card, _ = open_model(Path(path), kind, config.threads)
+            about = f"{card.name} {card.version}"
+            if kind == "face-emotion":
+                share = raters_share_of(card, config.face.raters_share, Path(path))
+                about += f", raters' share {share:g}" if card.raters else ""
         except UserError as error:
             yield Finding("broken", what, str(error))
         else:
-            yield Finding("ok", what, f"{card.name} {card.version}")
+            yield Finding("ok", what, about)
 
 
 def the_detector(config: Config) -> Iterator[Finding]:

@@ -44,7 +44,7 @@ class FaceReader:
     def __init__(self, settings: Settings, threads: int) -> None:
         """Loads the network. Raises ModelError."""
         self._settings = settings
-        self._classifier = FaceEmotion(Path(settings.model), threads)
+        self._classifier = FaceEmotion(Path(settings.model), threads, settings.raters_share)
         self.forget()
 
     def forget(self) -> None:

@@ -32,6 +32,8 @@ def test_settings_come_from_the_file_and_the_rest_from_the_defaults(tmp_path: Pa
         ("[audio.button]\nchip = 'a'\nline = 4\nled_pin = 4", ["led_pin"]),
         ("[audio.button]\nkey = 48", ["key is a key of input"]),
         ("[face.detector]\nkind = 'eyes'", ["face.detector.kind"]),
+        ("[face]\nraters_share = 1.5", ["face.raters_share"]),
+        ("[face]\nraters_share = 'half'", ["face.raters_share"]),
         ("[camera", ["config.toml"]),
         ("thread = 2", ["thread"]),
     ],

@@ -45,8 +45,7 @@ def scores_of(network: nn.Module, images: Tensor) -> Tensor:
 class FaceTask:
     """What `training.train` needs to know of faces: their batches and their validation.
 
-    The network answers twice while it learns: the FER2013 label, and the FER+ raters' votes.
-    `training.face.heads` makes one answer of the two.
+    The network answers twice: the FER2013 label, and the FER+ raters' votes.
     """
 
     classes = len(face_data.LABELS)
@@ -58,6 +57,7 @@ class FaceTask:
         labels = label_targets(training, SMOOTHING, VOTED_SHARE)
         both = labels, face_data.voted_scores(training.votes)
         self.targets = torch.from_numpy(np.concatenate(both, 1))
+        self.has_votes = bool((training.votes > 0).any())
         self.shares = np.bincount(training.labels) / len(training)
         self.public = torch.from_numpy(public.images)[:, None]
         self.public_set = public
@@ -103,13 +103,14 @@ class FaceTask:
         """PublicTest: inputs (n, 1, 48, 48) and labels (n,)."""
         return normalise(self.public), torch.from_numpy(self.public_set.labels)
 
-    def released(self, network: nn.Module, view: face_heads.View) -> nn.Module:
-        """The network that ships: both heads made one, as PublicTest chooses."""
+    def released(self, network: nn.Module) -> nn.Module:
+        """The network that ships: both heads, the first balanced as PublicTest chooses."""
         with torch.no_grad():
             logits = torch.cat([network.eval()(part) for part in self.validation()[0].split(512)])
-        choice = face_heads.choose(logits, self.public_set, self.shares, view)
+        labels = logits[:, : self.classes]
+        choice = face_heads.choose(labels, self.public_set.labels, self.shares)
         print(choice)
-        return face_heads.released(network, choice, self.shares)
+        return face_heads.released(network, choice.balance, self.shares, self.has_votes)
 
     def calibration(self, count: int) -> Tensor:
         """`count` Training inputs as they are, for the ranges of int8."""
@@ -119,6 +120,7 @@ class FaceTask:
     def card_fields(self) -> dict[str, Any]:
         """What the card says of this task's models, whatever their weights."""
         return {
+            "raters": {"temperature": 1.0, "default_share": 0.5} if self.has_votes else None,
             "kind": "face-emotion",
             "labels": face_data.LABELS,
             "input": {"shape": (48, 48, 1), "dtype": "int8", "mean": (MEAN,), "std": (STD,)},
