@@ -15,14 +15,14 @@ import msgspec
 
 from benchmarks.measure import cpu_s, percentile, pss_mb
 from benchmarks.product import Product, a_desktop, a_hub, running, settings
-from edge.bus import Publisher, age_ms, send_once
+from edge.bus.frames import FrameSubscriber
+from edge.bus.keys import Keys
+from edge.bus.messages import FACE_LABELS, FaceResult, HealthMessage, Press, RecordingMessage
+from edge.bus.messages import AudioConfig as AudioMessage
+from edge.bus.messages import FaceConfig as FaceMessage
+from edge.bus.pubsub import Publisher, age_ms, send_once
 from edge.client import Subscription
-from edge.config import Audio, Bus, Camera, Detector, Face
-from edge.frames import FrameSubscriber
-from edge.keys import Keys
-from edge.messages import FACE_LABELS, FaceResult, Health, Press, Recording
-from edge.messages import Audio as AudioMessage
-from edge.messages import Face as FaceMessage
+from edge.config import AudioConfig, BusConfig, CameraConfig, DetectorConfig, FaceConfig
 
 ROOT = Path(__file__).resolve().parent.parent
 SETTLE_S = 5.0
@@ -47,14 +47,14 @@ class Figure(NamedTuple):
     note: str = ""
 
 
-def demo() -> Camera:
-    return Camera(source="demo")
+def demo() -> CameraConfig:
+    return CameraConfig(source="demo")
 
 
 def face_cpu(kind: str) -> list[Figure]:
     """CPU of the face process a processed frame with one face, and the age when it is published."""
-    detector = Detector(kind=kind)  # type: ignore[arg-type]
-    config = settings(camera=demo(), face=Face(detector=detector))
+    detector = DetectorConfig(kind=kind)  # type: ignore[arg-type]
+    config = settings(camera=demo(), face=FaceConfig(detector=detector))
     with running(config, "--screen", "none") as product:
         product.until(lambda topic, _: topic == "face")
         list(product.during(SETTLE_S))
@@ -120,7 +120,7 @@ def screen_age() -> list[Figure]:
     figures = [
         Figure("six processes, PSS after a minute", sum(memory_mb.values()), 350, "MB", each)
     ]
-    assert isinstance(health, Health)
+    assert isinstance(health, HealthMessage)
     age = re.search(r"frame age (\d+) ms p95", health.detail)
     if age:
         figures.insert(
@@ -156,12 +156,12 @@ def voice_delay() -> list[Figure]:
         return []
     words = "kids are talking by the door, dogs are sitting by the door"
     subprocess.run(["espeak-ng", "-w", str(sound), words], check=True)
-    config = msgspec.structs.replace(config, audio=Audio(source=str(sound)))
+    config = msgspec.structs.replace(config, audio=AudioConfig(source=str(sound)))
     delays_ms = []
     with running(config, "--screen", "none") as product:
         product.until(lambda topic, _: topic == "health.audio")
         for _ in range(PRESSES):
-            product.until(lambda _, m: isinstance(m, Recording) and m.phase == "idle")
+            product.until(lambda _, m: isinstance(m, RecordingMessage) and m.phase == "idle")
             press = Press(t_ns=time.monotonic_ns(), time=time.time(), trigger="command")
             send_once(product.config.endpoint("in"), "bench", "press", press)
             result = product.until(lambda _, m: isinstance(m, AudioMessage) and m.speech)
@@ -202,7 +202,9 @@ def restart() -> list[Figure]:
 
 
 def _is_back(product: Product, topic: str, message: object, name: str) -> bool:
-    fresh = isinstance(message, Health) and message.uptime_s < 2 and topic == f"health.{name}"
+    fresh = (
+        isinstance(message, HealthMessage) and message.uptime_s < 2 and topic == f"health.{name}"
+    )
     return fresh and product.process.poll() is None
 
 
@@ -222,8 +224,8 @@ def _door_delays_ms(locked: bool) -> list[float]:
     config = settings()
     keys = Keys(config.directory / "keys")
     file = config.directory / "bench.key"
-    keys.hand_over(keys.add("bench", "bench"), file)
-    door = Bus(
+    keys.export(keys.add("bench", "bench"), file)
+    door = BusConfig(
         directory=config.bus.directory,
         bind=f"tcp://{'0.0.0.0' if locked else '127.0.0.1'}:{CURVE_PORT}",
         keys=str(keys.directory),

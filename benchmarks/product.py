@@ -12,9 +12,9 @@ from pathlib import Path
 
 import msgspec
 
-from edge.bus import Subscriber
-from edge.config import Bus, Config
-from edge.messages import SERVICES, Message
+from edge.bus.messages import SERVICES, Message
+from edge.bus.pubsub import Subscriber
+from edge.config import BusConfig, Config
 
 START_S = 60.0
 DISPLAY = ":97"
@@ -53,7 +53,7 @@ class Product:
 
 def settings(**tables: object) -> Config:
     """The defaults on the demo, in a new folder, with no door."""
-    bus = Bus(directory=tempfile.mkdtemp(prefix="ee-bench-"), bind="")
+    bus = BusConfig(directory=tempfile.mkdtemp(prefix="ee-bench-"), bind="")
     return msgspec.structs.replace(Config(device="bench", bus=bus), **tables)
 
 

@@ -23,11 +23,11 @@ import zmq
 
 from benchmarks.measure import machine, percentile, pss_mb
 from benchmarks.product import Product, running, settings
-from edge import bus
-from edge.bus import send_once
-from edge.config import Audio, Bus, Camera, Config
-from edge.keys import Keys, SubscriberKey
-from edge.messages import TOPICS, Face, Health, Message, Press
+from edge.bus import pubsub, sockets
+from edge.bus.keys import Keys, SubscriberKey
+from edge.bus.messages import TOPICS, FaceMessage, HealthMessage, Message, Press
+from edge.bus.pubsub import send_once
+from edge.config import AudioConfig, BusConfig, CameraConfig, Config
 
 MINUTES = 60.0
 WARM_UP_S = 300.0
@@ -48,7 +48,7 @@ class Tally:
         self.restarts = 0
         self.longest_silence_s = 0.0
         self.ages_ms: list[float] = []
-        self.health: dict[str, Health] = {}
+        self.health: dict[str, HealthMessage] = {}
         self._seq: dict[str, int] = {}
         self._heard_s: dict[str, float] = {}
         self._topic: dict[str, tuple[int, int]] = {}
@@ -69,9 +69,9 @@ class Tally:
         self.lost += max(0, message.seq - expected)
         self.restarts += message.seq < expected
         self._seq[publisher] = message.seq
-        if isinstance(message, Face):
+        if isinstance(message, FaceMessage):
             self.ages_ms.append(message.age_ms)
-        if isinstance(message, Health):
+        if isinstance(message, HealthMessage):
             self.health[topic] = message
             now_s = time.monotonic()
             silence_s = now_s - self._heard_s.get(topic, now_s)
@@ -81,13 +81,13 @@ class Tally:
 
 def subscriber(endpoint: str, key: SubscriberKey) -> "zmq.Socket[bytes]":
     """A SUB on everything that loses nothing by itself."""
-    socket = bus.make_socket(zmq.SUB)
+    socket = sockets.make_socket(zmq.SUB)
     socket.setsockopt(zmq.RCVHWM, 0)
     socket.curve_serverkey = key.server.encode()
     socket.curve_publickey = key.public.encode()
     socket.curve_secretkey = key.secret.encode()
     socket.subscribe(b"")
-    bus.connect(socket, endpoint)
+    sockets.connect(socket, endpoint)
     return socket
 
 
@@ -100,20 +100,20 @@ def stopped_dead(endpoint: str, key: SubscriberKey) -> None:
 
 def prepare() -> tuple[Config, dict[str, SubscriberKey]]:
     """The settings, with a locked door, and the keys of those who come to it."""
-    config = settings(camera=Camera(source="demo"))
+    config = settings(camera=CameraConfig(source="demo"))
     noise = config.directory / "noise.wav"
     _write_noise(noise)
     keys = Keys(config.directory / "keys")
     key = {name: keys.add(name, "bench") for name in ("everything", "guest", "stopped")}
     public, secret = (part.decode() for part in zmq.curve_keypair())
     key["stranger"] = msgspec.structs.replace(key["guest"], public=public, secret=secret)
-    door = Bus(
+    door = BusConfig(
         directory=config.bus.directory,
         bind=f"tcp://0.0.0.0:{PORT}",
         keys=str(keys.directory),
         announce=False,
     )
-    return msgspec.structs.replace(config, bus=door, audio=Audio(source=str(noise))), key
+    return msgspec.structs.replace(config, bus=door, audio=AudioConfig(source=str(noise))), key
 
 
 class Visitors:
@@ -197,7 +197,7 @@ def _seconds(duration_s: float) -> Iterator[int]:
 
 def _drain(socket: "zmq.Socket[bytes]", tally: Tally) -> None:
     while socket.poll(0):
-        tally.take(*bus.unpack(socket.recv_multipart()))
+        tally.take(*pubsub.unpack(socket.recv_multipart()))
 
 
 def _press(product: Product) -> None:

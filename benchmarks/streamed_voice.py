@@ -28,18 +28,18 @@ import soundfile
 from numpy.typing import NDArray
 
 from benchmarks.product import Product, a_hub, settings
-from edge.bus import Publisher
-from edge.classify import Files, SoundResult
+from edge.bus.messages import AudioMessage, HealthMessage, Message, Press, RecordingMessage
+from edge.bus.pubsub import Publisher
+from edge.commands.classify import Files, SoundResult
 from edge.config import Config
-from edge.devices.microphone import DeviceMicrophone
-from edge.messages import Audio, Health, Message, Press, Recording
+from edge.devices.microphone.portaudio import DeviceMicrophone
 from tests.null_sink import NullSink, missing, null_sink
 from training.voice import data as voice_data
 from training.voice.windows import SAMPLES, pressed
 
 Signal = NDArray[np.float32]
 
-PRESSES, LEAST_SHARE = 40, 0.95
+PRESSES, MIN_SHARE = 40, 0.95
 REST_S = 0.1
 CLICKS, CLICK_EVERY_S, CLICK = 9, 0.5, 0.5
 PIECE = voice_data.RATE_HZ // 50
@@ -121,19 +121,19 @@ def result_of(files: Files, path: Path) -> str | None:
 
 
 def ready(topic: str, message: Message) -> bool:
-    return topic == "health.audio" and isinstance(message, Health) and message.state == "ok"
+    return topic == "health.audio" and isinstance(message, HealthMessage) and message.state == "ok"
 
 
 def started(_: str, message: Message) -> bool:
-    return isinstance(message, Recording) and message.phase == "recording"
+    return isinstance(message, RecordingMessage) and message.phase == "recording"
 
 
 def ended(_: str, message: Message) -> bool:
-    return isinstance(message, Audio)
+    return isinstance(message, AudioMessage)
 
 
 def idle(_: str, message: Message) -> bool:
-    return isinstance(message, Recording) and message.phase == "idle"
+    return isinstance(message, RecordingMessage) and message.phase == "idle"
 
 
 class Bench:
@@ -149,14 +149,14 @@ class Bench:
         press = Press(t_ns=time.monotonic_ns(), time=time.time(), trigger="command")
         self.publisher.publish("press", press)
         recording = self.product.until(started)
-        assert isinstance(recording, Recording)
+        assert isinstance(recording, RecordingMessage)
         begun_s = recording.t_ns / 1e9 - recording.elapsed_s
         passed_s = time.monotonic() - begun_s + self.delay_s
         passed = round(passed_s * voice_data.RATE_HZ)
         spoken = window[passed : -round(REST_S * voice_data.RATE_HZ)]
         self.player.play(spoken)
         message = self.product.until(ended)
-        assert isinstance(message, Audio)
+        assert isinstance(message, AudioMessage)
         return message.emotion, np.pad(spoken, (passed, SAMPLES - passed - len(spoken)))
 
 
@@ -205,7 +205,7 @@ def main() -> int:
         raise SystemExit(lacking)
     agreed = measure(data)
     print(f"{agreed} of {PRESSES} presses gave the label that classify gives")
-    return int(agreed < LEAST_SHARE * PRESSES)
+    return int(agreed < MIN_SHARE * PRESSES)
 
 
 if __name__ == "__main__":

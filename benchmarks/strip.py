@@ -15,10 +15,10 @@ import zmq
 from numpy.typing import NDArray
 
 from benchmarks.product import Product, running, settings
-from edge.config import Camera
-from edge.frames import FrameSubscriber
-from edge.messages import Face, FaceResult
-from edge.overlay.chart import colour_of
+from edge.bus.frames import FrameSubscriber
+from edge.bus.messages import FaceMessage, FaceResult
+from edge.config import CameraConfig
+from edge.overlay.bars import colour_of
 
 mpl.use("Agg")
 from matplotlib import pyplot as plt
@@ -50,7 +50,7 @@ def watched(product: Product, duration_s: float) -> list[Moment]:
         if frames.socket.poll(0) and (frame := frames.receive()):
             images[frame.seq] = frame.image
         for _, message in product.ear.receive() if product.ear.socket.poll(0) else ():
-            if isinstance(message, Face):
+            if isinstance(message, FaceMessage):
                 last_ns, first_ns = message.t_ns, first_ns or message.t_ns
                 for face in message.faces[:1]:
                     faces[message.frame_seq] = (message.t_ns, face)
@@ -111,7 +111,7 @@ def main() -> None:
     options = parser.parse_args()
     film = cv2.VideoCapture(str(options.clip))
     duration_s = film.get(cv2.CAP_PROP_FRAME_COUNT) / film.get(cv2.CAP_PROP_FPS)
-    config = settings(camera=Camera(source=str(options.clip.resolve())))
+    config = settings(camera=CameraConfig(source=str(options.clip.resolve())))
     with running(config, "--screen", "none") as product:
         draw(watched(product, duration_s - TAIL_S), options.out)
 

@@ -20,15 +20,16 @@ import zmq
 import zmq.asyncio
 from zmq.utils.monitor import recv_monitor_message
 
-from edge import bus
-from edge.bus import BusError, Subscriber
-from edge.clock import Offset
-from edge.keys import SubscriberKey, read_key
-from edge.messages import TOPICS, Health, Message
+from edge.bus import sockets
+from edge.bus.clock_offset import ClockOffset
+from edge.bus.keys import SubscriberKey, read_key
+from edge.bus.messages import TOPICS, HealthMessage, Message
+from edge.bus.pubsub import Subscriber
+from edge.bus.sockets import BusError
 
 log = logging.getLogger(__name__)
 
-LOCAL_DOOR = "tcp://127.0.0.1:5556"
+LOCAL_ENDPOINT = "tcp://127.0.0.1:5556"
 HEALTH = "health."
 STALE_S = 3.0
 """`health` comes every second; a device that says nothing for this long is not heard."""
@@ -54,13 +55,13 @@ class SilentError(TimeoutError):
     """The device is heard, and has nothing to say on these topics."""
 
 
-class Heard(NamedTuple):
+class Received(NamedTuple):
     """A message, and how old it was when it came."""
 
     topic: str
     message: Message
     age_s: float
-    """From the capture to the arrival, by this host's clock (edge.clock)."""
+    """From the capture to the arrival, by this host's clock (edge.bus.clock_offset)."""
 
 
 class Subscription:
@@ -68,7 +69,7 @@ class Subscription:
 
     def __init__(
         self,
-        endpoint: str = LOCAL_DOOR,
+        endpoint: str = LOCAL_ENDPOINT,
         topics: Iterable[str] = ("",),
         key: "str | Path | None" = None,
         timeout_s: float | None = None,
@@ -76,13 +77,13 @@ class Subscription:
         """Connect. `topics`, `key`, `timeout_s`: as for `subscribe`. Raises BusError, KeysError."""
         self.endpoint = endpoint
         self.topics = tuple(topics)
-        self.offsets: dict[str, Offset] = {}
+        self.offsets: dict[str, ClockOffset] = {}
         """Per device: how far this host's clock is ahead of its own."""
         self._timeout_s = timeout_s
         self._opened_s = self._heard_s = self._wanted_s = time.monotonic()
         self._stale = False
         self._failure = ""
-        self._health: dict[str, Health] = {}
+        self._health: dict[str, HealthMessage] = {}
         self._socket = _make_socket(None if key is None else read_key(Path(key)))
         self._waiter: zmq.asyncio.Socket | None = None
         self._monitor = self._socket.get_monitor_socket(EVENTS)
@@ -95,7 +96,7 @@ class Subscription:
     def connect(self, endpoint: str, key: "str | Path | None" = None) -> None:
         """Hear another device, too; `message.device` tells them apart."""
         _use(self._socket, None if key is None else read_key(Path(key)))
-        bus.connect(self._socket, endpoint)
+        sockets.connect(self._socket, endpoint)
         self.endpoint += f" and {endpoint}"
 
     @property
@@ -108,34 +109,34 @@ class Subscription:
         """True while nothing comes, not even health: what was heard is old."""
         return time.monotonic() - self._heard_s > STALE_S
 
-    def wait(self, timeout_s: float) -> list[Heard]:
+    def wait(self, timeout_s: float) -> list[Received]:
         """Like `receive`, after at most `timeout_s` of waiting for something to come."""
         self._socket.poll(int(timeout_s * 1e3))
         return self.receive()
 
-    async def wait_async(self, timeout_s: float) -> list[Heard]:
+    async def wait_async(self, timeout_s: float) -> list[Received]:
         """Like `wait`, for asyncio."""
         if self._waiter is None:
             self._waiter = zmq.asyncio.Socket.from_socket(self._socket)
         await self._waiter.poll(int(timeout_s * 1e3))
         return self.receive()
 
-    def receive(self) -> list[Heard]:
+    def receive(self) -> list[Received]:
         """All that waits on the wanted topics, but for what is overtaken and old. Never blocks.
 
         Raises RefusedError; with a timeout StaleError and SilentError.
         """
         self._follow_the_connection()
         received = list(self._subscriber.receive_all())
-        heard = [Heard(topic, message, self._age_s(message)) for topic, message in received]
-        self._health.update((t, m) for t, m in received if isinstance(m, Health))
+        heard = [Received(topic, message, self._age_s(message)) for topic, message in received]
+        self._health.update((t, m) for t, m in received if isinstance(m, HealthMessage))
         wanted = [one for one in heard if one.topic.startswith(self.topics)]
         self._note(bool(heard), bool(wanted))
-        return without_the_overtaken(wanted)
+        return drop_superseded(wanted)
 
     def _age_s(self, message: Message) -> float:
         """Take the message as news of its device's clock, and say its age."""
-        offset = self.offsets.setdefault(message.device, Offset())
+        offset = self.offsets.setdefault(message.device, ClockOffset())
         now_s = time.time()
         offset.take(message.time + message.age_ms / 1e3, now_s)
         return max(0.0, now_s - offset.seconds - message.time)
@@ -199,7 +200,7 @@ class Subscription:
         self.close()
 
 
-def without_the_overtaken(heard: list[Heard]) -> list[Heard]:
+def drop_superseded(heard: list[Received]) -> list[Received]:
     """Who takes everything in time loses nothing; who does not is never far behind."""
     newest = {(one.message.device, one.topic): one for one in heard}
     return [
@@ -212,7 +213,7 @@ def without_the_overtaken(heard: list[Heard]) -> list[Heard]:
 
 
 def subscribe(
-    endpoint: str = LOCAL_DOOR,
+    endpoint: str = LOCAL_ENDPOINT,
     topics: Iterable[str] = ("",),
     key: "str | Path | None" = None,
     timeout_s: float | None = None,
@@ -231,7 +232,7 @@ def subscribe(
 
 
 async def subscribe_async(
-    endpoint: str = LOCAL_DOOR,
+    endpoint: str = LOCAL_ENDPOINT,
     topics: Iterable[str] = ("",),
     key: "str | Path | None" = None,
     timeout_s: float | None = None,
@@ -249,7 +250,7 @@ def _tick_s(timeout_s: float | None) -> float:
 
 def _make_socket(key: SubscriberKey | None) -> "zmq.Socket[bytes]":
     """A SUB that notices a dead connection within seconds, and never waits long for a new one."""
-    socket = bus.make_socket(zmq.SUB)
+    socket = sockets.make_socket(zmq.SUB)
     for option, value in (
         (zmq.HEARTBEAT_IVL, HEARTBEAT_MS),
         (zmq.HEARTBEAT_TIMEOUT, DEAD_MS),

@@ -10,7 +10,7 @@ import subprocess
 from collections.abc import Callable
 from functools import partial
 
-from edge.loop import Loop
+from edge.runtime.loop import Loop
 
 log = logging.getLogger(__name__)
 
@@ -34,13 +34,13 @@ def power_off(loop: Loop, failed: Callable[[str], None]) -> None:
         failed(f"cannot power off: busctl: {error.strerror}")
         return
     pidfd = os.pidfd_open(process.pid)
-    loop.watch(pidfd, partial(_ended, loop, process, pidfd, failed))
+    loop.add_reader(pidfd, partial(_ended, loop, process, pidfd, failed))
 
 
 def _ended(
     loop: Loop, process: "subprocess.Popen[bytes]", pidfd: int, failed: Callable[[str], None]
 ) -> None:
-    loop.unwatch(pidfd)
+    loop.remove_reader(pidfd)
     os.close(pidfd)
     _, errors = process.communicate()
     if process.returncode:

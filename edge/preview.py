@@ -5,11 +5,11 @@ The only way by which frames leave the device. Takes frames, says `preview` mess
 
 import cv2
 
-from edge.bus import Publisher
-from edge.frames import Frame
-from edge.messages import Preview
+from edge.bus.frames import Frame
+from edge.bus.messages import Preview
+from edge.bus.pubsub import Publisher
 
-WIDEST_PX = 320
+MAX_WIDTH_PX = 320
 NEVER = float("inf")
 QUALITY = 70
 """JPEG's, of 100; about 10 kB a picture."""
@@ -30,7 +30,7 @@ class Previewer:
             return
         self._next_ns = frame.t_ns + self._period_ns
         width, height = frame.size
-        scale = min(1.0, WIDEST_PX / width)
+        scale = min(1.0, MAX_WIDTH_PX / width)
         size = (round(width * scale), max(1, round(height * scale)))
         small = cv2.resize(frame.image, size, interpolation=cv2.INTER_AREA)
         made, jpeg = cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.config import Bus, Config
+from edge.config import BusConfig, Config
 from edge.services import hub
 from tests.helpers import free_port, running
 
@@ -26,7 +26,7 @@ def directory() -> Iterator[Path]:
 
 @pytest.fixture
 def config(directory: Path) -> Config:
-    bus = Bus(directory=str(directory), bind=f"tcp://127.0.0.1:{free_port()}")
+    bus = BusConfig(directory=str(directory), bind=f"tcp://127.0.0.1:{free_port()}")
     return Config(device="test", bus=bus)
 
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import msgspec
 import zmq
 
-from edge import bus
-from edge.client import Heard, Subscription
-from edge.config import Bus, Config
-from edge.keys import Keys, SubscriberKey
-from edge.messages import Emotion
+from edge.bus import sockets
+from edge.bus.keys import Keys, SubscriberKey
+from edge.bus.messages import Emotion
+from edge.client import Received, Subscription
+from edge.config import BusConfig, Config
 from tests.helpers import PATIENCE_S, free_port
 
 UNHEARD_S = 1.5
@@ -27,7 +27,7 @@ def emotion(label: str = "happy") -> Emotion:
 
 def locked(config: Config) -> Config:
     """The same with a door to the network, and keys for it."""
-    door = Bus(
+    door = BusConfig(
         directory=config.bus.directory,
         bind=f"tcp://0.0.0.0:{free_port()}",
         keys=str(config.directory / "keys"),
@@ -46,7 +46,7 @@ def outside(config: Config) -> str:
 def add_key(config: Config, name: str) -> Path:
     """A new subscriber's file."""
     keys, file = Keys(config.keys_directory), config.directory / f"{name}.key"
-    keys.hand_over(keys.add(name, config.device_name), file)
+    keys.export(keys.add(name, config.device_name), file)
     return file
 
 
@@ -59,7 +59,7 @@ def forged_key(config: Config, **changes: str) -> Path:
     return file
 
 
-def next_heard(device: Subscription, topic: str, timeout_s: float = PATIENCE_S) -> Heard:
+def next_heard(device: Subscription, topic: str, timeout_s: float = PATIENCE_S) -> Received:
     """The next message on a topic. Raises TimeoutError."""
     deadline_s = time.monotonic() + timeout_s
     while time.monotonic() < deadline_s:
@@ -81,7 +81,7 @@ def parts_within(socket: "zmq.Socket[bytes]", timeout_s: float) -> list[list[byt
 @contextlib.contextmanager
 def stranger(kind: int, endpoint: str, key: SubscriberKey | None = None) -> Iterator["zmq.Socket"]:
     """A socket as any program makes it; CURVE with `key`."""
-    socket = bus.make_socket(kind)
+    socket = sockets.make_socket(kind)
     if key is not None:
         socket.curve_serverkey = key.server.encode()
         socket.curve_publickey = key.public.encode()

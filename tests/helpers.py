@@ -14,10 +14,11 @@ import msgspec
 import pytest
 import zmq
 
-from edge.bus import Publisher, Subscriber, connect, make_socket
+from edge.bus.messages import Message
+from edge.bus.pubsub import Publisher, Subscriber
+from edge.bus.sockets import connect, make_socket
 from edge.config import Config
-from edge.loop import Loop
-from edge.messages import Message
+from edge.runtime.loop import Loop
 
 ROOT = Path(__file__).resolve().parent.parent
 DATA = Path(os.environ.get("EMOTION_EDGE_DATA", ROOT.parent / "shared" / "data"))
@@ -50,7 +51,7 @@ def running(run: Callable[[Config, Loop], None], config: Config) -> Iterator[Loo
     try:
         yield loop
     finally:
-        loop.call_from_thread(loop.stop)
+        loop.call_soon_threadsafe(loop.stop)
         thread.join(PATIENCE_S)
         loop.close()
         if errors:

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from edge.devices.input_key import EV_KEY, EVENT
+from edge.devices.button.input_key import EV_KEY, EVENT
 
 KEY_A, KEY_B = 30, 48
 EV_SYN, EV_MSC = 0, 4

@@ -14,12 +14,12 @@ ZONES = ("tj", "cpu", "soc")
 zones. A PC's zones are called otherwise: it looks after itself, at temperatures of its own."""
 SENSIBLE_C = (-60.0, 200.0)
 """A sensor that says anything else is switched off."""
-LOWEST_LIMIT_C = 60.0
+MIN_LIMIT_C = 60.0
 """Trip points below that drive a fan."""
 THROTTLED_NOW = 0xF
 """Under-voltage, frequency capped, throttled, soft temperature limit; higher bits are history."""
 SLOWING = ("cpufreq", "throttle")
-"""Cooling devices with this in their type cost speed; others are fans."""
+"""ThermalThrottle devices with this in their type cost speed; others are fans."""
 
 
 class Reading(NamedTuple):
@@ -86,7 +86,7 @@ def _limits_c(zone: Path) -> Iterator[float]:
     """Passive trip points: above them the chip is slowed down."""
     for kind in zone.glob("trip_point_*_type"):
         milli_c = _number(kind.with_name(kind.name.replace("_type", "_temp")))
-        if _text(kind) == "passive" and milli_c is not None and milli_c >= LOWEST_LIMIT_C * 1e3:
+        if _text(kind) == "passive" and milli_c is not None and milli_c >= MIN_LIMIT_C * 1e3:
             yield milli_c / 1e3
 
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from edge.errors import UserError
 
 Positive = Annotated[float, Meta(gt=0)]
-Share = Annotated[float, Meta(ge=0, le=1)]
+Fraction = Annotated[float, Meta(ge=0, le=1)]
 Count = Annotated[int, Meta(gt=0)]
 Figures = dict[str, float | dict[str, float] | list[list[int]]]
 
@@ -67,7 +67,7 @@ class RatersHead(Struct, frozen=True, forbid_unknown_fields=True):
     """A face network's second head: the share of ten raters that would choose each label."""
 
     temperature: Positive
-    default_share: Share
+    default_share: Fraction
     """How much this head counts beside the first where the settings leave it open."""
 
 
@@ -82,7 +82,7 @@ class Card(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     labels: Annotated[tuple[str, ...], Meta(min_length=2)]
     input: Input
     temperature: Positive
-    reliability: dict[str, Share]
+    reliability: dict[str, Fraction]
     protocol: str
     figures: dict[str, Figures]
     licence: str

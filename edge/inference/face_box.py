@@ -2,16 +2,12 @@
 
 from typing import NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
-Image = NDArray[np.uint8]
-Box = tuple[float, float, float, float]
+from edge.types import Box
 
 SAME_FACE_IOU = 0.3
 
 
-class Face(NamedTuple):
+class FaceBox(NamedTuple):
     """A face in a picture."""
 
     box: Box
@@ -25,9 +21,9 @@ def square(x: float, y: float, side: float) -> Box:
     return x - side / 2, y - side / 2, side, side
 
 
-def distinct(faces: list[Face]) -> list[Face]:
+def distinct(faces: list[FaceBox]) -> list[FaceBox]:
     """Of boxes that overlap, the surest."""
-    kept: list[Face] = []
+    kept: list[FaceBox] = []
     for face in sorted(faces, key=lambda face: -face.score):
         if all(overlap(face.box, other.box) < SAME_FACE_IOU for other in kept):
             kept.append(face)

@@ -7,9 +7,10 @@ Knows no message, no device and nothing of which face is whose.
 from pathlib import Path
 from typing import Literal, Protocol
 
-from edge.inference.face_box import Face, Image
+from edge.inference.face_box import FaceBox
 from edge.inference.haar import Cascade, Haar
 from edge.inference.yunet import YUNET_PATH, YuNet
+from edge.types import Image
 
 Kind = Literal["auto", "yunet", "haar"]
 
@@ -20,10 +21,10 @@ class Detector(Protocol):
     about: str
     """What it is, and why where that is not what was hoped for."""
 
-    def detect(self, image: Image) -> list[Face]:
+    def detect(self, image: Image) -> list[FaceBox]:
         """All faces in the next picture of a stream: (height, width, 3) uint8 BGR."""
 
-    def detect_all(self, image: Image) -> list[Face]:
+    def detect_all(self, image: Image) -> list[FaceBox]:
         """All faces in a picture that has nothing to do with others."""
 
 

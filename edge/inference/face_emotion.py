@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 
 from edge.inference.card import Card, ModelError
 from edge.inference.interpreter import open_model
-
-Image = NDArray[np.uint8]
+from edge.types import Image
 
 
 def cut(image: Image, crop: tuple[float, float, float, float]) -> Image:

@@ -8,16 +8,16 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from edge.inference.card import Card, Figures, ModelError, Share
+from edge.inference.card import Card, Figures, Fraction, ModelError
 
 
 class FusionCard(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Reliabilities (0 to 1) by the networks' own labels; `edge.fusion` has the formula."""
+    """Reliabilities (0 to 1) by the networks' own labels; `edge.policy.fusion` has the formula."""
 
     face_sha256: str
     voice_sha256: str
-    face_reliability: dict[str, Share]
-    voice_reliability: dict[str, Share]
+    face_reliability: dict[str, Fraction]
+    voice_reliability: dict[str, Fraction]
     protocol: str
     figures: dict[str, Figures]
 

@@ -8,7 +8,8 @@ from typing import Literal
 import cv2
 import numpy as np
 
-from edge.inference.face_box import Face, Image, distinct, square
+from edge.inference.face_box import FaceBox, distinct, square
+from edge.types import Image
 
 Cascade = Literal["alt2", "default"]
 
@@ -46,12 +47,12 @@ class Haar:
         self._cascade = cv2.CascadeClassifier(str(CASCADE_FOLDER / CASCADES[cascade]))
         self._min_face = min_face
         self._clock = clock
-        self._known: list[Face] = []
+        self._known: list[FaceBox] = []
         self._shape: tuple[int, ...] = ()
         self._next_scan_s = 0.0
         self.about = f"Haar {cascade} ({why})" if why else f"Haar {cascade}"
 
-    def detect(self, image: Image) -> list[Face]:
+    def detect(self, image: Image) -> list[FaceBox]:
         started_s = self._clock()
         if image.shape != self._shape or started_s >= self._next_scan_s:
             self._shape = image.shape
@@ -65,10 +66,10 @@ class Haar:
         self._known = [new or old for old, new in found]
         return distinct([new for _, new in found if new is not None])
 
-    def detect_all(self, image: Image) -> list[Face]:
+    def detect_all(self, image: Image) -> list[FaceBox]:
         return distinct(self._scan(_gray(image), self._min_face, 0, NEIGHBOURS))
 
-    def _near(self, gray: Image, face: Face) -> Face | None:
+    def _near(self, gray: Image, face: FaceBox) -> FaceBox | None:
         """The same face, a moment later."""
         x, y, side, _ = face.box
         margin = side * NEIGHBOURHOOD
@@ -79,9 +80,9 @@ class Haar:
         if not faces:
             return None
         (near_x, near_y, *size), score = max(faces, key=lambda face: face.score)
-        return Face((near_x + left, near_y + top, size[0], size[1]), score)
+        return FaceBox((near_x + left, near_y + top, size[0], size[1]), score)
 
-    def _scan(self, gray: Image, smallest: int, largest: int, neighbours: int) -> list[Face]:
+    def _scan(self, gray: Image, smallest: int, largest: int, neighbours: int) -> list[FaceBox]:
         """`gray`: (height, width) uint8. `smallest`, `largest`: px, 0 = any."""
         if min(gray.shape) < smallest:
             return []
@@ -93,7 +94,7 @@ class Haar:
             maxSize=(largest, largest),
         )
         return [
-            Face(square(x + w / 2, y + h / 2, HAAR_SIDE * w), count / (count + NEIGHBOURS))
+            FaceBox(square(x + w / 2, y + h / 2, HAAR_SIDE * w), count / (count + NEIGHBOURS))
             for (x, y, w, h), count in zip(boxes, counts, strict=True)
         ]
 

@@ -8,9 +8,10 @@ from pathlib import Path
 
 from edge.inference.card import ModelError
 from edge.inference.interpreter import open_model
-from edge.inference.speech_features import Signal, checked, features, rms
+from edge.inference.speech_features import checked, features, rms
+from edge.types import Signal
 
-LEAST_S = 0.2
+MIN_SPEECH_S = 0.2
 """A sound shorter than this holds no word."""
 NOTHING_RMS = 3e-6
 """What a 16-bit recording cannot hold: below a tenth of its step there is nothing to judge."""
@@ -33,7 +34,10 @@ class SpeechActivity:
         False for one too short to hold a word. Raises ValueError for a signal that is empty, not
         mono or not finite.
         """
-        if checked(signal).size < LEAST_S * self._settings.rate_hz or rms(signal) < NOTHING_RMS:
+        if (
+            checked(signal).size < MIN_SPEECH_S * self._settings.rate_hz
+            or rms(signal) < NOTHING_RMS
+        ):
             return False
         return self.score(signal) > 0.5
 

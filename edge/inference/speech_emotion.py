@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 
 from edge.inference.card import ModelError
 from edge.inference.interpreter import open_model
-from edge.inference.speech_features import Signal, checked, features
+from edge.inference.speech_features import checked, features
+from edge.types import Signal
 
 STEP_S = 0.04
 """Four frames, the steps in which the networks go through time."""

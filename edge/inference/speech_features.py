@@ -10,8 +10,7 @@ import python_speech_features as psf
 from numpy.typing import NDArray
 
 from edge.inference.card import SpeechFeatures
-
-Signal = NDArray[np.float32]
+from edge.types import Signal
 
 SILENCE_DBFS = -120.0
 # Every window is brought to this level first: a microphone's gain says nothing of an emotion.

@@ -15,14 +15,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.inference.card import ModelError
-from edge.inference.face_box import SAME_FACE_IOU, Face, Image, distinct, overlap, square
+from edge.inference.face_box import SAME_FACE_IOU, FaceBox, distinct, overlap, square
+from edge.paths import MODELS
+from edge.types import Image
 
 YUNET_NAME = "face_detection_yunet_2023mar.onnx"
 YUNET_SHA256 = "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4"
-YUNET_PATH = Path(__file__).resolve().parents[2] / "models_tflite" / YUNET_NAME
+YUNET_PATH = MODELS / YUNET_NAME
 FINE_PX, COARSE_PX, NEAR_PX = 640, 320, 160
 """The longer side of what the network gets: of the whole picture, or of what is around a face."""
-LEAST_PX = 64
+MIN_PX = 64
 """Of a stripe of less than two of the network's strides OpenCV reads memory that nobody wrote."""
 SCORE, SCORE_KNOWN = 0.6, 0.4
 """So sure the network must be of a face; less is enough where one was a moment ago."""
@@ -30,7 +32,7 @@ FINE_S, COARSE_S = 1.0, 0.2
 """Between fine looks, and between coarse ones while faces are known (without any: always)."""
 FINE_SHARE = 0.1
 """Of the time; a slow processor looks finely less often."""
-MOST_FOLLOWED = 3
+MAX_FOLLOWED = 3
 """More faces than these cost less in one coarse look."""
 NEIGHBOURHOOD = 0.5
 """How far around a known face is searched, in its sides."""
@@ -58,12 +60,12 @@ def check_weights(path: Path) -> None:
         )
 
 
-def from_landmarks(row: NDArray[np.float32], score: float) -> Face:
+def from_landmarks(row: NDArray[np.float32], score: float) -> FaceBox:
     """YuNet's (x, y, w, h, right eye, left eye, nose, right mouth, left mouth) to the crop, px."""
     points = row[4:14].reshape(5, 2)
     centre = (points[:2].mean(axis=0) + points[3:].mean(axis=0)) / 2
     height = float(row[3])
-    return Face(square(float(centre[0]), float(centre[1]) - UP * height, SIDE * height), score)
+    return FaceBox(square(float(centre[0]), float(centre[1]) - UP * height, SIDE * height), score)
 
 
 class YuNet:
@@ -77,7 +79,7 @@ class YuNet:
         self._min_face = min_face
         self._clock = clock
         self._size: tuple[int, ...] = ()
-        self._known: list[Face] = []
+        self._known: list[FaceBox] = []
         self._shape: tuple[int, ...] = ()
         self._next_fine_s = self._next_coarse_s = 0.0
         try:
@@ -86,7 +88,7 @@ class YuNet:
             raise ModelError(f"{path}: OpenCV {cv2.__version__} cannot read it") from error
         self.about = f"YuNet at {COARSE_PX} px, every {FINE_S:g} s at {FINE_PX}"
 
-    def detect(self, image: Image) -> list[Face]:
+    def detect(self, image: Image) -> list[FaceBox]:
         started_s = self._clock()
         if image.shape != self._shape or started_s >= self._next_fine_s:
             self._shape = image.shape
@@ -98,39 +100,39 @@ class YuNet:
         faces = self._follow(image)
         if not faces or started_s >= self._next_coarse_s:
             self._next_coarse_s = started_s + COARSE_S
-            faces = distinct([*faces, *self._look(image, COARSE_PX, SCORE)])
+            faces = distinct([*faces, *self._reload_keys(image, COARSE_PX, SCORE)])
         lost = [face for face in self._known if not matches(face, faces)]
         self._known = [*faces, *lost]
         return faces
 
-    def detect_all(self, image: Image) -> list[Face]:
-        return self._look(image, FINE_PX, SCORE)
+    def detect_all(self, image: Image) -> list[FaceBox]:
+        return self._reload_keys(image, FINE_PX, SCORE)
 
-    def _follow(self, image: Image) -> list[Face]:
+    def _follow(self, image: Image) -> list[FaceBox]:
         """The known faces, a moment later; none of them where they are too many to follow."""
-        if len(self._known) > MOST_FOLLOWED:
+        if len(self._known) > MAX_FOLLOWED:
             self._next_coarse_s = 0.0
             return []
         return distinct([near for face in self._known for near in self._near(image, face)])
 
-    def _near(self, image: Image, face: Face) -> list[Face]:
+    def _near(self, image: Image, face: FaceBox) -> list[FaceBox]:
         """The same face, a moment later, or nothing."""
         x, y, side, _ = face.box
         margin = side * NEIGHBOURHOOD
         left, top = max(0, int(x - margin)), max(0, int(y - margin))
         part = image[top : int(y + side + margin), left : int(x + side + margin)]
-        found = self._look(part, NEAR_PX, SCORE_KNOWN) if part.size else []
-        moved = [Face(shifted(near, left, top), near.score) for near in found]
+        found = self._reload_keys(part, NEAR_PX, SCORE_KNOWN) if part.size else []
+        moved = [FaceBox(shifted(near, left, top), near.score) for near in found]
         same = [near for near in moved if overlap(near.box, face.box) > SAME_FACE_IOU]
         return sorted(same, key=lambda near: -near.score)[:1]
 
-    def _look(self, image: Image, longer_px: int, least: float) -> list[Face]:
+    def _reload_keys(self, image: Image, longer_px: int, least: float) -> list[FaceBox]:
         """Faces of at least the score `least`; the longer side is scaled to `longer_px`."""
         height, width = image.shape[:2]
         scale = longer_px / max(width, height)
         size = (max(1, round(width * scale)), max(1, round(height * scale)))
         small = cv2.resize(image, size, interpolation=cv2.INTER_LINEAR)
-        right, bottom = (max(0, LEAST_PX - side) for side in size)
+        right, bottom = (max(0, MIN_PX - side) for side in size)
         small = cv2.copyMakeBorder(small, 0, bottom, 0, right, cv2.BORDER_REPLICATE)
         if small.shape != self._size:
             self._size = small.shape
@@ -142,9 +144,9 @@ class YuNet:
         return [face for face in faces if self._min_face <= face.box[2]]
 
 
-def shifted(face: Face, x: int, y: int) -> tuple[float, float, float, float]:
+def shifted(face: FaceBox, x: int, y: int) -> tuple[float, float, float, float]:
     return face.box[0] + x, face.box[1] + y, face.box[2], face.box[3]
 
 
-def matches(face: Face, others: list[Face]) -> bool:
+def matches(face: FaceBox, others: list[FaceBox]) -> bool:
     return any(overlap(face.box, other.box) > SAME_FACE_IOU for other in others)

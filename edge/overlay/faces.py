@@ -6,16 +6,17 @@ scores become a strip at its foot.
 
 from collections.abc import Iterable
 
-from edge.messages import FaceResult
-from edge.overlay import paint
-from edge.overlay.chart import LABEL_WIDTH, colour_of, draw_score, draw_strip, small_px
-from edge.overlay.paint import GROUND, TEXT, Colour, Image, Rect, Stamp
+from edge.bus.messages import FaceResult
+from edge.overlay import drawing as paint
+from edge.overlay.bars import LABEL_WIDTH, colour_of, draw_score, draw_strip, small_px
+from edge.overlay.drawing import GROUND, TEXT, Colour, GlyphBitmap, Rect
+from edge.types import Image
 
 BAR_WIDTH, ROW_HEIGHT, MARGIN = 4.2, 1.15, 0.5
 """units; of the chart beside a face"""
 HELD_DIMMING = 0.5
 CHART_SHADE = 0.9
-MOST_CHARTS = 3
+MAX_CHARTS = 3
 """With more faces than this the charts would hide the picture: all get strips."""
 
 
@@ -43,7 +44,7 @@ def draw_faces(
     for face, box in boxes:
         taken.append(_draw_label(picture, bounds, unit, face, box, taken))
     for face, box in boxes:
-        chart = _chart_place(bounds, unit, face, box, taken) if len(boxes) <= MOST_CHARTS else None
+        chart = _chart_place(bounds, unit, face, box, taken) if len(boxes) <= MAX_CHARTS else None
         if chart is not None:
             _draw_chart(picture, chart, unit, face)
         else:
@@ -95,7 +96,7 @@ def _draw_label(
     return place
 
 
-def _label(face: FaceResult, unit: float, room_px: int) -> Stamp:
+def _label(face: FaceResult, unit: float, room_px: int) -> GlyphBitmap:
     text = f"{face.id}  {face.emotion}  {face.confidence:.0%}"
     text = paint.fitted(text, small_px(unit), room_px)
     letters = TEXT if face.held else GROUND

@@ -6,11 +6,10 @@ which the caller chooses for the size of the screen.
 
 import cv2
 
-from edge.messages import VOICE_LABELS, Audio, Emotion
-from edge.overlay import paint
-from edge.overlay.chart import SMALLEST_PX, colour_of, draw_score, small_px
-from edge.overlay.known import Known
-from edge.overlay.paint import (
+from edge.bus.messages import VOICE_LABELS, AudioMessage, Emotion
+from edge.overlay import drawing as paint
+from edge.overlay.bars import MIN_TEXT_PX, colour_of, draw_score, small_px
+from edge.overlay.drawing import (
     AMBER,
     GREEN,
     GREY,
@@ -21,9 +20,10 @@ from edge.overlay.paint import (
     TEXT,
     TRACK,
     Colour,
-    Image,
     Rect,
 )
+from edge.overlay.snapshot import Snapshot
+from edge.types import Image
 
 HEIGHT = 8.2
 """units"""
@@ -36,7 +36,7 @@ SILENT_DBFS, LOUD_DBFS = -60.0, -6.0
 """Ends of the level meter: a quiet room, and where a recording may soon clip."""
 
 
-def draw(image: Image, rect: Rect, unit: float, known: Known) -> None:
+def draw(image: Image, rect: Rect, unit: float, known: Snapshot) -> None:
     """Draw the panel into `rect` of the image."""
     paint.fill(image, rect, GROUND)
     status = Rect(rect.x, rect.bottom - round(STATUS_HEIGHT * unit), rect.w, 0)
@@ -69,7 +69,7 @@ def _card(image: Image, rect: Rect, unit: float, headline: str) -> Rect:
     return inner
 
 
-def _draw_emotion(image: Image, rect: Rect, unit: float, known: Known) -> None:
+def _draw_emotion(image: Image, rect: Rect, unit: float, known: Snapshot) -> None:
     fused, edge = known.fused, max(3, round(0.3 * unit))
     inner = _card(image, rect._replace(x=rect.x + edge, w=rect.w - edge), unit, "emotion")
     paint.fill(image, rect._replace(w=edge), colour_of(fused.emotion) if fused else TRACK)
@@ -86,7 +86,7 @@ def _draw_emotion(image: Image, rect: Rect, unit: float, known: Known) -> None:
 def _fitting(text: str, size_px: int, room_px: int) -> int:
     """The largest size up to `size_px` at which the text fits."""
     return min(
-        size_px, max(SMALLEST_PX, size_px * room_px // max(1, paint.width_px(text, size_px)))
+        size_px, max(MIN_TEXT_PX, size_px * room_px // max(1, paint.width_px(text, size_px)))
     )
 
 
@@ -96,7 +96,7 @@ def _used(fused: Emotion) -> str:
     return f"{fused.confidence:.0%}  from {used}"
 
 
-def _draw_voice(image: Image, rect: Rect, unit: float, known: Known) -> None:
+def _draw_voice(image: Image, rect: Rect, unit: float, known: Snapshot) -> None:
     inner = _card(image, rect, unit, "voice")
     small, voice = small_px(unit), known.voice
     x = inner.x + paint.width_px("voice", small) + round(0.7 * unit)
@@ -110,7 +110,7 @@ def _draw_voice(image: Image, rect: Rect, unit: float, known: Known) -> None:
         _draw_bars(image, bars, unit, voice)
 
 
-def _said(voice: Audio | None) -> str:
+def _said(voice: AudioMessage | None) -> str:
     if voice is None:
         return "nothing heard yet"
     if not voice.speech or voice.emotion is None:
@@ -118,11 +118,11 @@ def _said(voice: Audio | None) -> str:
     return f"{voice.emotion}  {voice.confidence or 0:.0%}"
 
 
-def _voice_colour(voice: Audio | None) -> Colour:
+def _voice_colour(voice: AudioMessage | None) -> Colour:
     return colour_of(voice.emotion) if voice and voice.emotion else GREY
 
 
-def _draw_bars(image: Image, rect: Rect, unit: float, voice: Audio | None) -> None:
+def _draw_bars(image: Image, rect: Rect, unit: float, voice: AudioMessage | None) -> None:
     """Eight labels in two columns; empty tracks while nobody has spoken."""
     scores = (voice.scores if voice else None) or {}
     gap = round(1.0 * unit)
@@ -137,7 +137,7 @@ def _draw_bars(image: Image, rect: Rect, unit: float, voice: Audio | None) -> No
         draw_score(image, line, unit, label, scores.get(label, 0.0), best)
 
 
-def _draw_microphone(image: Image, rect: Rect, unit: float, known: Known) -> None:
+def _draw_microphone(image: Image, rect: Rect, unit: float, known: Snapshot) -> None:
     inner = _card(image, rect, unit, "microphone")
     if known.phase == "recording":
         _draw_recording(image, inner, unit, known)
@@ -168,7 +168,7 @@ def _draw_foot(image: Image, inner: Rect, unit: float, text: str, colour: Colour
     paint.write(image, text, inner.x, y, size_px, colour, room_px=inner.w)
 
 
-def _draw_invitation(image: Image, inner: Rect, unit: float, known: Known) -> None:
+def _draw_invitation(image: Image, inner: Rect, unit: float, known: Snapshot) -> None:
     """Which key, drawn as a key, and what it does; without keys, the button."""
     size_px, left, y = round(MEDIUM * unit), inner.x, _middle(inner, unit)
     if known.has_keys:
@@ -180,7 +180,7 @@ def _draw_invitation(image: Image, inner: Rect, unit: float, known: Known) -> No
     _draw_foot(image, inner, unit, f"press to record {known.recording_s:g} s")
 
 
-def _draw_recording(image: Image, inner: Rect, unit: float, known: Known) -> None:
+def _draw_recording(image: Image, inner: Rect, unit: float, known: Snapshot) -> None:
     """How long it still takes, how far it is, how loud it is."""
     recording = known.recording
     assert recording is not None
@@ -206,7 +206,7 @@ def _draw_level(image: Image, rect: Rect, level_dbfs: float | None) -> None:
         paint.fill(image, part, colour if step < lit else TRACK)
 
 
-def _draw_status(image: Image, rect: Rect, unit: float, known: Known) -> None:
+def _draw_status(image: Image, rect: Rect, unit: float, known: Snapshot) -> None:
     small = small_px(unit)
     y = rect.y + (rect.h - paint.height_px(small)) // 2
     margin = round(1.1 * unit)
@@ -222,7 +222,7 @@ def _draw_status(image: Image, rect: Rect, unit: float, known: Known) -> None:
     paint.write(image, text, left, y, small, colour if troubles else MUTED, room_px=right - left)
 
 
-def _pace(known: Known) -> str:
+def _pace(known: Snapshot) -> str:
     """Frame rate and age of the frame."""
     if known.frame_age_s is None or known.rate_hz is None:
         return "no picture yet"

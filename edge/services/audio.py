@@ -16,25 +16,25 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.bus import Publisher, Subscriber
-from edge.config import Audio as Settings
-from edge.config import Config
-from edge.decision import decide, rounded
-from edge.devices.microphone import Microphone, make_microphone
-from edge.devices.recorder import Recorder, Sound, Take
-from edge.devices.sound import Signal, resample
-from edge.health import Health
+from edge.bus.messages import AudioMessage, LabelScores, Press, RecordingMessage, Trigger
+from edge.bus.pubsub import Publisher, Subscriber
+from edge.config import AudioConfig, Config
+from edge.devices.microphone.portaudio import Microphone, make_microphone
+from edge.devices.microphone.recorder import Recorder, Recording, Sound
+from edge.devices.microphone.sound_file import resample
 from edge.inference.speech_activity import SpeechActivity
 from edge.inference.speech_emotion import SpeechEmotion
 from edge.inference.speech_features import level_dbfs
-from edge.loop import Loop, Timer
-from edge.messages import Audio, Press, Recording, Scores, Trigger
-from edge.presses import Presses
+from edge.policy.decision import decide, rounded
+from edge.runtime.loop import Loop, Timer
+from edge.services.button import ButtonController
+from edge.services.health import Health
+from edge.types import Signal
 
 log = logging.getLogger(__name__)
 
 SPEECH_RATE_HZ = 16_000
-ANSWER_S = 1.0
+READ_TIMEOUT_S = 1.0
 """A microphone that gives no sample for so long, not even of silence, has failed."""
 OPEN_S = 5.0
 """Opening it may take longer: PortAudio looks at every device, a sound server wakes it up."""
@@ -68,7 +68,7 @@ class AudioService:
 
     def __init__(
         self,
-        settings: Settings,
+        settings: AudioConfig,
         directory: Path,
         loop: Loop,
         publisher: Publisher,
@@ -84,12 +84,12 @@ class AudioService:
         self._recorder = recorder
         self._activity = activity
         self._classifier = classifier
-        self._button = Presses(settings.button, directory, loop, health, self.press)
+        self._button = ButtonController(settings.button, directory, loop, health, self.press)
         self._voice = VoiceScores(settings.window, settings.window_s)
-        self._take: Take | None = None
+        self._take: Recording | None = None
         self._trigger: Trigger = "command"
         self._patience: Timer | None = None
-        loop.every(IDLE_S, self._say_idle)
+        loop.call_every(IDLE_S, self._say_idle)
 
     def start(self) -> None:
         """Find out whether there are a button and a microphone; be ready either way."""
@@ -97,7 +97,7 @@ class AudioService:
         # The first ones are slow.
         self._activity.score(np.zeros(SPEECH_RATE_HZ, np.float32))
         self._classifier.classify(np.zeros(SPEECH_RATE_HZ, np.float32))
-        patience = self._loop.after(OPEN_S, partial(self._ready, NO_ANSWER))
+        patience = self._loop.call_later(OPEN_S, partial(self._ready, NO_ANSWER))
         self._recorder.check(partial(self._checked, patience))
 
     def _checked(self, patience: Timer, problem: str) -> None:
@@ -106,9 +106,9 @@ class AudioService:
 
     def _ready(self, problem: str) -> None:
         if problem:
-            self._health.problem("microphone", problem)
+            self._health.set_problem("microphone", problem)
         else:
-            self._health.fine("microphone")
+            self._health.clear_problem("microphone")
         self._say_what_is_used()
         self._health.ready()
 
@@ -116,7 +116,7 @@ class AudioService:
         self._health.about = f"{self._recorder.about}; {self._button.about}"
 
     def receive(self, presses: Subscriber) -> None:
-        """Presses from the bus."""
+        """ButtonController from the bus."""
         for _, message in presses.receive():
             if isinstance(message, Press):
                 self.press(message.trigger)
@@ -127,60 +127,60 @@ class AudioService:
             self._health.dropped += 1
             return
         self._trigger = trigger
-        self._take = Take(self._settings.duration_s)
+        self._take = Recording(self._settings.duration_s)
         self._expect(OPEN_S, self._take)
         self._recorder.record(self._take, self._heard, self._failed)
 
-    def _expect(self, within_s: float, take: Take) -> None:
+    def _expect(self, within_s: float, take: Recording) -> None:
         """The next sound has to come within this time."""
         self._wait_no_more()
-        self._patience = self._loop.after(within_s, partial(self._hangs, take))
+        self._patience = self._loop.call_later(within_s, partial(self._hangs, take))
 
     def _wait_no_more(self) -> None:
         if self._patience is not None:
             self._patience.cancel()
 
-    def _heard(self, take: Take, sound: Sound) -> None:
+    def _heard(self, take: Recording, sound: Sound) -> None:
         if take is not self._take:
             return
         take.add(sound)
-        self._expect(ANSWER_S, take)
+        self._expect(READ_TIMEOUT_S, take)
         if take.complete:
             self._finish(take)
             return
-        self._button.light(True)
+        self._button.set_led(True)
         self._say_recording(take, sound)
 
-    def _say_recording(self, take: Take, sound: Sound) -> None:
+    def _say_recording(self, take: Recording, sound: Sound) -> None:
         level = level_dbfs(sound.samples) if sound.samples.size else None
         self._say("recording", take.end_ns, take.elapsed_s, level)
 
-    def _finish(self, take: Take) -> None:
+    def _finish(self, take: Recording) -> None:
         self._wait_no_more()
-        self._button.light(False)
-        self._health.fine("microphone")
+        self._button.set_led(False)
+        self._health.clear_problem("microphone")
         self._say_what_is_used()
         self._say("analysing", take.end_ns, take.elapsed_s)
         self._publisher.publish("audio", self._analyse(take))
-        self._health.worked()
+        self._health.count()
         # Not at once: the presses that came during the analysis are read, and ignored, first.
-        self._loop.after(0, self._rest)
+        self._loop.call_later(0, self._rest)
 
-    def _failed(self, take: Take, why: str) -> None:
+    def _failed(self, take: Recording, why: str) -> None:
         if take is not self._take:
             return
         take.over = True
         self._wait_no_more()
-        self._button.light(False)
+        self._button.set_led(False)
         log.info("no recording: %s", why)
-        self._health.problem("microphone", why)
+        self._health.set_problem("microphone", why)
         self._rest()
 
-    def _hangs(self, take: Take) -> None:
+    def _hangs(self, take: Recording) -> None:
         self._failed(take, NO_ANSWER)
-        self._loop.after(GIVE_UP_S, partial(self._give_up, take))
+        self._loop.call_later(GIVE_UP_S, partial(self._give_up, take))
 
-    def _give_up(self, take: Take) -> None:
+    def _give_up(self, take: Recording) -> None:
         """A new process can open the microphone again; this one's thread is lost in the driver."""
         if self._recorder.hangs_at(take):
             raise RuntimeError(NO_ANSWER)
@@ -190,8 +190,8 @@ class AudioService:
         self._say_idle()
 
     def _say_idle(self) -> None:
-        if self._recorder.stands_s() <= OPEN_S:
-            self._health.alive()
+        if self._recorder.blocked_s() <= OPEN_S:
+            self._health.feed_watchdog()
         if self._take is None:
             self._say_what_is_used()
             self._say("idle", time.monotonic_ns())
@@ -203,13 +203,13 @@ class AudioService:
         self._button.close()
         self._recorder.close()
 
-    def _analyse(self, take: Take) -> Audio:
+    def _analyse(self, take: Recording) -> AudioMessage:
         started_ns = time.monotonic_ns()
         signal = resample(take.signal(), take.rate_hz, SPEECH_RATE_HZ)
         speech = self._activity.is_speech(signal)
         scores = self._scores(signal, take.end_ns / 1e9) if speech else None
         decision = decide(scores, self._settings.threshold) if scores else None
-        return Audio(
+        return AudioMessage(
             t_ns=take.end_ns,
             time=unix_time(take.end_ns),
             trigger=self._trigger,
@@ -222,7 +222,7 @@ class AudioService:
             inference_ms=round((time.monotonic_ns() - started_ns) / 1e6, 2),
         )
 
-    def _scores(self, signal: Signal, now_s: float) -> Scores:
+    def _scores(self, signal: Signal, now_s: float) -> LabelScores:
         """{label: score} of this and the last recordings."""
         scores = self._voice.add(self._classifier.classify(signal), now_s)
         return rounded(dict(zip(self._classifier.labels, scores.tolist(), strict=True)))
@@ -230,7 +230,7 @@ class AudioService:
     def _say(
         self, phase: Phase, t_ns: int, elapsed_s: float = 0.0, level: float | None = None
     ) -> None:
-        message = Recording(
+        message = RecordingMessage(
             t_ns=t_ns,
             time=unix_time(t_ns),
             phase=phase,
@@ -264,7 +264,7 @@ def serve(
     publisher = Publisher(config.endpoint("in"), config.device_name)
     presses = Subscriber(config.endpoint("out"), ["press"])
     health = Health(publisher, "audio", loop)
-    recorder = Recorder(microphone, loop.call_from_thread)
+    recorder = Recorder(microphone, loop.call_soon_threadsafe)
     service = AudioService(
         config.audio,
         config.directory,
@@ -275,7 +275,7 @@ def serve(
         activity,
         classifier,
     )
-    loop.watch(presses.socket, lambda: service.receive(presses))
+    loop.add_reader(presses.socket, lambda: service.receive(presses))
     try:
         service.start()
         loop.run()

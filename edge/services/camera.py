@@ -12,14 +12,13 @@ from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from edge.bus import Publisher
+from edge.bus.frames import Frame, FramePublisher
+from edge.bus.pubsub import Publisher
 from edge.config import Config
-from edge.devices.camera import open_camera
-from edge.devices.camera_source import Camera, CameraError, SourceError, check_source
-from edge.frames import Frame, FramePublisher
-from edge.health import Health
-from edge.loop import Loop
+from edge.devices.camera.source import Camera, CameraError, SourceError, check_source, open_camera
 from edge.preview import Previewer
+from edge.runtime.loop import Loop
+from edge.services.health import Health
 
 if TYPE_CHECKING:
     import numpy as np
@@ -35,7 +34,7 @@ SLOW_FRAMES = 3
 """Of a camera slower than that, so many are waited for."""
 OPEN_S = 15.0
 """Opening a stream or a pipeline may take this long; every source gives up sooner by itself."""
-RETRY_S, LONGEST_RETRY_S = 0.5, 5.0
+RETRY_S, MAX_RETRY_S = 0.5, 5.0
 CLOSE_TIMEOUT_S = 1.0
 
 
@@ -76,18 +75,18 @@ class Reader(threading.Thread):
     def run(self) -> None:
         try:
             with closing(self._open_source()) as camera:
-                self._loop.call_from_thread(partial(self._on_open, camera))
+                self._loop.call_soon_threadsafe(partial(self._on_open, camera))
                 while not self._stopped.is_set():
                     image = camera.read()
                     self._offer(Shot(time.monotonic_ns(), time.time(), image))
         except Exception as error:  # raised again, or reported, by the loop's thread
-            self._loop.call_from_thread(partial(self._on_end, error))
+            self._loop.call_soon_threadsafe(partial(self._on_end, error))
 
     def _offer(self, shot: Shot) -> None:
         with self._lock:
             replaced, self._newest = self._newest, shot
         if replaced is None:
-            self._loop.call_from_thread(self._on_shot)
+            self._loop.call_soon_threadsafe(self._on_shot)
         else:
             self.dropped += 1
 
@@ -152,8 +151,8 @@ class CameraService:
         self._patience_s = self._silence_s
         self._retry_s = RETRY_S
         self._health.dropped = self._dropped + self._reader.dropped
-        self._health.worked()
-        self._health.fine(PROBLEM)
+        self._health.count()
+        self._health.clear_problem(PROBLEM)
         self._health.ready()
 
     def on_end(self, error: Exception) -> None:
@@ -164,24 +163,24 @@ class CameraService:
         lost = isinstance(error, CameraError) or (self._seq and isinstance(error, SourceError))
         if not lost:
             raise error
-        self._health.problem(PROBLEM, str(error))
+        self._health.set_problem(PROBLEM, str(error))
         self._health.ready()
         self._dropped += self._reader.dropped
-        self._loop.after(self._retry_s, self.open)
-        self._retry_s = min(2 * self._retry_s, LONGEST_RETRY_S)
+        self._loop.call_later(self._retry_s, self.open)
+        self._retry_s = min(2 * self._retry_s, MAX_RETRY_S)
 
     def check(self) -> None:
         """Notice a camera that neither delivers nor fails.
 
-        Waiting for the next try is alive. Hanging in a driver is not: only a new process helps.
+        FrameQueue for the next try is alive. Hanging in a driver is not: only a new process helps.
         """
         silent_s = time.monotonic() - self._last_s
         reading = self._reader.is_alive()
         if reading and silent_s > self._silence_s:
-            self._health.problem(PROBLEM, f"no picture for {self._silence_s:g} s")
+            self._health.set_problem(PROBLEM, f"no picture for {self._silence_s:g} s")
             self._health.ready()
         if not reading or silent_s <= self._patience_s:
-            self._health.alive()
+            self._health.feed_watchdog()
 
     def close(self) -> None:
         self._reader.stop()
@@ -200,7 +199,7 @@ def run(config: Config, loop: Loop) -> None:
         loop,
         max(SILENCE_S, SLOW_FRAMES / settings.rate_hz),
     )
-    loop.every(CHECK_S, service.check)
+    loop.call_every(CHECK_S, service.check)
     try:
         loop.run()
     finally:

@@ -12,16 +12,17 @@ from pathlib import Path
 import msgspec
 
 from edge import overlay
-from edge.bus import Publisher, Subscriber
-from edge.config import Config, ConfigError
-from edge.devices.files import is_folder
-from edge.devices.screen import Screen, ScreenError, open_screen
-from edge.frames import Frame, FrameSubscriber
-from edge.health import Health
-from edge.loop import Loop
-from edge.messages import Face, Message, Press
-from edge.overlay import Known
-from edge.waiting import PATIENCE_S, Pace, Waiting
+from edge.bus.frames import Frame, FrameSubscriber
+from edge.bus.messages import FaceMessage, Message, Press
+from edge.bus.pubsub import Publisher, Subscriber
+from edge.config import Config
+from edge.devices.screen.screens import Screen, ScreenError, open_screen
+from edge.errors import ConfigError
+from edge.overlay import Snapshot
+from edge.paths import is_folder
+from edge.policy.frame_sync import PATIENCE_S, FrameQueue, Pace
+from edge.runtime.loop import Loop
+from edge.services.health import Health
 
 log = logging.getLogger(__name__)
 
@@ -58,16 +59,16 @@ class Display:
         self._frames: FrameSubscriber | None = None
         self._frame: Frame | None = None
         self._is_new = self._has_news = False
-        self._waiting: Waiting[Frame] = Waiting()
+        self._waiting: FrameQueue[Frame] = FrameQueue()
         self._pace = Pace()
         self._retry_s = RETRY_S
         self._drawn_s = 0.0
         self._missed = 0
         now_ns = time.monotonic_ns()
-        self._known = Known(now_ns=now_ns, since_ns=now_ns, recording_s=recording_s)
-        loop.watch(subscriber.socket, self.messages_came)
-        loop.every(TICK_S, self.tick)
-        loop.every(1.0, self.describe)
+        self._known = Snapshot(now_ns=now_ns, since_ns=now_ns, recording_s=recording_s)
+        loop.add_reader(subscriber.socket, self.messages_came)
+        loop.call_every(TICK_S, self.tick)
+        loop.call_every(1.0, self.describe)
 
     def open(self) -> None:
         """Find a screen; where there is none, look again later."""
@@ -80,26 +81,26 @@ class Display:
             log.info("shows on: %s", self._screen.name)
         self._health.about = self._screen.name
         if self._screen.size == (0, 0):
-            self._health.fine("screen")
+            self._health.clear_problem("screen")
             self._try_again_later()
             return
         self._frames = self._open_frames()
-        self._loop.watch(self._frames.socket, self.frame_came)
+        self._loop.add_reader(self._frames.socket, self.frame_came)
 
     def _lose_screen(self, error: ScreenError) -> None:
-        self._health.problem("screen", str(error))
+        self._health.set_problem("screen", str(error))
         self._close_screen()
         self._try_again_later()
 
     def _try_again_later(self) -> None:
-        self._loop.after(self._retry_s, self.open)
+        self._loop.call_later(self._retry_s, self.open)
         self._retry_s = min(2 * self._retry_s, RETRY_MAX_S)
 
     def messages_came(self) -> None:
         """Take what is new; a frame whose faces came is shown."""
         for topic, message in self._subscriber.receive():
             self._learn(topic, message)
-            if isinstance(message, Face):
+            if isinstance(message, FaceMessage):
                 self._show(self._waiting.take(message.frame_seq))
 
     def _learn(self, topic: str, message: Message) -> None:
@@ -118,7 +119,7 @@ class Display:
         if self._known.is_missing("face") or self._has_faces_of(frame):
             self._show(self._waiting.take(frame.seq))
         else:
-            self._loop.after(PATIENCE_S - frame.age_ms() / 1e3, self._show_due)
+            self._loop.call_later(PATIENCE_S - frame.age_ms() / 1e3, self._show_due)
 
     def _has_faces_of(self, frame: Frame) -> bool:
         return self._known.face is not None and self._known.face.frame_seq == frame.seq
@@ -147,15 +148,15 @@ class Display:
             self._lose_screen(error)
             return
         self._retry_s = RETRY_S
-        self._health.fine("screen")
-        self._health.alive()
+        self._health.clear_problem("screen")
+        self._health.feed_watchdog()
         self.look_for_keys()
         if self._frame is not None and self._is_new:
             self._is_new = False
             self._pace.shown(self._frame.age_ms())
-            self._health.worked()
+            self._health.count()
 
-    def _known_now(self) -> Known:
+    def _known_now(self) -> Snapshot:
         self._known = msgspec.structs.replace(
             self._known,
             now_ns=time.monotonic_ns(),
@@ -188,7 +189,7 @@ class Display:
         """Tell health what is shown, where, and how late."""
         self._health.dropped = self._waiting.passed_over + self._missed
         if self._frames is None:
-            self._health.alive()  # no screen, and the next look for one is planned
+            self._health.feed_watchdog()  # no screen, and the next look for one is planned
             return
         self._health.dropped += self._frames.missed
         width, height = self._screen.size
@@ -199,7 +200,7 @@ class Display:
     def _close_screen(self) -> None:
         if self._frames is not None:
             self._missed += self._frames.missed
-            self._loop.unwatch(self._frames.socket)
+            self._loop.remove_reader(self._frames.socket)
             self._frames.close()
             self._frames = None
         self._screen.close()

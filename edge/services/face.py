@@ -4,44 +4,42 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from edge.bus import Publisher
-from edge.config import Config
-from edge.config import Detector as DetectorSettings
-from edge.config import Face as Settings
-from edge.decision import decide, rounded
+from edge.bus.frames import FrameSubscriber
+from edge.bus.messages import MAX_FACES, TOPICS, FaceMessage, FaceResult
+from edge.bus.pubsub import Publisher
+from edge.config import Config, DetectorConfig, FaceConfig
 from edge.devices.soc import Soc
-from edge.frames import FrameSubscriber
-from edge.health import PERIOD_S, Health
-from edge.heat import Cooling
-from edge.inference.face_box import Box, Image
-from edge.inference.face_box import Face as Found
+from edge.inference.face_box import FaceBox
 from edge.inference.face_detection import Detector, make_detector
 from edge.inference.face_emotion import FaceEmotion
-from edge.loop import Loop
-from edge.messages import MOST_FACES, TOPICS, Face, FaceResult
-from edge.tracking import Detection, Tracked, Tracker
+from edge.policy.decision import decide, rounded
+from edge.policy.thermal import ThermalThrottle
+from edge.policy.tracking import Detection, Tracked, Tracker
+from edge.runtime.loop import Loop
+from edge.services.health import PERIOD_S, Health
+from edge.types import Box, Image
 
 MAX_AGE_MS = 1e3 * (TOPICS["face"].max_age_s or 0)
 NO_FRAMES_S = 2.0
 """After this long without a frame the service says so."""
 
 
-def touches(box: Box, image: Image) -> bool:
+def intersects(box: Box, image: Image) -> bool:
     """Whether any pixel of the picture is in the box; a crop may reach beyond the border."""
     (x, y, w, h), (height, width) = box, image.shape[:2]
     across = max(round(x), 0) < min(round(x + w), width)
     return across and max(round(y), 0) < min(round(y + h), height)
 
 
-def size(face: Found) -> float:
+def size(face: FaceBox) -> float:
     """The side of its box, px."""
     return face.box[2]
 
 
-class FaceReader:
+class FaceAnalyzer:
     """From boxes in a picture to faces with emotions: for a stream of frames, or for one file."""
 
-    def __init__(self, settings: Settings, threads: int) -> None:
+    def __init__(self, settings: FaceConfig, threads: int) -> None:
         """Loads the network. Raises ModelError."""
         self._settings = settings
         self._classifier = FaceEmotion(Path(settings.model), threads, settings.raters_share)
@@ -51,13 +49,13 @@ class FaceReader:
         """What comes next has nothing to do with what came before."""
         self._tracker = Tracker(self._settings.window_s, self._settings.hold_s)
 
-    def read(self, image: Image, found: Sequence[Found], now_s: float) -> list[FaceResult]:
+    def read(self, image: Image, found: Sequence[FaceBox], now_s: float) -> list[FaceResult]:
         """`image`: (height, width, 3) uint8 BGR, taken at `now_s`; `found`: the boxes in it."""
-        inside = [face for face in found if touches(face.box, image)]
-        boxes = [face.box for face in sorted(inside, key=size, reverse=True)[:MOST_FACES]]
+        inside = [face for face in found if intersects(face.box, image)]
+        boxes = [face.box for face in sorted(inside, key=size, reverse=True)[:MAX_FACES]]
         scores = self._classifier.classify(image, boxes)
         detections = [Detection(box, score) for box, score in zip(boxes, scores, strict=True)]
-        known = self._tracker.update(now_s, detections)[:MOST_FACES]
+        known = self._tracker.update(now_s, detections)[:MAX_FACES]
         return [self._result(face) for face in known]
 
     def _result(self, face: Tracked) -> FaceResult:
@@ -82,7 +80,7 @@ class FaceService:
         frames: FrameSubscriber,
         publisher: Publisher,
         detector: Detector,
-        reader: FaceReader,
+        reader: FaceAnalyzer,
         health: Health,
         soc: Soc,
     ) -> None:
@@ -92,7 +90,7 @@ class FaceService:
         self._reader = reader
         self._health = health
         self._soc = soc
-        self._cooling = Cooling(soc.limit_c)
+        self._cooling = ThermalThrottle(soc.limit_c)
         self._last_s = time.monotonic()
         self._due_ns = 0
         self._passed_over = 0
@@ -111,7 +109,7 @@ class FaceService:
         faces = self._reader.read(frame.image, found, frame.t_ns / 1e9)
         self._publisher.publish(
             "face",
-            Face(
+            FaceMessage(
                 t_ns=frame.t_ns,
                 time=frame.time,
                 frame_seq=frame.seq,
@@ -120,8 +118,8 @@ class FaceService:
                 inference_ms=round((time.monotonic() - started_s) * 1e3, 2),
             ),
         )
-        self._health.fine("camera")
-        self._health.worked()
+        self._health.clear_problem("camera")
+        self._health.count()
         self._health.ready()
         self._health.dropped = self._frames.missed + self._frames.bad + self._passed_over
 
@@ -144,19 +142,19 @@ class FaceService:
         self._cooling.update(time.monotonic(), celsius, throttled)
         words = self._cooling.words(throttled)
         if words:
-            self._health.problem("heat", words)
+            self._health.set_problem("heat", words)
         else:
-            self._health.fine("heat")
+            self._health.clear_problem("heat")
 
     def check_frames(self) -> None:
         """Say when no frames come; the camera's own health says why."""
         if time.monotonic() - self._last_s > NO_FRAMES_S:
-            self._health.problem("camera", "no frames from the camera")
-            self._health.alive()
+            self._health.set_problem("camera", "no frames from the camera")
+            self._health.feed_watchdog()
             self._health.ready()
 
 
-def detector_of(settings: DetectorSettings) -> Detector:
+def detector_of(settings: DetectorConfig) -> Detector:
     """The detector that the settings ask for. Raises ModelError."""
     return make_detector(settings.kind, settings.model, settings.cascade, settings.min_face)
 
@@ -167,16 +165,16 @@ def run(config: Config, loop: Loop) -> None:
 
 def serve(config: Config, loop: Loop, soc: Soc) -> None:
     """Put the service together and let it work until the loop stops. Raises ModelError."""
-    reader = FaceReader(config.face, config.threads)
+    reader = FaceAnalyzer(config.face, config.threads)
     detector = detector_of(config.face.detector)
     publisher = Publisher(config.endpoint("in"), config.device_name)
     frames = FrameSubscriber(config.endpoint("frames"))
     health = Health(publisher, "face", loop)
     health.about = detector.about
     service = FaceService(frames, publisher, detector, reader, health, soc)
-    loop.watch(frames.socket, service.on_frame)
-    loop.every(PERIOD_S, service.check_frames)
-    loop.every(PERIOD_S, service.check_heat)
+    loop.add_reader(frames.socket, service.on_frame)
+    loop.call_every(PERIOD_S, service.check_frames)
+    loop.call_every(PERIOD_S, service.check_heat)
     try:
         loop.run()
     finally:

@@ -6,15 +6,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from edge.bus import Publisher, Subscriber
-from edge.config import MODELS, Config
-from edge.decision import decide, rounded
-from edge.fusion import Opinion, Rules, fuse
-from edge.health import Health
+from edge.bus.messages import TOPICS, AudioMessage, Emotion, FaceMessage, FaceResult, Message
+from edge.bus.pubsub import Publisher, Subscriber
+from edge.config import Config
 from edge.inference.card import Card, load_card
 from edge.inference.fusion_card import FusionCard, load_fusion_card
-from edge.loop import Loop
-from edge.messages import TOPICS, Audio, Emotion, Face, FaceResult, Message
+from edge.paths import MODELS
+from edge.policy.decision import decide, rounded
+from edge.policy.fusion import Opinion, Rules, fuse
+from edge.runtime.loop import Loop
+from edge.services.health import Health
 
 log = logging.getLogger(__name__)
 
@@ -40,17 +41,17 @@ class FusionService:
         self._rules = rules
         self._threshold = threshold
         self._health = health
-        self._face: Face | None = None
-        self._voice: Audio | None = None
+        self._face: FaceMessage | None = None
+        self._voice: AudioMessage | None = None
         self._published_s = 0.0
 
     def on_message(self) -> None:
         """Take what came and publish once."""
         received = self._subscriber.receive()
         for _, message in received:
-            if isinstance(message, Face):
+            if isinstance(message, FaceMessage):
                 self._face = message
-            elif isinstance(message, Audio) and message.speech:
+            elif isinstance(message, AudioMessage) and message.speech:
                 self._voice = message
         if received:
             self._publish()
@@ -84,7 +85,7 @@ class FusionService:
                 face_id=result.id if result else None,
             ),
         )
-        self._health.worked()
+        self._health.count()
         self._health.dropped = self._subscriber.bad
         self._health.ready()
 
@@ -107,7 +108,9 @@ def nearest(faces: Sequence[FaceResult]) -> FaceResult | None:
     return max(faces, key=lambda face: face.box[2] * face.box[3], default=None)
 
 
-def newest_capture(face: Face | None, voice: Audio | None, now_ns: int) -> tuple[int, float]:
+def newest_capture(
+    face: FaceMessage | None, voice: AudioMessage | None, now_ns: int
+) -> tuple[int, float]:
     """(t_ns, time) of the newest input that was used; now where there was none."""
     captures = [(message.t_ns, message.time) for message in (face, voice) if message]
     return max(captures, default=(now_ns, time.time()))
@@ -136,8 +139,8 @@ def run(config: Config, loop: Loop) -> None:
     subscriber = Subscriber(config.endpoint("out"), ["face", "audio"])
     health = Health(publisher, "fusion", loop)
     service = FusionService(subscriber, publisher, rules, config.fusion.threshold, health)
-    loop.watch(subscriber.socket, service.on_message)
-    loop.every(REFRESH_S, service.refresh)
+    loop.add_reader(subscriber.socket, service.on_message)
+    loop.call_every(REFRESH_S, service.refresh)
     try:
         loop.run()
     finally:

@@ -13,14 +13,15 @@ from typing import NamedTuple
 
 import zmq
 
-from edge import bus, discovery
-from edge.bus import Request
-from edge.config import Config, ConfigError
-from edge.door import Door, is_local
-from edge.health import Health
-from edge.keys import Keys
-from edge.loop import Loop
-from edge.messages import TOPICS, BadMessageError, Message
+from edge.bus import discovery, pubsub, sockets
+from edge.bus.keys import Keys
+from edge.bus.messages import TOPICS, BadMessageError, Message
+from edge.bus.remote import Door, is_local
+from edge.bus.sockets import SubscriptionRequest
+from edge.config import Config
+from edge.errors import ConfigError
+from edge.runtime.loop import Loop
+from edge.services.health import Health
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +59,7 @@ class Hub:
             except zmq.Again:
                 return
             try:
-                topic, message = bus.unpack(parts)
+                topic, message = pubsub.unpack(parts)
                 check_time(message)
             except BadMessageError as error:
                 self._drop(error)
@@ -66,7 +67,7 @@ class Hub:
                 self._forward(topic, parts)
 
     def _forward(self, topic: str, parts: list[bytes]) -> None:
-        self._health.worked()
+        self._health.count()
         if not TOPICS[topic].event:
             self._last[topic] = Cached(parts, time.monotonic())
         self._local.send_multipart(parts)
@@ -79,13 +80,13 @@ class Hub:
         self._health.dropped += 1
 
     def on_local_subscriber(self) -> None:
-        self._replay(self._local, bus.requests(self._local))
+        self._replay(self._local, sockets.requests(self._local))
 
     def on_remote_subscriber(self) -> None:
         assert self._door is not None
         self._replay(self._door.socket, self._door.requests())
 
-    def _replay(self, outlet: "zmq.Socket[bytes]", requests: Iterable[Request]) -> None:
+    def _replay(self, outlet: "zmq.Socket[bytes]", requests: Iterable[SubscriptionRequest]) -> None:
         """Send the last values that new subscribers ask for and that still say something.
 
         Once each, however often they ask.
@@ -98,7 +99,7 @@ class Hub:
 
 def check_time(message: Message) -> None:
     """Raise BadMessageError for what was held up on its way, or speaks of the future."""
-    if bus.is_late(message):
+    if pubsub.is_late(message):
         raise BadMessageError(f"a {type(message).__name__} that was held up on its way")
     if message.t_ns > time.monotonic_ns() + FUTURE_NS:
         raise BadMessageError(f"a {type(message).__name__} from the future")
@@ -112,9 +113,9 @@ def is_current(topic: str, at_s: float) -> bool:
 
 def make_local(endpoint: str) -> "zmq.Socket[bytes]":
     """A bound XPUB that reports every subscription, repeated ones too. Raises BusError."""
-    outlet = bus.make_socket(zmq.XPUB)
+    outlet = sockets.make_socket(zmq.XPUB)
     outlet.setsockopt(zmq.XPUB_VERBOSE, 1)
-    bus.bind(outlet, endpoint)
+    sockets.bind(outlet, endpoint)
     return outlet
 
 
@@ -129,7 +130,7 @@ def make_door(config: Config, loop: Loop) -> Door | None:
     if not keys.exist():
         raise ConfigError(
             f"{endpoint} would be open to the network and {keys.directory} holds no keys: run "
-            '`emotion-edge keys add NAME`, or set bus.bind = "tcp://127.0.0.1:5556"'
+            '`emotion-edge keys add NAME`, or set sockets.bind = "tcp://127.0.0.1:5556"'
         )
     return Door(endpoint, keys, loop)
 
@@ -145,29 +146,29 @@ def announce_door(config: Config) -> Callable[[], None]:
 def say_door(health: Health, why_not: str) -> None:
     """What other hosts need and this one does not is no reason to end."""
     if why_not:
-        health.problem("address", why_not)
+        health.set_problem("address", why_not)
     else:
-        health.fine("address")
+        health.clear_problem("address")
 
 
 def run(config: Config, loop: Loop) -> None:
     door = make_door(config, loop)
-    inlet = bus.make_socket(zmq.XSUB)
-    bus.bind(inlet, config.endpoint("in"))
-    inlet.send(bus.SUBSCRIBE)
+    inlet = sockets.make_socket(zmq.XSUB)
+    sockets.bind(inlet, config.endpoint("in"))
+    inlet.send(sockets.SUBSCRIBE)
     local = make_local(config.endpoint("out"))
-    publisher = bus.Publisher(config.endpoint("in"), config.device_name)
+    publisher = pubsub.Publisher(config.endpoint("in"), config.device_name)
     health = Health(publisher, "hub", loop)
     hub = Hub(inlet, local, door, health)
     stop_announcing = announce_door(config)
-    loop.watch(inlet, hub.on_message)
-    loop.watch(local, hub.on_local_subscriber)
+    loop.add_reader(inlet, hub.on_message)
+    loop.add_reader(local, hub.on_local_subscriber)
     try:
         if door is not None:
             door.open(hub.on_remote_subscriber, partial(say_door, health))
         health.about = "local only" if door is None else door.about
         if config.bus.insecure and door is not None and not is_local(config.bus.bind):
-            health.problem("door", f"{config.bus.bind} is open to everyone (bus.insecure)")
+            health.set_problem("door", f"{config.bus.bind} is open to everyone (bus.insecure)")
         health.ready()
         loop.run()
     finally:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.messages import SERVICES
+from edge.bus.messages import SERVICES
 
 UNITS = Path(__file__).resolve().parents[2] / "systemd"
 needs_systemd = pytest.mark.skipif(

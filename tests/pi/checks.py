@@ -12,8 +12,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from edge.messages import SERVICES, Audio, Face, Recording
-from edge.overlay.chart import COLOURS
+from edge.bus.messages import SERVICES, AudioMessage, FaceMessage, RecordingMessage
+from edge.overlay.bars import COLOURS
 from tests.pi.ear import Ear
 from tests.pi.machine import Pi
 from tests.pi.product import RELEASE, SETTINGS, TOOLS, Product, unit
@@ -81,24 +81,24 @@ def face(bench: Bench) -> str:
     with bench.ear() as ear:
         before_s = time.monotonic()
         time.sleep(5)
-        early = ear.heard(Face, before_s)
+        early = ear.heard(FaceMessage, before_s)
         assert not early, f"{len(early)} faces messages without a picture"
         product.feed(FACE, 600)
         fed_s = time.monotonic()
-        ear.await_("a face", lambda: any(f.faces for f in ear.heard(Face, fed_s)), SOON_S)
+        ear.await_("a face", lambda: any(f.faces for f in ear.heard(FaceMessage, fed_s)), SOON_S)
         settled_s = time.monotonic()
-        ear.await_("ten more", lambda: len(ear.heard(Face, settled_s)) >= 10, SOON_S)
-        counts = [len(f.faces) for f in ear.heard(Face, settled_s)[:10]]
+        ear.await_("ten more", lambda: len(ear.heard(FaceMessage, settled_s)) >= 10, SOON_S)
+        counts = [len(f.faces) for f in ear.heard(FaceMessage, settled_s)[:10]]
         assert counts == [1] * 10, f"faces in ten messages: {counts}"
-        emotion = ear.heard(Face, settled_s)[-1].faces[0].emotion
+        emotion = ear.heard(FaceMessage, settled_s)[-1].faces[0].emotion
         product.feed("empty", 600)
         empty_s = time.monotonic()
-        ear.await_("an empty list", lambda: ends_empty(ear.heard(Face, empty_s)), SOON_S)
+        ear.await_("an empty list", lambda: ends_empty(ear.heard(FaceMessage, empty_s)), SOON_S)
         product.stop_feeding()
     return f"nothing before; 1 face ({emotion}) in each of ten messages; an empty list after"
 
 
-def ends_empty(messages: list[Face]) -> bool:
+def ends_empty(messages: list[FaceMessage]) -> bool:
     return len(messages) >= 5 and not any(message.faces for message in messages[-5:])
 
 
@@ -110,10 +110,10 @@ def button(bench: Bench) -> str:
         ear.await_state("audio", "ok", SOON_S)
         since_s = time.monotonic()
         pressed = json.loads(pi.ssh(f"python3 {TOOLS}/press.py 20").stdout)
-        ear.await_("audio", lambda: bool(ear.heard(Audio, since_s)), SOON_S)
+        ear.await_("audio", lambda: bool(ear.heard(AudioMessage, since_s)), SOON_S)
         time.sleep(10)
-        heard = [a for a in ear.heard(Audio, since_s) if a.t_ns > pressed["pressed_ns"]]
-        recording = ear.heard(Recording, since_s)
+        heard = [a for a in ear.heard(AudioMessage, since_s) if a.t_ns > pressed["pressed_ns"]]
+        recording = ear.heard(RecordingMessage, since_s)
     product.stop_playing()
     assert len(heard) == 1, f"{len(heard)} audio messages"
     assert heard[0].trigger == "button", heard[0]
@@ -133,7 +133,7 @@ def changes(items: list[str]) -> list[str]:
     return [b for a, b in zip([None, *items], items, strict=False) if a != b]
 
 
-def check_led(led: list[list[int]], recording: list[Recording]) -> float:
+def check_led(led: list[list[int]], recording: list[RecordingMessage]) -> float:
     """It goes high once, after the microphone opened, and low before the analysis. Seconds."""
     assert [level for _, level in led] == [0, 1, 0], f"LED: {led}"
     high_ns, low_ns = led[1][0], led[2][0]
@@ -151,9 +151,9 @@ def screen(bench: Bench) -> str:
     product.feed(FACE, 600)
     with bench.ear() as ear:
         since_s = time.monotonic()
-        ear.await_("faces", lambda: any(f.faces for f in ear.heard(Face, since_s)), SOON_S)
+        ear.await_("faces", lambda: any(f.faces for f in ear.heard(FaceMessage, since_s)), SOON_S)
         pressed_ns = json.loads(pi.says(f"python3 {TOOLS}/press.py 1"))["pressed_ns"]
-        is_new = lambda: any(a.t_ns > pressed_ns for a in ear.heard(Audio, since_s))  # noqa: E731
+        is_new = lambda: any(a.t_ns > pressed_ns for a in ear.heard(AudioMessage, since_s))  # noqa: E731
         ear.await_("audio", is_new, SOON_S)
         ear.await_("a box", lambda: has_box(look_at(bench)), SOON_S)
     product.stop_feeding()

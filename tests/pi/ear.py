@@ -7,8 +7,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
+from edge.bus.messages import SERVICES, HealthMessage, Message
 from edge.client import Subscription
-from edge.messages import SERVICES, Health, Message
 
 M = TypeVar("M", bound=Message)
 
@@ -49,12 +49,12 @@ class Ear:
                 raise AssertionError(f"not within {limit_s:.0f} s: {what}; {self.states()}")
             time.sleep(0.1)
 
-    def last_health(self, service: str, since_s: float = 0.0) -> Health | None:
+    def last_health(self, service: str, since_s: float = 0.0) -> HealthMessage | None:
         for word in reversed(list(self._words)):
             if word.at_s < since_s:
                 return None
             if word.topic == f"health.{service}":
-                assert isinstance(word.message, Health)
+                assert isinstance(word.message, HealthMessage)
                 return word.message
         return None
 
@@ -63,7 +63,7 @@ class Ear:
         said = {name: self.last_health(name) for name in SERVICES}
         return ", ".join(f"{n} {h.state}: {h.detail}" if h else f"{n} ?" for n, h in said.items())
 
-    def await_state(self, service: str, state: str, limit_s: float) -> Health:
+    def await_state(self, service: str, state: str, limit_s: float) -> HealthMessage:
         """Wait until a service says from now on that it is in `state`."""
         since_s = time.monotonic()
 

@@ -3,7 +3,7 @@
 import time
 from pathlib import Path
 
-from edge.messages import SERVICES
+from edge.bus.messages import SERVICES
 from tests.pi.machine import Pi, PiError
 
 ACTIVE_S = 3600.0

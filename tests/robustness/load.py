@@ -8,22 +8,22 @@ from collections.abc import Iterator
 import zmq
 
 from benchmarks.measure import percentile, pss_mb
-from edge import bus
-from edge.bus import Subscriber, unpack
+from edge.bus import pubsub
+from edge.bus.messages import FaceMessage, FaceResult
+from edge.bus.pubsub import Subscriber, unpack
 from edge.config import Config
-from edge.messages import Face, FaceResult
 from tests.helpers import ReadyPublisher, emotion_edge, listening, write_config
 
 RATE_HZ = 30.0
 SCORES = dict.fromkeys(("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise"), 0.14)
 
 
-def face(number: int) -> Face:
+def face(number: int) -> FaceMessage:
     """A result of the usual size."""
     seen = FaceResult(
         id=1, box=(200.0, 120.0, 180.0, 180.0), emotion="happy", confidence=0.9, scores=SCORES
     )
-    return Face(
+    return FaceMessage(
         t_ns=time.monotonic_ns(),
         time=time.time(),
         frame_seq=number,
@@ -79,7 +79,7 @@ def local_delay_ms(config: Config, duration_s: float) -> float:
     end_s = time.monotonic() + duration_s
     while time.monotonic() < end_s:
         ear.socket.poll(100)
-        delays_ms += [bus.age_ms(message.t_ns) for _, message in ear.receive()]
+        delays_ms += [pubsub.age_ms(message.t_ns) for _, message in ear.receive()]
     ear.close()
     return percentile(delays_ms, 0.95)
 
@@ -94,7 +94,7 @@ class Gaps:
 
     def take(self, parts: list[bytes]) -> None:
         _, message = unpack(parts)
-        assert isinstance(message, Face)
+        assert isinstance(message, FaceMessage)
         if self.last is not None and message.seq <= self.last:
             return  # a last value, repeated for another subscriber
         if self.last is not None:

@@ -20,10 +20,10 @@ import pytest
 import zmq
 
 from benchmarks.measure import pss_mb
-from edge.bus import Subscriber
+from edge.bus.keys import read_key
+from edge.bus.pubsub import Subscriber
 from edge.client import Subscription
 from edge.config import Config
-from edge.keys import read_key
 from tests.doors import add_key, forged_key, locked, next_heard, outside, stranger
 from tests.helpers import ROOT
 from tests.robustness.load import Gaps, Load, drain, hub_process, local_delay_ms, settled_pss_mb
@@ -148,7 +148,7 @@ def test_a_hub_without_descriptors_left_goes_on(door: tuple[Config, int]) -> Non
 SLEEPERS = """
 import sys, zmq
 from pathlib import Path
-from edge.keys import read_key
+from edge.bus.keys import read_key
 from tests.doors import stranger
 endpoint, *files = sys.argv[1:]
 sockets = []

@@ -14,16 +14,24 @@ import pytest
 import soundfile
 from gpiozero.pins.mock import MockFactory
 
-from edge.bus import Publisher, unpack
-from edge.config import Button, Config
-from edge.devices.microphone import Microphone, MicrophoneError, Stream
-from edge.devices.sound import Signal
+from edge.bus.messages import (
+    VOICE_LABELS,
+    AudioMessage,
+    HealthMessage,
+    Message,
+    Press,
+    RecordingMessage,
+    Trigger,
+)
+from edge.bus.pubsub import Publisher, unpack
+from edge.config import ButtonConfig, Config
+from edge.devices.microphone.portaudio import Microphone, MicrophoneError, Stream
 from edge.inference.speech_activity import SpeechActivity
 from edge.inference.speech_emotion import SpeechEmotion
-from edge.loop import Loop
-from edge.messages import VOICE_LABELS, Audio, Health, Message, Press, Recording, Trigger
+from edge.runtime.loop import Loop
 from edge.services import audio
 from edge.services.audio import VoiceScores
+from edge.types import Signal
 from tests.helpers import (
     DATA,
     PATIENCE_S,
@@ -92,16 +100,16 @@ def press(publisher: Publisher, trigger: Trigger = "key") -> None:
 
 
 def phase(name: str) -> Callable[[str, Message], bool]:
-    return lambda _, message: isinstance(message, Recording) and message.phase == name
+    return lambda _, message: isinstance(message, RecordingMessage) and message.phase == name
 
 
 def health(state: str) -> Callable[[str, Message], bool]:
-    return lambda _, message: isinstance(message, Health) and message.state == state
+    return lambda _, message: isinstance(message, HealthMessage) and message.state == state
 
 
-def result(listener: Listener) -> Audio:
+def result(listener: Listener) -> AudioMessage:
     message = listener.topic("audio")
-    assert isinstance(message, Audio)
+    assert isinstance(message, AudioMessage)
     return message
 
 
@@ -204,7 +212,7 @@ def test_recording_is_said_ten_times_a_second_then_analysing_then_idle(quick: Co
     with service(quick) as (listener, publisher):
         press(publisher)
         said = [*everything(listener, "analysing"), *everything(listener, "idle")]
-    recordings = [message for message in said if isinstance(message, Recording)]
+    recordings = [message for message in said if isinstance(message, RecordingMessage)]
     recordings = recordings[[message.phase for message in recordings].index("recording") :]
     assert [(message.phase, message.elapsed_s, message.level_dbfs) for message in recordings] == [
         ("recording", 0.0, None),
@@ -224,7 +232,9 @@ def test_a_press_while_recording_is_ignored_and_counted(quick: Config) -> None:
         press(publisher)
         press(publisher)
         result(listener)
-        listener.until(lambda _, message: isinstance(message, Health) and message.dropped == 2)
+        listener.until(
+            lambda _, message: isinstance(message, HealthMessage) and message.dropped == 2
+        )
         assert [topic for topic, _ in listener.heard].count("audio") == 1
 
 
@@ -246,12 +256,14 @@ def test_a_bouncing_button_makes_one_recording(quick: Config, pins: MockFactory)
             button.drive_low()
             button.drive_high()
         assert result(listener).trigger == "button"
-        listener.until(lambda _, message: isinstance(message, Health) and message.dropped == 4)
+        listener.until(
+            lambda _, message: isinstance(message, HealthMessage) and message.dropped == 4
+        )
         assert [topic for topic, _ in listener.heard].count("audio") == 1
 
 
 def test_the_led_is_on_exactly_while_recording(quick: Config, pins: MockFactory) -> None:
-    config = with_audio(quick, button=Button(pin=PIN, led_pin=LED_PIN))
+    config = with_audio(quick, button=ButtonConfig(pin=PIN, led_pin=LED_PIN))
     with service(config) as (listener, publisher):
         led = pins.pin(LED_PIN)
         led.clear_states()
@@ -268,7 +280,7 @@ def test_the_led_goes_off_when_the_service_stops_in_the_middle(
     with_hub: Config, directory: Path, pins: MockFactory
 ) -> None:
     source = str(silence(directory / "silence.wav"))
-    config = with_audio(with_hub, source=source, button=Button(pin=PIN, led_pin=LED_PIN))
+    config = with_audio(with_hub, source=source, button=ButtonConfig(pin=PIN, led_pin=LED_PIN))
     with service(config) as (listener, publisher):
         led = pins.pin(LED_PIN)
         press(publisher)
@@ -293,7 +305,7 @@ def test_a_microphone_that_is_missing_is_said_at_once_and_tried_again_at_a_press
     microphone = Missing(lambda samples: np.zeros(samples, np.float32))
     with service(with_hub, serving(microphone, classifier)) as (listener, publisher):
         said = listener.until(health("degraded"))
-        assert isinstance(said, Health)
+        assert isinstance(said, HealthMessage)
         assert said.detail == "no microphone found; plug one in"
         press(publisher)
         listener.until(phase("idle"))
@@ -319,7 +331,7 @@ def test_a_microphone_lost_in_the_middle_ends_the_recording(
         lost.set()
         listener.until(phase("idle"))
         said = listener.until(health("degraded"))
-        assert isinstance(said, Health)
+        assert isinstance(said, HealthMessage)
         assert said.detail == "it is lost; plug it in again"
     assert microphone.opened == microphone.closed
 
@@ -339,7 +351,7 @@ def test_a_microphone_that_stalls_is_abandoned_and_the_next_press_tries_again(
         listener.until(phase("recording"))
         started_s = time.monotonic()
         said = listener.until(health("degraded"))
-        assert isinstance(said, Health)
+        assert isinstance(said, HealthMessage)
         assert "does not answer" in said.detail
         assert 0.9 < time.monotonic() - started_s < 1 + 2 * 1.5
         goes_on.set()

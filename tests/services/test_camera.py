@@ -15,17 +15,16 @@ import msgspec
 import numpy as np
 import pytest
 
-from edge.bus import Publisher
+from edge.bus.frames import Frame, FramePublisher, FrameSubscriber
+from edge.bus.messages import HealthMessage, Message
+from edge.bus.pubsub import Publisher
 from edge.config import Config
-from edge.devices.camera_source import CameraError
-from edge.frames import Frame, FramePublisher, FrameSubscriber
-from edge.health import Health
-from edge.loop import Loop
-from edge.messages import Health as HealthMessage
-from edge.messages import Message
+from edge.devices.camera.source import CameraError
 from edge.preview import Previewer
+from edge.runtime.loop import Loop
 from edge.services import camera
 from edge.services.camera import CameraService
+from edge.services.health import Health
 from tests.helpers import PATIENCE_S, emotion_edge, listening, running, write_config
 
 Image = np.ndarray
@@ -106,7 +105,7 @@ def serve(config: Config, loop: Loop, cameras: "list[ScriptedCamera | Exception]
     service = CameraService(
         open_source, frames, Previewer(publisher, 0.0), health, loop, camera.SILENCE_S
     )
-    loop.every(camera.CHECK_S, service.check)
+    loop.call_every(camera.CHECK_S, service.check)
     try:
         loop.run()
     finally:
@@ -203,7 +202,7 @@ def test_a_film_that_is_deleted_while_it_plays_is_lost_until_it_is_back(
 
 def test_what_nobody_expected_ends_the_process(config: Config) -> None:
     loop = Loop()
-    loop.after(PATIENCE_S, loop.stop)
+    loop.call_later(PATIENCE_S, loop.stop)
     with pytest.raises(ZeroDivisionError):
         serve(config, loop, [ScriptedCamera(GRAY, ZeroDivisionError())])
     loop.close()

@@ -9,12 +9,12 @@ import msgspec
 import pytest
 import zmq
 
-from edge import bus
-from edge.bus import BusError
+from edge.bus import messages, sockets
+from edge.bus.keys import KeysError
+from edge.bus.messages import Emotion, HealthMessage, Message
+from edge.bus.sockets import BusError
 from edge.client import SilentError, StaleError, Subscription, subscribe, subscribe_async
-from edge.config import Bus, Config
-from edge.keys import KeysError
-from edge.messages import Emotion, Health, Message
+from edge.config import BusConfig, Config
 from edge.services import hub
 from tests.doors import add_key, emotion, locked, next_heard, outside
 from tests.helpers import PATIENCE_S, ROOT, free_port, publishing, running
@@ -44,7 +44,7 @@ def test_an_asynchronous_subscriber_gets_the_same(config: Config) -> None:
 
     with running(hub.run, config):
         said = asyncio.run(twice())
-    assert all(isinstance(message, Health) for message in said)
+    assert all(isinstance(message, HealthMessage) for message in said)
     assert said[0].seq < said[1].seq <= said[2].seq
 
 
@@ -80,11 +80,11 @@ def test_a_subscriber_says_that_it_was_stale_and_goes_on_when_the_hub_is_back(
 def test_what_cannot_be_read_is_counted_and_said_once(
     config: Config, caplog: pytest.LogCaptureFixture
 ) -> None:
-    device = bus.make_socket(zmq.XPUB)
+    device = sockets.make_socket(zmq.XPUB)
     device.bind(config.bus.bind)
     with Subscription(config.bus.bind, ["emotion"]) as subscriber:
         assert device.poll(5000)
-        for body in (b"{}", b"\xff", bus.messages.encode(emotion())):
+        for body in (b"{}", b"\xff", messages.encode(emotion())):
             device.send_multipart([b"emotion", body])
         next_heard(subscriber, "emotion")
         assert subscriber.bad == 2
@@ -109,7 +109,7 @@ def test_a_reader_that_is_in_time_gets_everything_and_a_late_one_the_newest(
 
 
 def test_two_devices_are_told_apart(config: Config, directory: Path) -> None:
-    door = Bus(directory=str(directory / "other"), bind=f"tcp://127.0.0.1:{free_port()}")
+    door = BusConfig(directory=str(directory / "other"), bind=f"tcp://127.0.0.1:{free_port()}")
     kitchen = locked(msgspec.structs.replace(config, device="kitchen"))
     cellar = locked(msgspec.structs.replace(config, device="cellar", bus=door))
     with (

@@ -12,18 +12,18 @@ import msgspec
 import numpy as np
 import pytest
 
-from edge.bus import Publisher, Subscriber
-from edge.config import ConfigError
-from edge.config import Display as DisplaySettings
-from edge.devices import framebuffer
-from edge.devices.framebuffer import Geometry
-from edge.devices.screen import Screen, ScreenError
-from edge.frames import Frame, FramePublisher, FrameSubscriber
-from edge.health import Health
-from edge.messages import Face, FaceResult, Press
-from edge.overlay.chart import COLOURS
+from edge.bus.frames import Frame, FramePublisher, FrameSubscriber
+from edge.bus.messages import FaceMessage, FaceResult, Press
+from edge.bus.pubsub import Publisher, Subscriber
+from edge.config import DisplayConfig
+from edge.devices.screen import framebuffer
+from edge.devices.screen.framebuffer import Geometry
+from edge.devices.screen.screens import Screen, ScreenError
+from edge.errors import ConfigError
+from edge.overlay.bars import COLOURS
 from edge.services import display
 from edge.services.display import TOPICS, Display
+from edge.services.health import Health
 from tests.helpers import PATIENCE_S, emotion_edge, listening, publishing, running, write_config
 
 S = 1_000_000_000
@@ -107,7 +107,7 @@ def face_of(of):
         confidence=0.9,
         scores={"happy": 0.9},
     )
-    return Face(
+    return FaceMessage(
         t_ns=min(of.t_ns, time.monotonic_ns()),
         time=of.time,
         frame_seq=of.seq,
@@ -259,7 +259,7 @@ def test_health_tells_the_screen_and_how_old_its_frames_are(with_hub, camera):
 
 def test_the_service_writes_a_png_that_suits_the_picture(with_hub, camera, tmp_path):
     path = tmp_path / "screen.png"
-    config = msgspec.structs.replace(with_hub, display=DisplaySettings(screen=str(path)))
+    config = msgspec.structs.replace(with_hub, display=DisplayConfig(screen=str(path)))
     with (
         listening(config.endpoint("out"), "health.display") as listener,
         running(display.run, config),
@@ -282,7 +282,7 @@ def test_a_framebuffer_that_comes_later_is_drawn_on_and_its_console_given_back(
     monkeypatch.setattr(framebuffer, "ACTIVE_CONSOLE", Path(os.ttyname(end)))
     monkeypatch.setattr(display, "RETRY_S", 0.05)
     device = tmp_path / "fb0"
-    settings = DisplaySettings(screen="framebuffer", framebuffer=str(device))
+    settings = DisplayConfig(screen="framebuffer", framebuffer=str(device))
     config = msgspec.structs.replace(with_hub, display=settings)
     with listening(config.endpoint("out"), "health.display") as listener:
         with running(display.run, config):
@@ -298,7 +298,7 @@ def test_a_framebuffer_that_comes_later_is_drawn_on_and_its_console_given_back(
 
 
 def test_a_screen_that_does_not_exist_is_refused(config):
-    config = msgspec.structs.replace(config, display=DisplaySettings(screen="television"))
+    config = msgspec.structs.replace(config, display=DisplayConfig(screen="television"))
     with (
         pytest.raises(ConfigError, match="no screen is called 'television'"),
         running(display.run, config),
@@ -338,7 +338,7 @@ def press_key(desktop, key):
 
 
 def test_in_a_window_a_records_and_q_quits(with_hub, camera, desktop, tmp_path):
-    settings = DisplaySettings(screen="window")
+    settings = DisplayConfig(screen="window")
     config = write_config(
         msgspec.structs.replace(with_hub, display=settings), tmp_path / "config.json"
     )

@@ -11,12 +11,13 @@ import msgspec
 import pytest
 import zmq
 
-from edge import bus, messages
+from edge.bus import messages, sockets
+from edge.bus.keys import Keys, SubscriberKey, read_key
+from edge.bus.messages import TOPICS, HealthMessage
+from edge.bus.remote import is_local
 from edge.client import RefusedError, Subscription
-from edge.config import Bus, Config, ConfigError
-from edge.door import is_local
-from edge.keys import Keys, SubscriberKey, read_key
-from edge.messages import TOPICS, Health
+from edge.config import BusConfig, Config
+from edge.errors import ConfigError
 from edge.services import hub
 from tests.doors import (
     UNHEARD_S,
@@ -100,7 +101,7 @@ def test_a_stranger_is_worth_one_line_a_minute(
         key = read_key(forged_key(door))
         with stranger(zmq.SUB, outside(door), key) as mallory:
             assert parts_within(mallory, 0.3) == []
-    said = [r.message for r in caplog.records if r.name == "edge.door"]
+    said = [r.message for r in caplog.records if r.name == "edge.bus.remote"]
     assert said == ["turned away 127.0.0.1: its key may not pass here"]
 
 
@@ -146,7 +147,7 @@ def test_of_a_thousand_forged_messages_none_reaches_any_process(config: Config, 
         health = process.topic("health.hub")
     assert {topic for topic, _ in process.heard} == {"health.hub", "emotion"}
     assert [m for t, m in process.heard if t == "emotion"] == [sent]
-    assert isinstance(health, Health) and health.dropped == 0
+    assert isinstance(health, HealthMessage) and health.dropped == 0
 
 
 @pytest.mark.parametrize("kind", [zmq.PUB, zmq.PUSH, zmq.DEALER, zmq.REQ, zmq.PAIR])
@@ -206,7 +207,9 @@ def test_a_handshake_cut_at_any_byte_hurts_nobody(door: Config) -> None:
 
 
 def test_without_keys_the_door_does_not_open_to_the_network(config: Config) -> None:
-    door = Bus(directory=config.bus.directory, bind="tcp://*:5556", keys=str(config.directory))
+    door = BusConfig(
+        directory=config.bus.directory, bind="tcp://*:5556", keys=str(config.directory)
+    )
     with (
         pytest.raises(ConfigError, match=r"tcp://\*:5556 .* run `emotion-edge keys add NAME`"),
         running(hub.run, msgspec.structs.replace(config, bus=door)),
@@ -217,7 +220,7 @@ def test_without_keys_the_door_does_not_open_to_the_network(config: Config) -> N
 def test_a_door_without_a_lock_is_complained_of_at_every_start_and_in_health(
     config: Config, caplog: pytest.LogCaptureFixture
 ) -> None:
-    door = Bus(
+    door = BusConfig(
         directory=config.bus.directory,
         bind=f"tcp://0.0.0.0:{free_port()}",
         insecure=True,
@@ -226,7 +229,7 @@ def test_a_door_without_a_lock_is_complained_of_at_every_start_and_in_health(
     config = msgspec.structs.replace(config, bus=door)
     with running(hub.run, config), listening(outside(config)) as listener:
         health = listener.topic("health.hub")
-    assert isinstance(health, Health)
+    assert isinstance(health, HealthMessage)
     assert health.state == "degraded"
     assert "open to everyone (bus.insecure)" in health.detail
     assert "open to everyone (bus.insecure)" in caplog.text
@@ -236,23 +239,23 @@ def test_an_address_that_comes_later_is_waited_for(
     config: Config, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As at a start before DHCP has answered. 192.0.2.0/24 is nobody's (RFC 5737)."""
-    door = Bus(
+    door = BusConfig(
         directory=config.bus.directory,
         bind=f"tcp://192.0.2.7:{free_port()}",
         insecure=True,
         announce=False,
     )
     config = msgspec.structs.replace(config, bus=door)
-    really_bind = bus.bind
+    really_bind = sockets.bind
 
     def bind_as_if_it_had_come(socket: "zmq.Socket[bytes]", endpoint: str) -> None:
         really_bind(socket, endpoint.replace("192.0.2.7", "127.0.0.1"))
 
     waits = "this device has no such address"
     with running(hub.run, config), listening(config.endpoint("out")) as local:
-        local.until(lambda _, m: isinstance(m, Health) and waits in m.detail)
-        monkeypatch.setattr(bus, "bind", bind_as_if_it_had_come)
-        local.until(lambda _, m: isinstance(m, Health) and waits not in m.detail)
+        local.until(lambda _, m: isinstance(m, HealthMessage) and waits in m.detail)
+        monkeypatch.setattr(sockets, "bind", bind_as_if_it_had_come)
+        local.until(lambda _, m: isinstance(m, HealthMessage) and waits not in m.detail)
         with listening(config.bus.bind.replace("192.0.2.7", "127.0.0.1")) as other:
             other.topic("health.hub")
     assert caplog.text.count(waits) == 1

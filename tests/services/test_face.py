@@ -7,11 +7,11 @@ import msgspec
 import numpy as np
 import pytest
 
-from edge.config import Config, Detector
+from edge.bus.frames import Frame, FramePublisher
+from edge.bus.messages import FACE_LABELS, FaceMessage, HealthMessage
+from edge.config import Config, DetectorConfig
 from edge.devices.soc import Soc
 from edge.errors import UserError
-from edge.frames import Frame, FramePublisher
-from edge.messages import FACE_LABELS, Face, Health
 from edge.services import face
 from tests.helpers import ROOT, Listener, listening, running
 from tests.sysfs import add_zone
@@ -44,7 +44,7 @@ class Camera:
 @pytest.fixture
 def haar(with_hub: Config) -> Config:
     """The settings with the detector that every machine has."""
-    detector = Detector(kind="haar")
+    detector = DetectorConfig(kind="haar")
     return msgspec.structs.replace(
         with_hub, face=msgspec.structs.replace(with_hub.face, detector=detector)
     )
@@ -63,14 +63,14 @@ def listener(haar: Config) -> Iterator[Listener]:
         yield listener
 
 
-def seen(camera: Camera, listener: Listener, image: np.ndarray, count: int) -> Face:
+def seen(camera: Camera, listener: Listener, image: np.ndarray, count: int) -> FaceMessage:
     """Show the picture until a message about it reports `count` faces."""
     deadline_s, first = time.monotonic() + 15, camera.seq
     while time.monotonic() < deadline_s:
         camera.show(image)
         listener.subscriber.socket.poll(200)
         for _, message in listener.subscriber.receive():
-            is_of_it = isinstance(message, Face) and message.frame_seq >= first
+            is_of_it = isinstance(message, FaceMessage) and message.frame_seq >= first
             if is_of_it and len(message.faces) == count:
                 return message
     pytest.fail(f"never saw {count} faces")
@@ -142,15 +142,15 @@ def test_garbage_among_the_frames_is_counted_and_hurts_nobody(
             camera.show(picture())
             listener.subscriber.socket.poll(200)
             received = [message for _, message in listener.subscriber.receive()]
-            dropped = max((m.dropped for m in received if isinstance(m, Health)), default=0)
+            dropped = max((m.dropped for m in received if isinstance(m, HealthMessage)), default=0)
         seen(camera, listener, picture(), 1)
     assert dropped
 
 
 def test_no_frames_is_said(haar: Config, listener: Listener) -> None:
     with running(face.run, haar):
-        health = listener.until(lambda _, m: isinstance(m, Health) and m.state == "degraded")
-    assert isinstance(health, Health)
+        health = listener.until(lambda _, m: isinstance(m, HealthMessage) and m.state == "degraded")
+    assert isinstance(health, HealthMessage)
     assert "no frames" in health.detail
 
 
@@ -179,7 +179,7 @@ def test_a_corrupt_model_is_refused_in_one_line(haar: Config, directory: Path) -
 def test_a_crop_must_hold_something_of_the_picture(
     box: tuple[float, float, float, float], there: bool
 ) -> None:
-    assert face.touches(box, picture()) is there
+    assert face.intersects(box, picture()) is there
 
 
 def test_a_hot_board_gets_fewer_faces_says_so_and_comes_back(
@@ -189,17 +189,17 @@ def test_a_hot_board_gets_fewer_faces_says_so_and_comes_back(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("edge.heat.CALM_S", 0.0)
+    monkeypatch.setattr("edge.policy.thermal.CALM_S", 0.0)
     add_zone(tmp_path, 0, "cpu-thermal", 79.0)
 
-    def says(**wanted: object) -> Health:
+    def says(**wanted: object) -> HealthMessage:
         """Show pictures, 30 a second, until health says so."""
         deadline_s = time.monotonic() + 30
         while time.monotonic() < deadline_s:
             camera.show(blank)
             listener.subscriber.socket.poll(33)
             for _, message in listener.subscriber.receive():
-                if isinstance(message, Health) and all(
+                if isinstance(message, HealthMessage) and all(
                     getattr(message, name) == value for name, value in wanted.items()
                 ):
                     return message

@@ -6,10 +6,10 @@ import msgspec
 import pytest
 import zmq
 
-from edge import bus
-from edge.bus import BusError
-from edge.config import Bus, Config
-from edge.messages import Emotion, Face, Health, Message, Press
+from edge.bus import messages, sockets
+from edge.bus.messages import Emotion, FaceMessage, HealthMessage, Message, Press
+from edge.bus.sockets import BusError
+from edge.config import BusConfig, Config
 from edge.services import hub
 from tests.helpers import Listener, listening, publishing, running
 
@@ -24,8 +24,10 @@ def press() -> Press:
     return Press(t_ns=time.monotonic_ns(), time=time.time(), trigger="key")
 
 
-def face(t_ns: int) -> Face:
-    return Face(t_ns=t_ns, time=0.0, frame_seq=0, frame_size=(4, 4), faces=[], inference_ms=0.0)
+def face(t_ns: int) -> FaceMessage:
+    return FaceMessage(
+        t_ns=t_ns, time=0.0, frame_seq=0, frame_size=(4, 4), faces=[], inference_ms=0.0
+    )
 
 
 @pytest.fixture
@@ -36,7 +38,7 @@ def remote(with_hub: Config) -> Iterator[Listener]:
 
 def dropped(listener: Listener, count: int) -> bool:
     """Whether the hub comes to say that it dropped `count`."""
-    wanted = lambda _, m: isinstance(m, Health) and m.dropped >= count  # noqa: E731
+    wanted = lambda _, m: isinstance(m, HealthMessage) and m.dropped >= count  # noqa: E731
     return bool(listener.until(wanted))
 
 
@@ -130,10 +132,10 @@ def test_garbage_is_dropped_and_counted_and_hurts_nobody(
 
 
 def test_nothing_comes_in_through_the_door(with_hub: Config, remote: Listener) -> None:
-    intruder = bus.make_socket(zmq.XSUB)
+    intruder = sockets.make_socket(zmq.XSUB)
     intruder.connect(with_hub.bus.bind)
     forged = emotion("angry")
-    for parts in ([b"emotion", bus.messages.encode(forged)], [b"\x02emotion"], [b"\x00"]):
+    for parts in ([b"emotion", messages.encode(forged)], [b"\x02emotion"], [b"\x00"]):
         intruder.send_multipart(parts)
     with publishing(with_hub) as publisher:
         sent = publisher.publish("emotion", emotion())
@@ -146,7 +148,7 @@ def test_a_busy_port_is_named_with_the_mend(
     with_hub: Config, remote: Listener, directory: Path
 ) -> None:
     remote.topic("health.hub")
-    other = Config(bus=Bus(directory=str(directory / "other"), bind=with_hub.bus.bind))
+    other = Config(bus=BusConfig(directory=str(directory / "other"), bind=with_hub.bus.bind))
     with (
         pytest.raises(BusError, match=r"in use; .* set bus\.bind") as caught,
         running(hub.run, other),
@@ -177,7 +179,7 @@ def test_publishers_and_subscribers_find_a_hub_that_came_back(config: Config) ->
 def test_what_was_held_up_on_its_way_is_dropped(with_hub: Config, remote: Listener) -> None:
     held_up = msgspec.structs.replace(emotion(), t_ns=time.monotonic_ns() - 5 * 10**9, age_ms=1.0)
     with publishing(with_hub) as publisher:
-        publisher.socket.send_multipart([b"emotion", bus.messages.encode(held_up)])
+        publisher.socket.send_multipart([b"emotion", messages.encode(held_up)])
         sent = publisher.publish("emotion", emotion())
         remote.until(lambda _, m: m == sent)
     assert [m for t, m in remote.heard if t == "emotion"] == [sent]

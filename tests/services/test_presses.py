@@ -8,8 +8,8 @@ import gpiozero
 import pytest
 from gpiozero.pins.mock import MockFactory
 
-from edge.config import Button, Config
-from edge.messages import Health, Message
+from edge.bus.messages import HealthMessage, Message
+from edge.config import ButtonConfig, Config
 from tests.gpio import FakeLgpio
 from tests.helpers import wait_for
 from tests.keys import Key
@@ -45,7 +45,7 @@ def busctl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def detail(*words: str) -> Callable[[str, Message], bool]:
-    return lambda _, m: isinstance(m, Health) and all(word in m.detail for word in words)
+    return lambda _, m: isinstance(m, HealthMessage) and all(word in m.detail for word in words)
 
 
 def test_a_line_of_a_chip_records_and_lights_its_led_meanwhile(
@@ -54,7 +54,7 @@ def test_a_line_of_a_chip_records_and_lights_its_led_meanwhile(
     gpio = FakeLgpio()
     monkeypatch.setitem(sys.modules, "lgpio", gpio)
     (directory / "gpiochip0").touch()
-    button = Button(chip=str(directory / "gpiochip0"), line=105, led_line=43)
+    button = ButtonConfig(chip=str(directory / "gpiochip0"), line=105, led_line=43)
     with service(with_audio(quick, button=button)) as (listener, _):
         listener.until(detail("button at line 105 of gpiochip0"))
         gpio.move(105, 0)
@@ -66,7 +66,7 @@ def test_a_line_of_a_chip_records_and_lights_its_led_meanwhile(
 
 
 def test_a_chip_that_is_not_there_is_said(quick: Config, directory: Path) -> None:
-    button = Button(chip=str(directory / "gpiochip0"), line=105)
+    button = ButtonConfig(chip=str(directory / "gpiochip0"), line=105)
     with service(with_audio(quick, button=button)) as (listener, _):
         listener.until(detail("there is no", "gpiochip0"))
 
@@ -74,9 +74,9 @@ def test_a_chip_that_is_not_there_is_said(quick: Config, directory: Path) -> Non
 def test_a_usb_key_records_is_lost_and_found_again(
     quick: Config, directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("edge.presses.RETRY_S", 0.05)
+    monkeypatch.setattr("edge.services.button.RETRY_S", 0.05)
     path = directory / "pedal"
-    button = Button(input=str(path), bounce_s=0.0)
+    button = ButtonConfig(input=str(path), bounce_s=0.0)
     with service(with_audio(quick, button=button)) as (listener, _):
         listener.until(detail("no ", "plug the key in"))
         for _ in range(2):
@@ -93,7 +93,7 @@ def test_a_usb_key_records_is_lost_and_found_again(
 def test_a_press_records_at_once_and_holding_on_switches_the_computer_off(
     quick: Config, pins: MockFactory, busctl: Path
 ) -> None:
-    button = Button(pin=PIN, power_off_s=HOLD_S)
+    button = ButtonConfig(pin=PIN, power_off_s=HOLD_S)
     with service(with_audio(quick, button=button)) as (listener, _):
         pins.pin(PIN).drive_low()
         listener.until(phase("recording"))
@@ -109,7 +109,7 @@ def test_a_press_records_at_once_and_holding_on_switches_the_computer_off(
 def test_a_short_press_never_switches_the_computer_off(
     quick: Config, pins: MockFactory, busctl: Path
 ) -> None:
-    button = Button(pin=PIN, power_off_s=HOLD_S)
+    button = ButtonConfig(pin=PIN, power_off_s=HOLD_S)
     with service(with_audio(quick, button=button)) as (listener, _):
         for _ in range(5):
             pins.pin(PIN).drive_low()
@@ -122,7 +122,7 @@ def test_a_short_press_never_switches_the_computer_off(
 def test_unless_it_is_asked_for_a_button_that_is_held_only_records(
     quick: Config, pins: MockFactory, busctl: Path
 ) -> None:
-    with service(with_audio(quick, button=Button(pin=PIN))) as (listener, _):
+    with service(with_audio(quick, button=ButtonConfig(pin=PIN))) as (listener, _):
         pins.pin(PIN).drive_low()
         result(listener)
         listener.until(phase("idle"))
@@ -133,7 +133,7 @@ def test_a_key_that_is_pulled_out_while_it_is_held_switches_nothing_off(
     quick: Config, directory: Path, busctl: Path
 ) -> None:
     key = Key(directory / "pedal")
-    button = Button(input=str(key.path), bounce_s=0.0, power_off_s=2.0)
+    button = ButtonConfig(input=str(key.path), bounce_s=0.0, power_off_s=2.0)
     with service(with_audio(quick, button=button)) as (listener, _):
         key.connect()
         key.send(1)
@@ -149,7 +149,7 @@ def test_where_the_policy_refuses_it_is_said(
 ) -> None:
     refusal = "#!/bin/sh\necho 'Call failed: Access denied' >&2\nexit 1\n"
     busctl.with_name("busctl").write_text(refusal)
-    button = Button(pin=PIN, power_off_s=HOLD_S)
+    button = ButtonConfig(pin=PIN, power_off_s=HOLD_S)
     with service(with_audio(quick, button=button)) as (listener, _):
         pins.pin(PIN).drive_low()
         listener.until(detail("cannot power off: Call failed: Access denied"))
@@ -159,7 +159,7 @@ def test_without_busctl_it_is_said(
     quick: Config, pins: MockFactory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    button = Button(pin=PIN, power_off_s=HOLD_S)
+    button = ButtonConfig(pin=PIN, power_off_s=HOLD_S)
     with service(with_audio(quick, button=button)) as (listener, _):
         pins.pin(PIN).drive_low()
         listener.until(detail("cannot power off: busctl: No such file"))

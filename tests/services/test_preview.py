@@ -2,8 +2,8 @@ import cv2
 import msgspec
 import numpy as np
 
+from edge.bus.messages import Preview
 from edge.config import Config
-from edge.messages import Preview
 from edge.services import camera
 from tests.helpers import listening, running
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from edge.bus.keys import read_key
 from edge.config import Config
-from edge.keys import read_key
 from edge.services import hub
 from tests.doors import add_key, emotion, locked, outside
 from tests.helpers import ROOT, publishing, running

@@ -12,19 +12,19 @@ import msgspec
 import numpy as np
 import pytest
 
-from edge.bus import Publisher
+from edge.bus.frames import FramePublisher
+from edge.bus.messages import SERVICES
+from edge.bus.pubsub import Publisher
 from edge.config import Config
-from edge.devices.camera_source import CameraError
-from edge.devices.microphone import MicrophoneError, Stream
-from edge.frames import FramePublisher
-from edge.health import Health
+from edge.devices.camera.source import CameraError
+from edge.devices.microphone.portaudio import MicrophoneError, Stream
 from edge.inference.speech_activity import SpeechActivity
 from edge.inference.speech_emotion import SpeechEmotion
-from edge.loop import Loop
-from edge.messages import SERVICES
 from edge.preview import Previewer
+from edge.runtime.loop import Loop
 from edge.services import audio, camera, face
 from edge.services.camera import CameraService
+from edge.services.health import Health
 from tests.helpers import PATIENCE_S, emotion_edge, running, write_config
 from tests.services.test_face import Camera, picture
 from tests.systemd import WATCHDOG_S, Systemd
@@ -130,7 +130,7 @@ def serve_camera(camera_: Hanging, config: Config, loop: Loop) -> None:
     frames = FramePublisher(config.endpoint("frames"))
     health = Health(publisher, "camera", loop)
     service = CameraService(lambda: camera_, frames, Previewer(publisher, 0.0), health, loop, 0.5)
-    loop.every(camera.CHECK_S, service.check)
+    loop.call_every(camera.CHECK_S, service.check)
     try:
         loop.run()
     finally:

@@ -7,8 +7,9 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-from edge.config import Config, with_overrides
-from edge.messages import SERVICES
+from edge.bus.messages import SERVICES
+from edge.config import Config
+from edge.config_file import with_overrides
 from tests.helpers import PATIENCE_S, Listener, emotion_edge, listening, write_config
 
 START_S = 60.0

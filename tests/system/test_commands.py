@@ -12,9 +12,9 @@ import pytest
 import soundfile
 from PIL import Image
 
-from edge import doctor
+from edge.bus.messages import FACE_LABELS, SERVICES
+from edge.commands import doctor
 from edge.config import Config
-from edge.messages import FACE_LABELS, SERVICES
 from tests.helpers import DATA, ROOT, emotion_edge, needs_data
 from tests.system.product import Product
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.messages import SERVICES
+from edge.bus.messages import SERVICES
 from tests.system.product import Product
 
 SETTLED, SECONDS = 3, 5

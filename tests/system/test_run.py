@@ -10,8 +10,8 @@ import msgspec
 import numpy as np
 import pytest
 
+from edge.bus.messages import SERVICES, FaceMessage, HealthMessage, Message
 from edge.config import Config
-from edge.messages import SERVICES, Face, Health, Message
 from tests.helpers import PATIENCE_S, emotion_edge, listening, wait_for, write_config
 from tests.system.product import Product, is_alive, product, until_all_speak
 
@@ -51,21 +51,25 @@ def test_a_killed_process_comes_back_while_the_others_go_on(running: Product, na
 
 
 def is_new(message: Message) -> bool:
-    return isinstance(message, Health) and message.uptime_s < PATIENCE_S and message.seq < 200
+    return (
+        isinstance(message, HealthMessage) and message.uptime_s < PATIENCE_S and message.seq < 200
+    )
 
 
 def test_a_camera_that_was_stopped_leaves_no_backlog(running: Product) -> None:
     pid = running.pid("camera")
     os.kill(pid, signal.SIGSTOP)
     running.ear.until(
-        lambda topic, m: topic == "health.face" and isinstance(m, Health) and m.state == "degraded"
+        lambda topic, m: (
+            topic == "health.face" and isinstance(m, HealthMessage) and m.state == "degraded"
+        )
     )
     time.sleep(10 - 2)  # the time that the camera stands still is what this is about
     os.kill(pid, signal.SIGCONT)
     ages_ms = []
 
     def fifty_faces(_: str, message: Message) -> bool:
-        if isinstance(message, Face):
+        if isinstance(message, FaceMessage):
             ages_ms.append(message.age_ms)
         return len(ages_ms) == 50
 
@@ -79,9 +83,11 @@ def test_a_consumer_that_was_stopped_sees_new_frames_only(running: Product) -> N
     time.sleep(3)
     os.kill(pid, signal.SIGCONT)
     resumed_ns = time.monotonic_ns()
-    late = running.ear.until(lambda _, m: isinstance(m, Face) and m.t_ns > resumed_ns - 2 * 10**9)
-    stale = [m for _, m in running.ear.heard if isinstance(m, Face) and m.age_ms > 1000]
-    assert isinstance(late, Face)
+    late = running.ear.until(
+        lambda _, m: isinstance(m, FaceMessage) and m.t_ns > resumed_ns - 2 * 10**9
+    )
+    stale = [m for _, m in running.ear.heard if isinstance(m, FaceMessage) and m.age_ms > 1000]
+    assert isinstance(late, FaceMessage)
     assert len(stale) <= 2, "at most what was on its way when it stopped"
 
 
@@ -116,7 +122,7 @@ def test_without_a_camera_the_demo_is_shown_and_it_says_so(config: Config) -> No
     if any(Path("/dev").glob("video*")):
         pytest.skip("this machine has a camera")
     with product(config, "--camera", "auto") as running:
-        running.ear.until(lambda _, m: isinstance(m, Face) and bool(m.faces), 60)
+        running.ear.until(lambda _, m: isinstance(m, FaceMessage) and bool(m.faces), 60)
         errors = running.end()[1]
     assert "no camera found: showing the demo" in errors
 
@@ -210,6 +216,6 @@ def test_watch_survives_a_reader_that_leaves(running: Product) -> None:
 
 def test_frames_keep_coming_to_anyone_who_looks(running: Product) -> None:
     with listening(running.config.endpoint("out"), "health.camera") as ear:
-        health = ear.until(lambda _, m: isinstance(m, Health) and m.rate_hz > 5)
-    assert isinstance(health, Health)
+        health = ear.until(lambda _, m: isinstance(m, HealthMessage) and m.rate_hz > 5)
+    assert isinstance(health, HealthMessage)
     assert health.state == "ok"

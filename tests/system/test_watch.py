@@ -17,10 +17,10 @@ import pytest
 import soundfile
 
 from edge import config as settings
-from edge.bus import send_once
+from edge.bus.messages import TOPICS, Press
+from edge.bus.pubsub import send_once
+from edge.bus.schema import SHIPPED
 from edge.config import Config
-from edge.messages import TOPICS, Press
-from edge.schema import SHIPPED
 from edge.services import hub
 from tests.doors import forged_key, locked, outside
 from tests.helpers import PATIENCE_S, emotion_edge, listening, running

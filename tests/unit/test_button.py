@@ -12,7 +12,7 @@ import gpiozero
 import pytest
 from gpiozero.pins.mock import MockFactory
 
-from edge.devices.button import Button, ButtonError, board_chips, closed_chip
+from edge.devices.button.header import Button, ButtonError, board_chips, closed_chip
 
 PIN, LED_PIN = 17, 27
 NOBODY = 65_534
@@ -64,11 +64,11 @@ def test_the_led_follows_light_and_goes_off_with_close(pins: MockFactory, direct
     button = make_button(directory, [])
     led = pins.pin(LED_PIN)
     assert not led.state
-    button.light(True)
+    button.set_led(True)
     assert led.state
-    button.light(False)
+    button.set_led(False)
     assert not led.state
-    button.light(True)
+    button.set_led(True)
     button.close()
     assert not led.state
 
@@ -76,7 +76,7 @@ def test_the_led_follows_light_and_goes_off_with_close(pins: MockFactory, direct
 @pytest.mark.usefixtures("pins")
 def test_without_an_led_light_does_nothing(directory: Path) -> None:
     button = make_button(directory, [], led_pin=None)
-    button.light(True)
+    button.set_led(True)
     assert button.about == "button at GPIO17"
 
 
@@ -99,7 +99,7 @@ def test_one_pin_for_button_and_led_is_refused_in_one_line(directory: Path) -> N
 def test_a_machine_without_gpio_has_no_button_and_is_told_so_in_silence(directory: Path) -> None:
     program = (
         "from pathlib import Path\n"
-        "from edge.devices.button import Button, NoButtonError\n"
+        "from edge.devices.button.header import Button, NoButtonError\n"
         "try:\n"
         f"    Button({PIN}, 0.05, None, print, print, Path({str(directory)!r}))\n"
         "except NoButtonError as error:\n"

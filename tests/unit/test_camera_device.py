@@ -17,14 +17,14 @@ import cv2
 import numpy as np
 import pytest
 
-from edge.devices.camera import open_camera
-from edge.devices.camera_source import (
+from edge.devices.camera.source import (
     Camera,
     CameraError,
     SourceError,
     check_device,
     check_source,
     find_camera,
+    open_camera,
 )
 from tests.helpers import ROOT
 
@@ -261,7 +261,7 @@ def test_a_picamera_that_does_not_start_is_no_camera(
 
 def test_looking_for_a_camera_needs_neither_opencv_nor_numpy() -> None:
     code = (
-        "import sys; from edge.devices.camera_source import check_source, find_camera; "
+        "import sys; from edge.devices.camera.source import check_source, find_camera; "
         "find_camera(); check_source('demo'); sys.exit(bool({'cv2', 'numpy'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0

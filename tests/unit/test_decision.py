@@ -1,4 +1,4 @@
-from edge.decision import decide, rounded
+from edge.policy.decision import decide, rounded
 
 
 def test_the_best_label_wins() -> None:

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from edge.devices.demo import PERIOD_S, DemoCamera, position
+from edge.devices.camera.demo import PERIOD_S, DemoCamera, position
 from edge.inference.haar import Haar
 
 SIZE = (640, 480)

@@ -5,7 +5,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from edge import doctor
+from edge.commands import doctor
 from edge.config import Config
 
 
@@ -20,8 +20,8 @@ def nobody_speaks(directory: Path, monkeypatch: pytest.MonkeyPatch) -> Config:
 def test_services_that_are_closed_to_this_user_are_not_called_absent(
     directory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("edge.config.SYSTEM_DIRECTORY", tmp_path)
-    monkeypatch.setattr("edge.config.os.access", lambda *_: False)
+    monkeypatch.setattr("edge.paths.SYSTEM_DIRECTORY", tmp_path)
+    monkeypatch.setattr("edge.paths.os.access", lambda *_: False)
     (found,) = doctor.the_services(nobody_speaks(directory, monkeypatch))
     assert "closed to you" in found.detail
     assert "usermod -aG emotion-edge" in found.mend

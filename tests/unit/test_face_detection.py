@@ -7,12 +7,13 @@ import cv2
 import numpy as np
 import pytest
 
-from edge.devices.demo import DemoCamera
+from edge.devices.camera.demo import DemoCamera
 from edge.inference.card import ModelError
-from edge.inference.face_box import Face, Image, overlap
+from edge.inference.face_box import FaceBox, overlap
 from edge.inference.face_detection import Detector, make_detector
 from edge.inference.haar import Cascade, Haar
 from edge.inference.yunet import YUNET_NAME, YUNET_PATH, YuNet
+from edge.types import Image
 from tests.helpers import DATA, ROOT, needs_data
 
 WEIGHTS = next(
@@ -245,7 +246,7 @@ def test_a_slow_processor_looks_finely_less_often(photo: Image) -> None:
     fine: list[float] = []
 
     class Slow(YuNet):
-        def detect_all(self, image: Image) -> list[Face]:
+        def detect_all(self, image: Image) -> list[FaceBox]:
             fine.append(clock.now_s)
             clock.now_s += 0.5
             return super().detect_all(image)

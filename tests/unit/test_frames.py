@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge.frames import (
+from edge.bus.frames import (
     FRAME_HEADER,
     QUEUE,
     Frame,
@@ -13,7 +13,7 @@ from edge.frames import (
     pack_frame,
     unpack_frame,
 )
-from edge.messages import BadMessageError
+from edge.bus.messages import BadMessageError
 
 CAMERA_PERIOD_S = 0.02
 

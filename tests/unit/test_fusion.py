@@ -1,7 +1,7 @@
 import pytest
 
-from edge.fusion import Opinion, Rules, fuse
-from edge.messages import EMOTION_LABELS, FACE_LABELS, VOICE_LABELS
+from edge.bus.messages import EMOTION_LABELS, FACE_LABELS, VOICE_LABELS
+from edge.policy.fusion import Opinion, Rules, fuse
 
 RULES = Rules(
     face_reliability=dict.fromkeys(FACE_LABELS, 0.7),

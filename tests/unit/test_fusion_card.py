@@ -5,9 +5,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from edge.bus.messages import FACE_LABELS, VOICE_LABELS
 from edge.inference.card import Card, ModelError, load_card
 from edge.inference.fusion_card import FusionCard, load_fusion_card
-from edge.messages import FACE_LABELS, VOICE_LABELS
 from edge.services.fusion import rules_for
 from tests.helpers import ROOT
 from tests.models import FACE, VOICE

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from edge.devices.button import ButtonError
-from edge.devices.gpio_line import LineButton, chip_number
+from edge.devices.button.gpio_line import LineButton, chip_number
+from edge.devices.button.header import ButtonError
 from tests.gpio import FakeLgpio
 
 LINE, LED_LINE = 105, 43
@@ -60,7 +60,7 @@ def test_pulling_the_line_low_is_a_press_and_letting_go_a_release(
 def test_the_led_follows_light_and_goes_off_with_close(gpio: FakeLgpio, chip: Path) -> None:
     heard: list[str] = []
     button = make_button(chip, heard)
-    button.light(True)
+    button.set_led(True)
     assert gpio.levels[LED_LINE] == [0, 1]
     button.close()
     assert gpio.levels[LED_LINE] == [0, 1, 0]
@@ -70,7 +70,7 @@ def test_the_led_follows_light_and_goes_off_with_close(gpio: FakeLgpio, chip: Pa
 
 def test_without_an_led_light_does_nothing(gpio: FakeLgpio, chip: Path) -> None:
     button = make_button(chip, [], led_line=None)
-    button.light(True)
+    button.set_led(True)
     assert gpio.levels == {}
     assert button.about == "button at line 105 of gpiochip1"
 

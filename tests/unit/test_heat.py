@@ -2,12 +2,12 @@
 
 import pytest
 
-from edge.heat import CALM_S, LIMIT_C, Cooling
+from edge.policy.thermal import CALM_S, LIMIT_C, ThermalThrottle
 
 
 def steps(*temperatures: float, limit_c: float | None = None, gap_s: float = CALM_S) -> list[int]:
     """The step after each temperature; `gap_s` lies between two."""
-    cooling = Cooling(limit_c)
+    cooling = ThermalThrottle(limit_c)
     said = []
     for turn, celsius in enumerate(temperatures):
         cooling.update(1000.0 + turn * gap_s, celsius, None)
@@ -16,7 +16,7 @@ def steps(*temperatures: float, limit_c: float | None = None, gap_s: float = CAL
 
 
 def test_a_cool_board_is_left_alone() -> None:
-    cooling = Cooling(None)
+    cooling = ThermalThrottle(None)
     cooling.update(1000.0, 60.0, False)
     assert (cooling.step, cooling.rate_hz, cooling.words(False)) == (0, None, "")
 
@@ -27,7 +27,7 @@ def test_each_step_begins_before_the_board_slows_itself_down() -> None:
 
 
 def test_the_rate_drops_by_steps() -> None:
-    cooling = Cooling(None)
+    cooling = ThermalThrottle(None)
     rates = []
     for turn, celsius in enumerate((60.0, 73.0, 76.0, 79.0)):
         cooling.update(1000.0 + turn, celsius, None)
@@ -59,7 +59,7 @@ def test_a_limit_that_the_kernel_names_is_kept() -> None:
 
 @pytest.mark.parametrize("celsius", [None, 50.0])
 def test_a_board_that_is_slowed_down_already_is_helped_however_cool(celsius: float | None) -> None:
-    cooling = Cooling(None)
+    cooling = ThermalThrottle(None)
     cooling.update(1000.0, celsius, True)
     assert cooling.step == 1
     assert cooling.words(True) == (
@@ -71,7 +71,7 @@ def test_a_board_that_is_slowed_down_already_is_helped_however_cool(celsius: flo
 
 
 def test_what_it_says_does_not_change_with_every_degree() -> None:
-    cooling = Cooling(None)
+    cooling = ThermalThrottle(None)
     said = set()
     for turn, celsius in enumerate((72.0, 72.6, 73.1, 74.0)):
         cooling.update(1000.0 + turn, celsius, False)

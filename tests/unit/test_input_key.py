@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from edge.devices.button import ButtonError
-from edge.devices.input_key import EVENT, KeyButton
+from edge.devices.button.header import ButtonError
+from edge.devices.button.input_key import EVENT, KeyButton
 from tests.keys import KEY_A, KEY_B, Key
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 import zmq
 
-from edge.cli import main
-from edge.keys import Keys, KeysError, read_key
+from edge.bus.keys import Keys, KeysError, read_key
+from edge.commands.main import main
 
 
 @pytest.fixture
@@ -102,8 +102,8 @@ def test_the_service_is_never_given_keys_that_it_does_not_read(
     closed = tmp_path / "etc/keys"
     closed.mkdir(parents=True)
     (tmp_path / "none.toml").touch()
-    monkeypatch.setattr("edge.config.SYSTEM_KEYS", closed)
-    monkeypatch.setattr("edge.config.os.access", lambda *_: False)
+    monkeypatch.setattr("edge.paths.SYSTEM_KEYS", closed)
+    monkeypatch.setattr("edge.paths.os.access", lambda *_: False)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "own"))
     assert keys(tmp_path / "none.toml", "add", "laptop") == 1
     assert "sudo" in capsys.readouterr().err

@@ -8,7 +8,7 @@ import pytest
 # Blocks of a frame's size, freed in an order that leaves the last of them on top of the holes.
 HOLES = """
 import ctypes, os
-from edge.memory import keep_large_apart
+from edge.runtime.malloc import set_mmap_threshold
 
 libc = ctypes.CDLL(None)
 libc.malloc.restype, libc.free.argtypes = ctypes.c_void_p, [ctypes.c_void_p]
@@ -22,7 +22,7 @@ def block(size=921_600):
     return address
 
 if {apart}:
-    keep_large_apart()
+    set_mmap_threshold()
 libc.free(block(4_000_000))  # glibc learns from it what is large
 before = resident_mb()
 held = []

@@ -4,8 +4,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from edge import messages
-from edge.messages import TOPICS, BadMessageError, Message
+from edge.bus import messages
+from edge.bus.messages import TOPICS, BadMessageError, Message
 
 HEADER = {"t_ns": 123, "time": 1.5}
 EXAMPLES: dict[str, dict[str, Any]] = {

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from edge.devices.microphone import (
+from edge.devices.microphone.portaudio import (
     FileMicrophone,
     MicrophoneError,
     check_source,
@@ -22,8 +22,9 @@ from edge.devices.microphone import (
     quiet_stderr,
     why_none,
 )
-from edge.devices.recorder import Recorder, Sound, Take
-from edge.devices.sound import Signal, SoundError, read_sound, resample
+from edge.devices.microphone.recorder import Recorder, Recording, Sound
+from edge.devices.microphone.sound_file import SoundError, read_sound, resample
+from edge.types import Signal
 
 RATE_HZ = 16_000
 PATIENCE_S = 10.0
@@ -188,11 +189,11 @@ def test_a_file_microphone_plays_in_real_time(tmp_path: Path) -> None:
     assert time.monotonic() - started_s >= 0.3
 
 
-def record(microphone: object, duration_s: float) -> tuple[Take, str]:
+def record(microphone: object, duration_s: float) -> tuple[Recording, str]:
     """A whole take, or the take and why there is none."""
     calls: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
     recorder = Recorder(microphone, calls.put)  # type: ignore[arg-type]
-    take, failures = Take(duration_s), [""]
+    take, failures = Recording(duration_s), [""]
     recorder.record(take, lambda take, sound: take.add(sound), lambda _, why: failures.append(why))
     while not failures[-1] and not take.complete:
         calls.get(timeout=PATIENCE_S)()
@@ -237,7 +238,7 @@ def test_a_microphone_that_fails_is_closed_and_the_failure_handed_over() -> None
 def test_a_take_that_is_over_is_not_read_any_further(tmp_path: Path) -> None:
     calls: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
     recorder = Recorder(FileMicrophone(write(tmp_path / "a.wav", tone(1))), calls.put)
-    take, sounds = Take(10.0), list[Sound]()
+    take, sounds = Recording(10.0), list[Sound]()
     recorder.record(take, lambda _, sound: sounds.append(sound), lambda _, why: pytest.fail(why))
     calls.get(timeout=PATIENCE_S)()
     take.over = True

@@ -6,21 +6,22 @@ import msgspec
 import numpy as np
 import pytest
 
-from edge.messages import (
+from edge.bus.messages import (
     FACE_LABELS,
     SERVICES,
     VOICE_LABELS,
-    Audio,
+    AudioMessage,
     Emotion,
-    Face,
+    FaceMessage,
     FaceResult,
-    Health,
-    Recording,
+    HealthMessage,
+    RecordingMessage,
 )
-from edge.overlay import Known, natural_size, paint, render
-from edge.overlay.chart import COLOURS, colour_of
-from edge.overlay.paint import AMBER, GREEN, GREY, RED, Rect
-from edge.overlay.picture import letterboxed
+from edge.overlay import Snapshot, natural_size, render
+from edge.overlay import drawing as paint
+from edge.overlay.bars import COLOURS, colour_of
+from edge.overlay.drawing import AMBER, GREEN, GREY, RED, Rect
+from edge.overlay.render import letterboxed
 
 S = 1_000_000_000
 NOW_NS = 1000 * S
@@ -31,7 +32,7 @@ PICTURE = np.full((480, 640, 3), 90, np.uint8)
 
 
 def health(state="ok", detail="", age_s=0.5):
-    return Health(
+    return HealthMessage(
         t_ns=NOW_NS - round(age_s * S),
         time=0.0,
         state=state,
@@ -50,7 +51,7 @@ def face(box=(200.0, 150.0, 120.0, 140.0), emotion="happy", number=1, held=False
 
 
 def faces(*found, age_s=0.01):
-    return Face(
+    return FaceMessage(
         t_ns=NOW_NS - round(age_s * S),
         time=0.0,
         frame_seq=1,
@@ -62,7 +63,7 @@ def faces(*found, age_s=0.01):
 
 def voice(emotion="sad", age_s=4.0, speech=True):
     scores = {label: 0.79 if label == emotion else 0.03 for label in VOICE_LABELS}
-    return Audio(
+    return AudioMessage(
         t_ns=NOW_NS - round(age_s * S),
         time=0.0,
         trigger="key",
@@ -89,12 +90,14 @@ def emotion(name="happy", face_age_s=0.01, voice_age_s=None):
 
 
 def recording(phase="idle", elapsed_s=0.0, level_dbfs=None):
-    return Recording(t_ns=NOW_NS, time=0.0, phase=phase, elapsed_s=elapsed_s, level_dbfs=level_dbfs)
+    return RecordingMessage(
+        t_ns=NOW_NS, time=0.0, phase=phase, elapsed_s=elapsed_s, level_dbfs=level_dbfs
+    )
 
 
 def known(**changes):
     """All is well, a picture is 20 ms old, and there is no face and no voice."""
-    usual = Known(
+    usual = Snapshot(
         now_ns=NOW_NS,
         since_ns=0,
         health={name: health() for name in SERVICES},

@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 import pytest
 
-from edge.devices import framebuffer as framebuffer_module
-from edge.devices.framebuffer import (
+from edge.devices.screen import framebuffer as framebuffer_module
+from edge.devices.screen.framebuffer import (
     FIXED,
     KD_GRAPHICS,
     KD_TEXT,
@@ -25,7 +25,7 @@ from edge.devices.framebuffer import (
     draw,
     parse_geometry,
 )
-from edge.devices.screen import (
+from edge.devices.screen.screens import (
     FIRST_SIZE,
     FramebufferScreen,
     PngFile,
@@ -151,7 +151,7 @@ def white(size):
 
 
 def test_a_screen_that_changes_its_resolution_goes_on_in_the_new_one(driver, monkeypatch):
-    monkeypatch.setattr("edge.devices.screen.MEASURE_PERIOD_S", 0.0)
+    monkeypatch.setattr("edge.devices.screen.screens.MEASURE_PERIOD_S", 0.0)
     screen = FramebufferScreen(driver.device)
     assert screen.size == (800, 480)
     driver.geometry = Geometry(320, 240, 640, 16)
@@ -166,7 +166,7 @@ def test_a_screen_that_changes_its_resolution_goes_on_in_the_new_one(driver, mon
 def test_a_screen_whose_driver_is_gone_is_a_screen_error_and_closes_all_the_same(
     driver, monkeypatch
 ):
-    monkeypatch.setattr("edge.devices.screen.MEASURE_PERIOD_S", 0.0)
+    monkeypatch.setattr("edge.devices.screen.screens.MEASURE_PERIOD_S", 0.0)
     screen = FramebufferScreen(driver.device)
     driver.geometry = None
     with pytest.raises(ScreenError, match="No such device"):
@@ -232,7 +232,7 @@ def test_a_console_that_a_login_prompt_reset_is_taken_again(driver, terminal, mo
     console = SimpleNamespace(mode=KD_TEXT)
     monkeypatch.setattr(framebuffer_module.fcntl, "ioctl", answer)
     monkeypatch.setattr(framebuffer_module, "ACTIVE_CONSOLE", Path(path))
-    monkeypatch.setattr("edge.devices.screen.MEASURE_PERIOD_S", 0.0)
+    monkeypatch.setattr("edge.devices.screen.screens.MEASURE_PERIOD_S", 0.0)
     screen = FramebufferScreen(driver.device)
     assert (console.mode, os.read(shown, 100)) == (KD_GRAPHICS, b"\033[?25l")
     console.mode = KD_TEXT

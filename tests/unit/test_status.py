@@ -1,8 +1,8 @@
 import io
 import time
 
-from edge.messages import SERVICES, Emotion, Face, FaceResult, Health, Message
-from edge.status import Status
+from edge.bus.messages import SERVICES, Emotion, FaceMessage, FaceResult, HealthMessage, Message
+from edge.commands.status_line import Status
 
 
 class Terminal(io.StringIO):
@@ -18,13 +18,13 @@ def emotion() -> Emotion:
     return Emotion(**now(), emotion="happy", confidence=0.9, scores={}, face_age_s=0.1)
 
 
-def face() -> Face:
+def face() -> FaceMessage:
     result = FaceResult(id=3, box=(0, 0, 9, 9), emotion="happy", confidence=0.9, scores={})
-    return Face(**now(), frame_seq=1, frame_size=(9, 9), faces=[result], inference_ms=1.0)
+    return FaceMessage(**now(), frame_seq=1, frame_size=(9, 9), faces=[result], inference_ms=1.0)
 
 
-def health(state: str = "ok") -> Health:
-    return Health(
+def health(state: str = "ok") -> HealthMessage:
+    return HealthMessage(
         **now(),
         state=state,
         detail="no camera found",

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from edge.devices.still import StillError, read_still
+from edge.devices.camera.image_file import ImageFileError, read_image
 
 RED = (0, 0, 255)
 
@@ -32,7 +32,7 @@ def red(mode: str) -> Image.Image:
 )
 def test_every_kind_of_colour_comes_out_as_bgr(tmp_path: Path, mode: str, name: str) -> None:
     red(mode).save(tmp_path / name)
-    image = read_still(tmp_path / name)
+    image = read_image(tmp_path / name)
     assert (image.shape, image.dtype) == ((4, 6, 3), np.uint8)
     assert image.flags.c_contiguous
     assert np.abs(image.astype(int) - RED).max() <= 4
@@ -41,21 +41,21 @@ def test_every_kind_of_colour_comes_out_as_bgr(tmp_path: Path, mode: str, name: 
 @pytest.mark.parametrize("name", ["a.png", "a.tif"])
 def test_grey_of_16_bits_keeps_its_brightness(tmp_path: Path, name: str) -> None:
     Image.fromarray(np.full((4, 6), 100 << 8, np.uint16)).save(tmp_path / name)
-    assert (read_still(tmp_path / name) == 100).all()
+    assert (read_image(tmp_path / name) == 100).all()
 
 
 def test_a_photograph_is_turned_upright(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6  # orientation: turn it right
     red("RGB").save(tmp_path / "a.jpg", exif=exif)
-    assert read_still(tmp_path / "a.jpg").shape == (6, 4, 3)
+    assert read_image(tmp_path / "a.jpg").shape == (6, 4, 3)
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.gif", "a.webp"])
 def test_of_an_animation_the_first_picture_is_taken(tmp_path: Path, name: str) -> None:
     others = [Image.new("RGB", (6, 4), "blue")] * 3
     red("RGB").save(tmp_path / name, save_all=True, append_images=others)
-    assert np.abs(read_still(tmp_path / name).astype(int) - RED).max() <= 4
+    assert np.abs(read_image(tmp_path / name).astype(int) - RED).max() <= 4
 
 
 def cut_off(path: Path) -> None:
@@ -83,7 +83,7 @@ def test_what_is_no_image_is_named_in_one_line(
 ) -> None:
     path = tmp_path / "a.png"
     make(path)
-    with pytest.raises(StillError, match=re.escape(str(path))) as refused:
-        read_still(path)
+    with pytest.raises(ImageFileError, match=re.escape(str(path))) as refused:
+        read_image(path)
     assert "\n" not in str(refused.value)
     assert capfd.readouterr() == ("", "")

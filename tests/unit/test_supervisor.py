@@ -1,7 +1,7 @@
 import pytest
 
-from edge.loop import Loop
-from edge.supervisor import BAD_CONFIG, Child, Supervisor
+from edge.commands.run import BAD_CONFIG, Child, Supervisor
+from edge.runtime.loop import Loop
 
 
 def outcome(child: Child) -> tuple[int, list[str]]:
@@ -9,7 +9,7 @@ def outcome(child: Child) -> tuple[int, list[str]]:
     said: list[str] = []
     loop = Loop()
     supervisor = Supervisor(loop, [child], lambda line: (said.append(line), loop.stop())[0])
-    loop.after(10, lambda: pytest.fail("neither ended nor started again"))
+    loop.call_later(10, lambda: pytest.fail("neither ended nor started again"))
     supervisor.start()
     loop.run()
     supervisor.stop()
@@ -27,5 +27,5 @@ def test_a_process_that_refuses_its_settings_at_once_ends_everything() -> None:
 
 def test_a_process_that_worked_with_them_before_is_started_again() -> None:
     child = refusing()
-    child.proved = True
+    child.ran_ok = True
     assert outcome(child) == (0, [f"camera ended (exit code {BAD_CONFIG}); starting it again"])

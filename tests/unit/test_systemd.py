@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.systemd import Notifier, watchdog_s
+from edge.runtime.systemd import Notifier, watchdog_s
 from tests.systemd import WATCHDOG_S, Systemd
 
 
@@ -44,7 +44,7 @@ def test_the_watchdog_is_fed_once_in_half_of_its_time(
 ) -> None:
     notifier = Notifier()
     for now_s in (10.0, 10.1, 10.15, 10.25, 10.3, 10.5):
-        monkeypatch.setattr("edge.systemd.time.monotonic", lambda now_s=now_s: now_s)
+        monkeypatch.setattr("edge.runtime.systemd.time.monotonic", lambda now_s=now_s: now_s)
         notifier.alive()
     monkeypatch.undo()
     notifier.stopping()

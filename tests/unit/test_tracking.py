@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from edge.tracking import Detection, Tracker, match
+from edge.policy.tracking import Detection, Tracker, match
 
 HAPPY = np.array([1, 0], np.float32)
 SAD = np.array([0, 1], np.float32)

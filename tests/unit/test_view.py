@@ -1,8 +1,8 @@
 import msgspec
 
-from edge.discovery import Found
-from edge.view import DIM, Row, picture
-from edge.watch import as_list
+from edge.bus.discovery import Found
+from edge.commands.watch import as_list
+from edge.commands.watch_table import DIM, Row, picture
 from tests.unit.test_messages import example
 
 

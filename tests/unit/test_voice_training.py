@@ -6,21 +6,11 @@ import numpy as np
 import pytest
 
 from edge.inference.speech_features import features, level_dbfs, rms
-from training.voice import (
-    augment as voice_augment,
-)
-from training.voice import (
-    bank as voice_bank,
-)
-from training.voice import (
-    data as voice_data,
-)
-from training.voice import (
-    windows as voice_windows,
-)
-from training.voice import (
-    world as voice_world,
-)
+from training.voice import augment as voice_augment
+from training.voice import bank as voice_bank
+from training.voice import data as voice_data
+from training.voice import windows as voice_windows
+from training.voice import world as voice_world
 
 SAMPLES = 2 * voice_data.RATE_HZ
 

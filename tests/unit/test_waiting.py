@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import pytest
 
-from edge.waiting import Pace, Waiting
+from edge.policy.frame_sync import FrameQueue, Pace
 
 S = 1_000_000_000
 MS = 1_000_000
@@ -17,7 +17,7 @@ class Taken(NamedTuple):
 
 def four_waiting():
     """Frames 0 to 3, taken 10 ms apart."""
-    waiting = Waiting()
+    waiting = FrameQueue()
     for seq in range(4):
         waiting.add(Taken(seq, seq * 10 * MS))
     return waiting

@@ -1,7 +1,7 @@
 import time
 
-from edge.messages import Emotion
-from edge.words import in_words
+from edge.bus.messages import Emotion
+from edge.commands.text import format_message
 
 
 def test_what_comes_from_the_network_cannot_steer_the_terminal() -> None:
@@ -13,4 +13,4 @@ def test_what_comes_from_the_network_cannot_steer_the_terminal() -> None:
         scores={},
         face_age_s=0.0,
     )
-    assert in_words(forged).isprintable()
+    assert format_message(forged).isprintable()

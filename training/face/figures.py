@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from edge.config import Detector
+from edge.config import DetectorConfig
 from edge.inference.face_box import SAME_FACE_IOU, overlap
 from edge.inference.face_detection import Kind
 from edge.inference.face_emotion import FaceEmotion, cut, mixed, raters_share_of
@@ -78,7 +78,7 @@ class FaceFigures:
 
         Both accuracies are of the faces that were found: from the scene, and as given.
         """
-        detector, random = detector_of(Detector(kind=kind)), np.random.default_rng(1)
+        detector, random = detector_of(DetectorConfig(kind=kind)), np.random.default_rng(1)
         found, given, cropped, others = [], [], [], 0
         pairs = list(zip(faces.images, faces.labels, strict=True))[::every]
         for image, label in tqdm(pairs, f"scenes, {kind}"):

@@ -1,0 +1,256 @@
+"""`emotion-edge doctor`: what is found, what is missing, and how to mend it. Changes nothing."""
+
+import importlib.util
+import os
+import platform
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from edge import __version__
+from edge.bus.messages import SERVICES, HealthMessage
+from edge.bus.pubsub import Subscriber
+from edge.config import Config
+from edge.errors import UserError
+from edge.paths import SYSTEM_CONFIG, SYSTEM_DIRECTORY, bus_permission_denied
+
+LISTEN_S = 2.5
+"""Every running service speaks within this."""
+OK, FAILED = 0, 1
+State = Literal["ok", "missing", "broken"]
+MARK = {"ok": "ok     ", "missing": "missing", "broken": "BROKEN "}
+
+
+class Finding(NamedTuple):
+    state: State
+    """missing = it goes without; broken = it does not go."""
+    what: str
+    detail: str
+    mend: str = ""
+
+
+def doctor(config: Config) -> int:
+    """Print every finding. Returns 0, or 1 where something keeps the product from working."""
+    broken = 0
+    for examine in EXAMINATIONS:
+        for finding in examine(config):
+            broken += finding.state == "broken"
+            print(f"{MARK[finding.state]}  {finding.what:<13}{finding.detail}", flush=True)
+            if finding.mend:
+                print(f"{'':22}-> {finding.mend}")
+    print()
+    print("ready: emotion-edge run" if not broken else f"{broken} to mend before it can run")
+    return FAILED if broken else OK
+
+
+def the_program(_: Config) -> Iterator[Finding]:
+    detail = f"emotion-edge {__version__}, Python {platform.python_version()}, {platform.machine()}"
+    yield Finding("ok", "program", f"{detail}, {_board()}")
+    there = f"{SYSTEM_CONFIG}" if SYSTEM_CONFIG.exists() else "the defaults"
+    yield Finding("ok", "settings", there)
+
+
+def _board() -> str:
+    """What the device tree calls this computer."""
+    model = Path("/proc/device-tree/model")
+    return model.read_text().rstrip("\0") if model.exists() else platform.system()
+
+
+def the_board(_: Config) -> Iterator[Finding]:
+    from edge.devices.soc import Soc
+
+    celsius, throttled = Soc().read()
+    if celsius is not None:
+        yield Finding("ok", "temperature", f"{celsius:.0f} °C")
+    if throttled:
+        mend = "cool the board, or use a stronger power supply"
+        yield Finding("missing", "speed", "the board slows itself down now", mend)
+
+
+def the_models(config: Config) -> Iterator[Finding]:
+    from edge.inference.face_emotion import raters_share_of
+    from edge.inference.interpreter import import_runtime, open_model
+
+    try:
+        yield Finding("ok", "runtime", import_runtime(None)[0])
+    except UserError as error:
+        yield Finding("broken", "runtime", str(error))
+        return
+    for what, kind, path in (
+        ("face model", "face-emotion", config.face.model),
+        ("voice model", "speech-emotion", config.audio.model),
+        ("speech gate", "speech-activity", config.audio.activity_model),
+    ):
+        try:
+            card, _ = open_model(Path(path), kind, config.threads)
+            about = f"{card.name} {card.version}"
+            if kind == "face-emotion":
+                share = raters_share_of(card, config.face.raters_share, Path(path))
+                about += f", raters' share {share:g}" if card.raters else ""
+        except UserError as error:
+            yield Finding("broken", what, str(error))
+        else:
+            yield Finding("ok", what, about)
+
+
+def the_detector(config: Config) -> Iterator[Finding]:
+    from edge.inference.yunet import YUNET_PATH, YUNET_SHA256
+    from edge.services.face import detector_of
+
+    try:
+        about = detector_of(config.face.detector).about
+    except UserError as error:
+        yield Finding("broken", "detector", str(error))
+        return
+    if config.face.detector.kind == "haar" or YUNET_PATH.exists() or config.face.detector.model:
+        yield Finding("ok", "detector", about)
+        return
+    yield Finding(
+        "missing",
+        "detector",
+        about,
+        f"fetch YuNet's weights: deploy/fetch-detector.sh, or put them at {YUNET_PATH} "
+        f"(sha256 {YUNET_SHA256[:12]}...)",
+    )
+
+
+def the_camera(config: Config) -> Iterator[Finding]:
+    from edge.devices.camera.source import check_device, check_source, device_path, find_camera
+
+    source = config.camera.source
+    try:
+        check_source(source)
+        found = find_camera() if source == "auto" else source
+        if found is not None and (device := device_path(found)) is not None:
+            check_device(device)
+    except (UserError, OSError) as error:
+        yield Finding("missing", "camera", str(error))
+        return
+    if found is None:
+        yield Finding(
+            "missing",
+            "camera",
+            "none found",
+            "plug one in; until then `emotion-edge run` shows the demo",
+        )
+    else:
+        yield Finding("ok", "camera", found)
+
+
+def the_microphone(config: Config) -> Iterator[Finding]:
+    from edge.devices.microphone.portaudio import MicrophoneError, find_microphone
+
+    try:
+        yield Finding("ok", "microphone", find_microphone(config.audio.source))
+    except UserError as error:
+        yield Finding("broken", "microphone", str(error))
+    except MicrophoneError as error:
+        yield Finding("missing", "microphone", str(error))
+
+
+def the_button(config: Config) -> Iterator[Finding]:
+    wanted = config.audio.button
+    if wanted.input:
+        yield _the_key(Path(wanted.input))
+    elif wanted.chip:
+        yield _the_line(Path(wanted.chip), wanted.line)
+    else:
+        yield _the_pin(wanted.pin)
+    if wanted.power_off_s:
+        yield Finding("ok", "button", f"held for {wanted.power_off_s:g} s it switches off")
+
+
+def _the_key(path: Path) -> Finding:
+    from edge.devices.button.input_key import why_not
+
+    try:
+        os.close(os.open(path, os.O_RDONLY | os.O_NONBLOCK))
+    except OSError as error:
+        return Finding("missing", "button", why_not(path, error))
+    return Finding("ok", "button", f"key of {path}")
+
+
+def _the_line(chip: Path, line: int | None) -> Finding:
+    from edge.devices.button.gpio_line import chip_number
+    from edge.devices.button.header import ButtonError
+
+    try:
+        chip_number(chip)
+    except ButtonError as error:
+        return Finding("missing", "button", str(error))
+    if importlib.util.find_spec("lgpio") is None:
+        return Finding("missing", "button", "no lgpio", "sudo apt install python3-lgpio")
+    return Finding("ok", "button", f"line {line} of {chip} to ground")
+
+
+def _the_pin(pin: int) -> Finding:
+    from edge.devices.button.header import board_chips, closed_chip
+
+    closed = closed_chip()
+    if closed is not None:
+        mend = "sudo usermod -aG gpio $USER, then log in again"
+        return Finding("missing", "button", f"no permission on {closed}", mend)
+    if board_chips():
+        return Finding("ok", "button", f"GPIO{pin} (BCM) to ground")
+    return Finding("missing", "button", "no GPIO here; `a` in the window records, too")
+
+
+def the_screen(config: Config) -> Iterator[Finding]:
+    framebuffer = Path(config.display.framebuffer)
+    if os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"):
+        yield Finding("ok", "screen", "a window on this desktop")
+    elif os.access(framebuffer, os.R_OK | os.W_OK):
+        yield Finding("ok", "screen", f"{framebuffer}, without a desktop")
+    elif framebuffer.exists():
+        mend = "sudo usermod -aG video $USER, then log in again"
+        yield Finding("missing", "screen", f"no permission on {framebuffer}", mend)
+    else:
+        yield Finding("missing", "screen", "none; results are on the bus all the same")
+
+
+def the_services(config: Config) -> Iterator[Finding]:
+    """Who is running now, by their own word."""
+    health = _listen(config)
+    if not health and bus_permission_denied():
+        mend = "sudo usermod -aG emotion-edge $USER, then log in again; or sudo"
+        yield Finding("missing", "processes", f"{SYSTEM_DIRECTORY} is closed to you", mend)
+        return
+    if not health:
+        yield Finding("ok", "processes", f"none running in {config.directory}")
+        return
+    for name in SERVICES:
+        said = health.get(f"health.{name}")
+        if said is None:
+            yield Finding("missing", name, "not running")
+        elif said.state == "ok":
+            yield Finding("ok", name, f"running. {said.detail}")
+        else:
+            yield Finding("missing", name, f"{said.state}: {said.detail}")
+
+
+def _listen(config: Config) -> dict[str, HealthMessage]:
+    """Every service's last word."""
+    subscriber = Subscriber(config.endpoint("out"), ["health."])
+    heard: dict[str, HealthMessage] = {}
+    deadline_s = time.monotonic() + LISTEN_S
+    try:
+        while len(heard) < len(SERVICES) and (left_s := deadline_s - time.monotonic()) > 0:
+            subscriber.socket.poll(int(left_s * 1e3))
+            heard.update((t, m) for t, m in subscriber.receive() if isinstance(m, HealthMessage))
+    finally:
+        subscriber.close()
+    return heard
+
+
+EXAMINATIONS: tuple[Callable[[Config], Iterator[Finding]], ...] = (
+    the_program,
+    the_board,
+    the_models,
+    the_detector,
+    the_camera,
+    the_microphone,
+    the_button,
+    the_screen,
+    the_services,
+)

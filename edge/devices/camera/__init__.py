@@ -1,0 +1,1 @@
+"""Cameras: V4L2, libcamera, GStreamer, files, URLs and the demo."""

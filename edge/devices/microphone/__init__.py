@@ -1,0 +1,1 @@
+"""Microphones: PortAudio or a sound file, and the thread that reads them."""

@@ -1,0 +1,1 @@
+"""Screens: a window, the framebuffer, a PNG file, or none."""
