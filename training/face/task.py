@@ -39,7 +39,8 @@ def scores_of(network: nn.Module, images: Tensor) -> Tensor:
     """Both heads' scores (n, 14) of images (n, 1, 48, 48) in 0..255; each seven sum to 1."""
     device = next(network.parameters()).device
     parts = [network.eval()(normalise(part).to(device)).cpu() for part in images.split(512)]
-    return torch.cat(parts).view(len(images), 2, -1).softmax(2).view(len(images), -1)
+    logits = torch.cat(parts).float().view(len(images), 2, -1)
+    return logits.softmax(2).view(len(images), -1)
 
 
 class FaceTask:
