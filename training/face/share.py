@@ -1,8 +1,11 @@
 """How good both heads together are, by the share of the raters' head; and which share ships.
 
 Two truths: FER2013's label, and the majority of the ten FER+ raters where there is one.
+`python -m training.face.share` prints a table of a shipped file on PublicTest.
 """
 
+import argparse
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -10,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.inference.card import Card, RatersHead
-from edge.inference.face_emotion import mixed
+from edge.inference.face_emotion import FaceEmotion, mixed
 from training.common import metrics
 from training.common.calibration import Logits
+from training.common.cards import MODELS
 from training.face import data as face_data
 
 NEUTRAL = face_data.LABELS.index("neutral")
@@ -97,3 +101,32 @@ def fitted(card: Card, logits: Logits, faces: face_data.FaceSet) -> Card:
     return msgspec.structs.replace(
         card, reliability={name: round(float(f1), 3) for name, f1 in trust}
     )
+
+
+def row(share: float, figures: dict[str, Any]) -> str:
+    """A line of the table: percent, and calibration errors in shares of 1."""
+    names = (
+        "accuracy",
+        "balanced_accuracy",
+        "ferplus_majority_agreement",
+        "ferplus_neutral_recall",
+    )
+    errors = ("calibration_error", "ferplus_calibration_error")
+    cells = [f"{100 * figures[name]:.1f} %" for name in names]
+    cells += [f"{figures[name]:.3f}" for name in errors]
+    return f"| {share:g} | {' | '.join(cells)} |"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--model", type=Path, default=MODELS["face"])
+    parser.add_argument("--data", type=Path, default=Path("../shared/data/fer2013.npz"))
+    options = parser.parse_args()
+    network, faces = FaceEmotion(options.model), face_data.load(options.data, face_data.PUBLIC)
+    logits = np.stack([network.logits(image) for image in faces.images])
+    for share in SHARES[::2]:
+        print(row(share, both_truths(network.card, logits, faces, float(share))))
+
+
+if __name__ == "__main__":
+    main()
