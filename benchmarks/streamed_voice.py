@@ -1,6 +1,6 @@
-"""`python -m benchmarks.streamed_voice`: does the audio process hear what `classify` reads?
+"""`python -m benchmarks.streamed_voice`: does the audio process answer as `classify` does?
 
-Plays clips of people whom the network has never heard into a null sink whose monitor is the
+Plays clips of people unknown to the network into a null sink whose monitor is the
 microphone, presses once for each, and compares every answer with `classify` on the same two
 seconds as a file. The player begins when the recording is known to run, so the first tenths of a
 second, which are before the speech, are silent in both: what had passed, and what the way from
@@ -22,18 +22,18 @@ import threading
 import time
 from pathlib import Path
 
-import msgspec
 import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from benchmarks.product import Product, a_hub, settings
+from benchmarks.product import Product, hub_and_gateway, settings
 from edge.bus.messages import AudioMessage, HealthMessage, Message, Press, RecordingMessage
 from edge.bus.pubsub import Publisher
-from edge.commands.classify import Files, SoundResult
 from edge.config import Config
 from edge.devices.microphone.portaudio import DeviceMicrophone
-from tests.null_sink import NullSink, missing, null_sink
+from edge.devices.microphone.sound_file import read_sound
+from edge.pipeline.voice import VoiceAnalyzer
+from tests.support.null_sink import NullSink, missing, null_sink
 from training.voice import data as voice_data
 from training.voice.windows import SAMPLES, pressed
 
@@ -83,7 +83,7 @@ class Player:
 
 
 def delay_s(player: Player) -> float:
-    """From `play` until a microphone has heard it: the middle one of some clicks."""
+    """From `play` until a microphone has recorded it: the middle one of some clicks."""
     stream, found = DeviceMicrophone("auto").open(), []
     every = round(CLICK_EVERY_S * stream.rate_hz)
     try:
@@ -91,11 +91,11 @@ def delay_s(player: Player) -> float:
         for _ in range(CLICKS):
             played_s = time.monotonic()
             player.play(np.full(16, CLICK, np.float32))
-            heard = stream.read(every)
-            if np.abs(heard).max() < CLICK / 5:
-                raise RuntimeError("a click was not heard within half a second")
+            recorded = stream.read(every)
+            if np.abs(recorded).max() < CLICK / 5:
+                raise RuntimeError("a click was not recorded within half a second")
             begun_s = time.monotonic() - every / stream.rate_hz
-            found.append(begun_s + float(np.abs(heard).argmax()) / stream.rate_hz - played_s)
+            found.append(begun_s + float(np.abs(recorded).argmax()) / stream.rate_hz - played_s)
     finally:
         stream.close()
     return statistics.median(found)
@@ -112,12 +112,6 @@ def clips(data: Path) -> list[Signal]:
 def as_file(clip: Signal, path: Path) -> Path:
     soundfile.write(path, clip, voice_data.RATE_HZ)
     return path
-
-
-def result_of(files: Files, path: Path) -> str | None:
-    result = files.read(path)
-    assert isinstance(result, SoundResult)
-    return result.emotion
 
 
 def ready(topic: str, message: Message) -> bool:
@@ -144,7 +138,7 @@ class Bench:
         self.delay_s = delay_s(player)
 
     def answer(self, window: Signal) -> tuple[str | None, Signal]:
-        """What the process says of these two seconds, played as it records, and what was played."""
+        """The answer to these two seconds, played as it records, and what was played."""
         self.product.until(idle)
         press = Press(t_ns=time.monotonic_ns(), time=time.time(), trigger="command")
         self.publisher.publish("press", press)
@@ -162,23 +156,22 @@ class Bench:
 
 def compare(bench: Bench, config: Config, windows: list[Signal], folder: Path) -> int:
     """How many answers are the same; prints those that are not."""
-    files, agreed = Files(config), 0
+    voice, agreed = VoiceAnalyzer.from_config(config.audio, config.threads), 0
     print(f"from player to microphone: {bench.delay_s * 1e3:.0f} ms", flush=True)
     for number, window in enumerate(windows):
-        heard, played = bench.answer(window)
-        read = result_of(files, as_file(played, folder / "played.wav"))
-        agrees = read is not None and read == heard
+        streamed, played = bench.answer(window)
+        read = voice.analyze(*read_sound(as_file(played, folder / "played.wav"))).emotion
+        agrees = read is not None and read == streamed
         agreed += agrees
         if not agrees:
-            print(f"clip {number}: the file is {read}, the stream {heard}", flush=True)
+            print(f"clip {number}: the file is {read}, the stream {streamed}", flush=True)
     return agreed
 
 
 def measure(data: Path) -> int:
     config = settings()
-    config = msgspec.structs.replace(config, audio=msgspec.structs.replace(config.audio, window=1))
     windows = clips(data)
-    with null_sink() as sink, a_hub(config), tempfile.TemporaryDirectory() as folder:
+    with null_sink() as sink, hub_and_gateway(config), tempfile.TemporaryDirectory() as folder:
         os.environ.update(sink.environment)
         command = [sys.executable, "-m", "edge", "audio", "--config"]
         command.append(str(config.directory / "config.json"))
@@ -198,7 +191,7 @@ def measure(data: Path) -> int:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, default=Path("../shared/data/ravdess_16k"))
+    parser.add_argument("--data", type=Path, default=Path("training/data/ravdess_16k"))
     data = parser.parse_args().data
     lacking = missing() or ("" if data.exists() else f"{data}: no such data")
     if lacking:

@@ -35,18 +35,10 @@ class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
 
 
 class BusConfig(Section, frozen=True):
-    """Where the processes meet, and the door for other hosts."""
+    """Where the processes of this device meet."""
 
     directory: str = ""
     """Folder of the local sockets; empty = /run/emotion-edge, or the user's runtime folder."""
-    bind: str = "tcp://127.0.0.1:5556"
-    """Read-only endpoint for other programs; empty = none. Beyond this host it is locked."""
-    keys: str = ""
-    """Folder of the keys; empty = /etc/emotion-edge/keys, or a folder of the user's own."""
-    insecure: bool = False
-    """True: `bind` may be open to the network without keys. Anyone there can read along."""
-    announce: bool = True
-    """True: a door that is open to the network is found by DNS-SD (needs zeroconf)."""
 
 
 class GatewayConfig(Section, frozen=True):
@@ -72,12 +64,12 @@ class CameraConfig(Section, frozen=True):
     source: str = "auto"
     """auto, an index, /dev/videoN, picamera, a file, a URL, a GStreamer pipeline, or demo."""
     width: Pixels = 640
-    """px; larger pictures are scaled down to fit."""
+    """px; larger frames are scaled down to fit."""
     height: Pixels = 480
     """px"""
     rate_hz: Annotated[float, msgspec.Meta(ge=0.1, le=240)] = 30.0
     preview_hz: Annotated[float, msgspec.Meta(ge=0, le=10)] = 0.0
-    """Small JPEG pictures a second for everyone who may subscribe; 0 = none."""
+    """Small JPEG frames a second for everyone who may subscribe; 0 = none."""
 
 
 class DetectorConfig(Section, frozen=True):
@@ -87,12 +79,12 @@ class DetectorConfig(Section, frozen=True):
     """Path of YuNet's .onnx; empty = the one that set-up fetched."""
     cascade: Literal["alt2", "default"] = "alt2"
     min_face: Pixels = 48
-    """px; smaller faces are passed over."""
+    """px; smaller faces are ignored."""
 
 
 class FaceConfig(Section, frozen=True):
     model: str = str(MODELS / "face_emotion.tflite")
-    """A path, or the name of a file in models_tflite; its card (.json) lies beside it."""
+    """A path, or the name of a file in models_tflite; with its card (.json) beside it."""
     raters_share: Fraction | None = None
     """0 = name faces as FER2013's labels do, 1 = as most of ten people; None = the model's own."""
     threshold: Fraction = 0.4
@@ -146,10 +138,6 @@ class AudioConfig(Section, frozen=True):
     """Decides whether anybody spoke."""
     duration_s: Annotated[float, msgspec.Meta(ge=0.5, le=10)] = 2.0
     threshold: Fraction = 0.3
-    window: Count = 3
-    """Scores are averaged over at most this many recordings."""
-    window_s: Positive = 30.0
-    """Recordings older than this are not averaged in."""
     button: ButtonConfig = ButtonConfig()
 
 
@@ -195,5 +183,4 @@ class Config(Section, frozen=True):
     @property
     def keys_directory(self) -> Path:
         """The folder of the keys."""
-        keys = self.gateway.keys or self.bus.keys
-        return Path(keys) if keys else keys_directory()
+        return Path(self.gateway.keys) if self.gateway.keys else keys_directory()

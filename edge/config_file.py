@@ -7,7 +7,7 @@ folder; PATHS lists the keys. Keys of older versions are moved or ignored, with 
 
 import logging
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -110,7 +110,7 @@ def _parse(text: str, path: Path) -> Config:
     """Raises ConfigError, and the decoder's errors where `text` is no TOML (or JSON)."""
     decode = msgspec.json.decode if path.suffix == ".json" else msgspec.toml.decode
     settings = dict(flatten(decode(text, type=dict[str, Any])))
-    if notes := replace_moved(settings, KEYS):
+    if notes := replace_moved(settings):
         log.warning("%s: %s", path, "; ".join(notes))
     for key in sorted(settings.keys() - KEYS):
         raise ConfigError(f"{_place(path, text, key)}: unknown key {key}{_did_you_mean(key)}")
@@ -145,11 +145,11 @@ def _nest(settings: Mapping[str, Any]) -> dict[str, Any]:
     return nested
 
 
-def replace_moved(settings: dict[str, Any], keys: Collection[str]) -> list[str]:
-    """Put what MOVED gives in place of keys that are not in `keys`; returns a note for each."""
+def replace_moved(settings: dict[str, Any]) -> list[str]:
+    """Put what MOVED gives in place of keys of older versions; returns a note for each."""
     notes = []
     for old, move in MOVED.items():
-        if old in settings and old not in keys:
+        if old in settings:
             new = move(settings.pop(old))
             for key, value in new.items():
                 settings.setdefault(key, value)
@@ -176,11 +176,12 @@ def _place(path: Path, text: str, key: str) -> str:
     return str(path)
 
 
-def with_overrides(config: Config, overrides: Sequence[tuple[str, str, str]]) -> Config:
-    """A copy with (section, key, value) triples put in, as the command line gives them."""
-    for section, key, value in overrides:
-        if make_absolute := PATHS.get(f"{section}.{key}"):
+def with_overrides(config: Config, overrides: Mapping[str, str]) -> Config:
+    """A copy with the command line's {"section.key": value}."""
+    for key, value in overrides.items():
+        if make_absolute := PATHS.get(key):
             value = make_absolute(value, Path.cwd())
-        table = msgspec.structs.replace(getattr(config, section), **{key: value})
+        section, _, name = key.partition(".")
+        table = msgspec.structs.replace(getattr(config, section), **{name: value})
         config = msgspec.structs.replace(config, **{section: table})
     return config

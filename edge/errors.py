@@ -20,5 +20,9 @@ class UserError(ValueError):
     """Something given to us cannot be used. The message is one line: what, and the fix."""
 
 
+class UsageError(UserError):
+    """An argument of the command line that cannot be used."""
+
+
 class ConfigError(UserError):
     """A setting that cannot be used. The message is one line: what, where, and the fix."""

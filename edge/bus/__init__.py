@@ -1,1 +1,1 @@
-"""What is said between processes and how it travels: the only place that knows ZeroMQ."""
+"""The messages between processes and their transport: the only package that knows ZeroMQ."""

@@ -1,10 +1,9 @@
-"""Doors on this network, by DNS-SD (RFC 6763): say that ours is here, find the others.
+"""Remote endpoints on this network, by DNS-SD (RFC 6763): announce ours, find the others.
 
-Needs zeroconf, and does without it. What is found is an address, not a proof: whom to trust stands
-in the key's file.
+Optional: needs zeroconf. What is found is an address, not a proof: whom to trust is in the key's
+file.
 """
 
-import asyncio
 import logging
 import socket
 import threading
@@ -27,7 +26,7 @@ ANY = ("*", "0.0.0.0")
 
 
 class Found(NamedTuple):
-    """A device's door, as it was announced."""
+    """A device's remote endpoint, as it was announced."""
 
     device: str
     endpoint: str
@@ -36,29 +35,30 @@ class Found(NamedTuple):
 
 
 def announce(endpoint: str, device: str, locked: bool) -> Callable[[], None]:
-    """Announce a door `tcp://ADDRESS:PORT` until the answer is called. Does without zeroconf.
+    """Announce an endpoint `tcp://ADDRESS:PORT` until the returned function is called.
 
-    Where the network comes later, goes, or gives another address, that is announced.
+    Where the network comes later, goes, or gives another address, that is announced. Without
+    zeroconf it does nothing.
     """
     try:
         import zeroconf  # noqa: F401
     except ImportError:
         log.info("not announced on the network: zeroconf is not installed")
         return lambda: None
-    over = threading.Event()
+    stopped = threading.Event()
     announcement = _Announcement(endpoint, device, locked)
-    thread = threading.Thread(target=announcement.keep, args=(over,), daemon=True)
+    thread = threading.Thread(target=announcement.keep, args=(stopped,), daemon=True)
     thread.start()
 
     def stop() -> None:
-        over.set()
+        stopped.set()
         thread.join()
 
     return stop
 
 
 class _Announcement:
-    """What is said of one door, of the addresses that there are; in a thread, for it waits."""
+    """Keeps one endpoint announced at the addresses that there are; in a thread, for it waits."""
 
     def __init__(self, endpoint: str, device: str, locked: bool) -> None:
         self._host, _, self._port = endpoint.removeprefix("tcp://").rpartition(":")
@@ -66,19 +66,19 @@ class _Announcement:
         self._addresses: list[str] = []
         self._responder: Zeroconf | None = None
 
-    def keep(self, over: threading.Event) -> None:
-        """Announce, anew where the addresses change, until it is over."""
+    def keep(self, stopped: threading.Event) -> None:
+        """Announce, anew where the addresses change, until it is stopped."""
         from zeroconf import Error
 
-        said = ""
+        warned = ""
         while True:
             try:
                 self._renew(_addresses_of(self._host))
             except (OSError, ValueError, Error) as error:
-                if str(error) != said:
-                    said = str(error)
-                    log.warning("not announced on the network: %s", said)
-            if over.wait(REFRESH_S):
+                if str(error) != warned:
+                    warned = str(error)
+                    log.warning("not announced on the network: %s", warned)
+            if stopped.wait(REFRESH_S):
                 break
         self._renew([])
 
@@ -93,6 +93,8 @@ class _Announcement:
             self._addresses = addresses
 
     def _respond(self, addresses: list[str]) -> "Zeroconf":
+        import asyncio
+
         from zeroconf import ServiceInfo, Zeroconf
 
         info = ServiceInfo(
@@ -111,7 +113,7 @@ class _Announcement:
 
 
 def _addresses_of(host: str) -> list[str]:
-    """IPv4 addresses of what a door is bound to: every interface, one of them, or an address.
+    """IPv4 addresses of what an endpoint is bound to: every interface, one of them, or an address.
 
     Raises OSError for a name that is not known.
     """

@@ -33,7 +33,7 @@ MAX_SKIPPED = 20
 
 
 class Frame(NamedTuple):
-    """A picture and when it was taken."""
+    """An image and when it was captured."""
 
     seq: int
     t_ns: int
@@ -91,7 +91,7 @@ class FrameSubscriber:
             frame = unpack_frame(part.buffer)
         except BadMessageError as error:
             if not self.bad:
-                log.warning("ignored a frame that is not ours: %s (more are only counted)", error)
+                log.warning("ignored a bad frame: %s (more are only counted)", error)
             self.bad += 1
             return None
         self._count_missed(frame.seq)

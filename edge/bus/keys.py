@@ -1,4 +1,4 @@
-"""Who may subscribe from another host: the device's key, and one public key a subscriber.
+"""Authorised subscribers of other hosts: the device's key, and one public key a subscriber.
 
 A folder of small files: `device.key` (secret, 0600) and NAME.pub for each subscriber. The keys are
 CURVE's, in Z85 text (rfc.zeromq.org/spec/32). Knows files and no socket.
@@ -19,7 +19,7 @@ KEY_LENGTH = 40
 
 
 class KeysError(UserError):
-    """A key that cannot be made, read or removed. The message is one line with the mend."""
+    """A key that cannot be made, read or removed. The message is one line with the fix."""
 
 
 class SubscriberKey(msgspec.Struct, frozen=True):
@@ -86,7 +86,7 @@ class Keys:
         return True
 
     def add(self, name: str, device: str) -> SubscriberKey:
-        """Let a new subscriber in; the answer is its file's content. Raises KeysError."""
+        """Authorise a new subscriber; returns its file's content. Raises KeysError."""
         path = self._path(name)
         if path.exists():
             raise KeysError(f"there is a {name} already; `emotion-edge keys remove {name}` first")
@@ -106,13 +106,13 @@ class Keys:
             return
         try:
             write_secret(path, content)
-            _give_to_the_caller(path)
+            _chown_to_sudo_caller(path)
         except OSError as error:
             self.remove(key.name)
             raise KeysError(f"{path}: {error.strerror}; {key.name} was not added") from error
 
     def remove(self, name: str) -> None:
-        """Shut a subscriber out; the hub sees it within a second. Raises KeysError."""
+        """Revoke a subscriber's key; the gateway sees it within a second. Raises KeysError."""
         try:
             self._path(name).unlink()
         except FileNotFoundError:
@@ -154,8 +154,8 @@ def write_secret(path: Path, content: bytes) -> None:
         os.fsync(descriptor)  # a power cut leaves all of it, or nothing
 
 
-def _give_to_the_caller(path: Path) -> None:
-    """Of a file that only root may read nobody who called sudo could make a copy."""
+def _chown_to_sudo_caller(path: Path) -> None:
+    """Who called sudo must be able to read and copy the file."""
     caller, group = os.environ.get("SUDO_UID", ""), os.environ.get("SUDO_GID", "")
     if os.geteuid() == 0 and caller.isdecimal() and group.isdecimal():
         os.chown(path, int(caller), int(group), follow_symlinks=False)
@@ -164,5 +164,5 @@ def _give_to_the_caller(path: Path) -> None:
 def _refused(path: Path, error: OSError) -> KeysError:
     if isinstance(error, FileNotFoundError):
         return KeysError(f"{path}: there are no keys yet; run `emotion-edge keys make`")
-    mend = "; try it as the owner, or with sudo" if isinstance(error, PermissionError) else ""
-    return KeysError(f"{path}: {error.strerror}{mend}")
+    fix = "; run with sudo" if isinstance(error, PermissionError) else ""
+    return KeysError(f"{path}: {error.strerror}{fix}")

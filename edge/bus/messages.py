@@ -14,7 +14,7 @@ VOICE_LABELS = (
     "neutral", "calm", "happy", "sad", "angry", "fearful", "disgust", "surprised",
 )  # fmt: skip
 EMOTION_LABELS = (*FACE_LABELS, "calm")
-SERVICES = ("hub", "camera", "face", "audio", "fusion", "display")
+SERVICES = ("hub", "camera", "face", "audio", "fusion", "display", "gateway")
 
 MAX_FACES = 64
 MAX_CHARACTERS = 200
@@ -118,7 +118,7 @@ class Press(Message, frozen=True, kw_only=True, tag="press"):
 class Preview(Message, frozen=True, kw_only=True, tag="preview"):
     frame_seq: Count
     size: tuple[Side, Side]
-    """[w, h] px of the small picture"""
+    """[w, h] px of the JPEG"""
     jpeg: bytes
     """In base64, as JSON has no bytes."""
 
@@ -133,7 +133,11 @@ class Topic(msgspec.Struct, frozen=True):
     local: bool = False
     """True: never sent to other hosts."""
     max_age_s: float | None = None
-    """Older than this, a state says nothing any more."""
+    """A state that is older is no longer true."""
+
+    def is_current(self, age_s: float) -> bool:
+        """Whether a state of this age still holds."""
+        return self.max_age_s is None or age_s <= self.max_age_s
 
 
 TOPICS: dict[str, Topic] = {
@@ -151,6 +155,10 @@ class BadMessageError(ValueError):
     """Bytes that are no message of the contract."""
 
 
+class UnknownTopicError(BadMessageError):
+    """A topic that this version does not know."""
+
+
 _decoders = {name: msgspec.json.Decoder(topic.message) for name, topic in TOPICS.items()}
 encode = msgspec.json.Encoder().encode
 
@@ -159,7 +167,7 @@ def decode(topic: str, body: bytes) -> Message:
     """Read a message's JSON. Raises BadMessageError with one line that names the topic."""
     decoder = _decoders.get(topic)
     if decoder is None:
-        raise BadMessageError(f"unknown topic {topic[:40]!r}")
+        raise UnknownTopicError(f"unknown topic {topic[:40]!r}")
     try:
         return decoder.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

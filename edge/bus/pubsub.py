@@ -13,8 +13,14 @@ import msgspec
 import zmq
 
 from edge.bus import messages
-from edge.bus.messages import TOPICS, BadMessageError, Message
-from edge.bus.sockets import CONNECT_TIMEOUT_S, BusError, connect, make_socket
+from edge.bus.messages import TOPICS, BadMessageError, Message, UnknownTopicError
+from edge.bus.sockets import (
+    CONNECT_TIMEOUT_S,
+    BusError,
+    SubscriptionRequest,
+    connect,
+    make_socket,
+)
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +45,31 @@ def is_late(message: Message) -> bool:
 def is_old_event(topic: str, message: Message) -> bool:
     """An event that was held up is no news: a press must not start a recording much later."""
     return TOPICS[topic].event and is_late(message)
+
+
+class LastValues:
+    """The last value of every state, for those who subscribe later."""
+
+    def __init__(self) -> None:
+        self._last: dict[str, tuple[list[bytes], float]] = {}
+
+    def keep(self, topic: str, parts: list[bytes]) -> bool:
+        """Remember [topic, JSON] of a state; False where it is just what was kept: a replay."""
+        if TOPICS[topic].event:
+            return True
+        last = self._last.get(topic)
+        if last is not None and last[0] == parts:
+            return False
+        self._last[topic] = parts, time.monotonic()
+        return True
+
+    def asked_for(self, requests: Iterable[SubscriptionRequest]) -> Iterator[list[bytes]]:
+        """What still holds of the topics that are subscribed to, once each."""
+        wanted = tuple(request.prefix for request in requests if request.subscribes)
+        for topic, (parts, at_s) in self._last.items():
+            age_s = time.monotonic() - at_s
+            if topic.encode().startswith(wanted) and TOPICS[topic].is_current(age_s):
+                yield parts
 
 
 class Publisher:
@@ -111,8 +142,10 @@ class Subscriber:
                 return
             try:
                 topic, message = unpack(parts)
+            except UnknownTopicError:  # of a newer version, or of a service that is optional
+                continue
             except BadMessageError as error:
-                self._complain(error)
+                self._warn_once(error)
                 continue
             if not self._is_replay(topic, message) and not is_old_event(topic, message):
                 yield topic, message
@@ -124,9 +157,9 @@ class Subscriber:
         self._seen[source] = key
         return replay
 
-    def _complain(self, error: BadMessageError) -> None:
+    def _warn_once(self, error: BadMessageError) -> None:
         if not self.bad:
-            log.warning("ignored a message that is not ours: %s (more are only counted)", error)
+            log.warning("ignored a bad message: %s (more are only counted)", error)
         self.bad += 1
 
     def close(self) -> None:
@@ -138,6 +171,6 @@ def unpack(parts: list[bytes]) -> tuple[str, Message]:
     if len(parts) != 2:
         raise BadMessageError(f"{len(parts)} parts instead of [topic, JSON]")
     if parts[0].decode("utf-8", "replace") not in TOPICS:
-        raise BadMessageError(f"unknown topic {parts[0][:40]!r}")
+        raise UnknownTopicError(f"unknown topic {parts[0][:40]!r}")
     topic = parts[0].decode()
     return topic, messages.decode(topic, parts[1])

@@ -17,7 +17,8 @@ IPC = "ipc://"
 MAX_PATH_BYTES = 107
 """bytes; sun_path of unix(7)"""
 LAST_PORT = 65535
-NOT_AVAILABLE = (zmq.EADDRNOTAVAIL, errno.ENODEV)
+SET_ADDRESS = "set gateway.local or gateway.remote"
+UNAVAILABLE = (zmq.EADDRINUSE, zmq.EADDRNOTAVAIL, errno.ENODEV)
 SUBSCRIBE, UNSUBSCRIBE = b"\x01", b"\x00"
 """First byte of what an XPUB receives (ZMTP 3.1)."""
 MAX_REQUESTS_PER_POLL = 100
@@ -26,11 +27,11 @@ MAX_MESSAGE_BYTES = 256 * 1024
 
 
 class BusError(OSError):
-    """An endpoint that cannot be used. The message is one line: what, and the mend."""
+    """An endpoint that cannot be used. The message is one line: what, and the fix."""
 
 
-class AddressNotAvailableError(BusError):
-    """An address or interface that this host does not have, or not yet: the network is not up."""
+class AddressUnavailableError(BusError):
+    """An address that is in use, or that this host does not have, or not yet: try again later."""
 
 
 def make_socket(
@@ -46,14 +47,14 @@ def make_socket(
 
 
 def bind(socket: "zmq.Socket[bytes]", endpoint: str) -> None:
-    """Bind, or raise BusError (AddressNotAvailableError) with a line that says why not."""
+    """Bind, or raise BusError (AddressUnavailableError) with a line that says why not."""
     check_address(endpoint)
     if endpoint.startswith(IPC):
         make_directory(Path(endpoint[len(IPC) :]).parent)
     try:
         socket.bind(endpoint)
     except zmq.ZMQError as error:
-        kind = AddressNotAvailableError if error.errno in NOT_AVAILABLE else BusError
+        kind = AddressUnavailableError if error.errno in UNAVAILABLE else BusError
         raise kind(f"cannot listen on {endpoint}: {_why_not(error)}") from error
 
 
@@ -66,7 +67,7 @@ def check_address(endpoint: str) -> None:
         )
     port = endpoint.rpartition(":")[2]
     if endpoint.startswith("tcp://") and port.isdecimal() and int(port) > LAST_PORT:
-        raise BusError(f"{endpoint}: the last port is {LAST_PORT}; set bus.bind")
+        raise BusError(f"{endpoint}: the last port is {LAST_PORT}; {SET_ADDRESS}")
 
 
 def connect(socket: "zmq.Socket[bytes]", endpoint: str) -> None:
@@ -80,9 +81,9 @@ def connect(socket: "zmq.Socket[bytes]", endpoint: str) -> None:
 
 def _why_not(error: zmq.ZMQError) -> str:
     if error.errno == zmq.EADDRINUSE:
-        return "it is in use; stop the other program or set bus.bind"
-    if error.errno in NOT_AVAILABLE:
-        return "this device has no such address or interface; bring it up or set bus.bind"
+        return f"it is in use; stop the other program, or {SET_ADDRESS}"
+    if error.errno in UNAVAILABLE:
+        return f"this device has no such address or interface; bring it up, or {SET_ADDRESS}"
     if error.errno in (zmq.EINVAL, zmq.EPROTONOSUPPORT):
         return "no such kind of address; write tcp://HOST:PORT or ipc://PATH"
     return f"{zmq.strerror(error.errno or 0)}"

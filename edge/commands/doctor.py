@@ -1,10 +1,12 @@
-"""`emotion-edge doctor`: what is found, what is missing, and how to mend it. Changes nothing."""
+"""`emotion-edge doctor`: what is found, what is missing, and how to fix it. Changes nothing."""
 
 import importlib.util
 import os
 import platform
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
+from itertools import chain
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -12,63 +14,61 @@ from edge import __version__
 from edge.bus.messages import SERVICES, HealthMessage
 from edge.bus.pubsub import Subscriber
 from edge.config import Config
-from edge.errors import UserError
+from edge.errors import ExitCode, UserError
 from edge.paths import SYSTEM_CONFIG, SYSTEM_DIRECTORY, bus_permission_denied
 
 LISTEN_S = 2.5
-"""Every running service speaks within this."""
-OK, FAILED = 0, 1
+"""Every running service publishes its health within this."""
 State = Literal["ok", "missing", "broken"]
+READY = "\nready: emotion-edge run"
 MARK = {"ok": "ok     ", "missing": "missing", "broken": "BROKEN "}
 
 
 class Finding(NamedTuple):
     state: State
-    """missing = it goes without; broken = it does not go."""
+    """missing = it runs without; broken = it does not run."""
     what: str
     detail: str
-    mend: str = ""
+    fix: str = ""
 
 
-def doctor(config: Config) -> int:
-    """Print every finding. Returns 0, or 1 where something keeps the product from working."""
-    broken = 0
-    for examine in EXAMINATIONS:
-        for finding in examine(config):
-            broken += finding.state == "broken"
-            print(f"{MARK[finding.state]}  {finding.what:<13}{finding.detail}", flush=True)
-            if finding.mend:
-                print(f"{'':22}-> {finding.mend}")
-    print()
-    print("ready: emotion-edge run" if not broken else f"{broken} to mend before it can run")
-    return FAILED if broken else OK
+def doctor(config: Config, config_file: Path | None) -> int:
+    """Print every finding. Returns 0, or 1 where something keeps the product from running."""
+    problems = 0
+    for finding in chain(check_program(config_file), *(check(config) for check in CHECKS)):
+        problems += finding.state == "broken"
+        print(f"{MARK[finding.state]}  {finding.what:<13}{finding.detail}", flush=True)
+        if finding.fix:
+            print(f"{'':22}fix: {finding.fix}")
+    print(f"\n{problems} problem{'s' * (problems > 1)} to fix" if problems else READY)
+    return ExitCode.FAILED if problems else ExitCode.OK
 
 
-def the_program(_: Config) -> Iterator[Finding]:
+def check_program(config_file: Path | None) -> Iterator[Finding]:
     detail = f"emotion-edge {__version__}, Python {platform.python_version()}, {platform.machine()}"
     yield Finding("ok", "program", f"{detail}, {_board()}")
-    there = f"{SYSTEM_CONFIG}" if SYSTEM_CONFIG.exists() else "the defaults"
-    yield Finding("ok", "settings", there)
+    system = SYSTEM_CONFIG if SYSTEM_CONFIG.exists() else "the defaults"
+    yield Finding("ok", "settings", str(config_file or system))
 
 
 def _board() -> str:
-    """What the device tree calls this computer."""
+    """This computer's name in the device tree."""
     model = Path("/proc/device-tree/model")
     return model.read_text().rstrip("\0") if model.exists() else platform.system()
 
 
-def the_board(_: Config) -> Iterator[Finding]:
+def check_board(_: Config) -> Iterator[Finding]:
     from edge.devices.soc import Soc
 
     celsius, throttled = Soc().read()
     if celsius is not None:
         yield Finding("ok", "temperature", f"{celsius:.0f} °C")
     if throttled:
-        mend = "cool the board, or use a stronger power supply"
-        yield Finding("missing", "speed", "the board slows itself down now", mend)
+        fix = "cool the board, or use a stronger power supply"
+        yield Finding("missing", "speed", "the board is throttled now", fix)
 
 
-def the_models(config: Config) -> Iterator[Finding]:
+def check_models(config: Config) -> Iterator[Finding]:
     from edge.inference.face_emotion import raters_share_of
     from edge.inference.interpreter import import_runtime, open_model
 
@@ -94,12 +94,12 @@ def the_models(config: Config) -> Iterator[Finding]:
             yield Finding("ok", what, about)
 
 
-def the_detector(config: Config) -> Iterator[Finding]:
+def check_detector(config: Config) -> Iterator[Finding]:
     from edge.inference.yunet import YUNET_PATH, YUNET_SHA256
-    from edge.services.face import detector_of
+    from edge.pipeline.face import detector_from_config
 
     try:
-        about = detector_of(config.face.detector).about
+        about = detector_from_config(config.face.detector).about
     except UserError as error:
         yield Finding("broken", "detector", str(error))
         return
@@ -115,7 +115,7 @@ def the_detector(config: Config) -> Iterator[Finding]:
     )
 
 
-def the_camera(config: Config) -> Iterator[Finding]:
+def check_camera(config: Config) -> Iterator[Finding]:
     from edge.devices.camera.source import check_device, check_source, device_path, find_camera
 
     source = config.camera.source
@@ -138,7 +138,7 @@ def the_camera(config: Config) -> Iterator[Finding]:
         yield Finding("ok", "camera", found)
 
 
-def the_microphone(config: Config) -> Iterator[Finding]:
+def check_microphone(config: Config) -> Iterator[Finding]:
     from edge.devices.microphone.portaudio import MicrophoneError, find_microphone
 
     try:
@@ -149,29 +149,29 @@ def the_microphone(config: Config) -> Iterator[Finding]:
         yield Finding("missing", "microphone", str(error))
 
 
-def the_button(config: Config) -> Iterator[Finding]:
+def check_button(config: Config) -> Iterator[Finding]:
     wanted = config.audio.button
     if wanted.input:
-        yield _the_key(Path(wanted.input))
+        yield _check_key(Path(wanted.input))
     elif wanted.chip:
-        yield _the_line(Path(wanted.chip), wanted.line)
+        yield _check_line(Path(wanted.chip), wanted.line)
     else:
-        yield _the_pin(wanted.pin)
+        yield _check_pin(wanted.pin)
     if wanted.power_off_s:
-        yield Finding("ok", "button", f"held for {wanted.power_off_s:g} s it switches off")
+        yield Finding("ok", "button", f"held for {wanted.power_off_s:g} s: power off")
 
 
-def _the_key(path: Path) -> Finding:
-    from edge.devices.button.input_key import why_not
+def _check_key(path: Path) -> Finding:
+    from edge.devices.button.input_key import explain
 
     try:
         os.close(os.open(path, os.O_RDONLY | os.O_NONBLOCK))
     except OSError as error:
-        return Finding("missing", "button", why_not(path, error))
+        return Finding("missing", "button", explain(path, error))
     return Finding("ok", "button", f"key of {path}")
 
 
-def _the_line(chip: Path, line: int | None) -> Finding:
+def _check_line(chip: Path, line: int | None) -> Finding:
     from edge.devices.button.gpio_line import chip_number
     from edge.devices.button.header import ButtonError
 
@@ -184,73 +184,70 @@ def _the_line(chip: Path, line: int | None) -> Finding:
     return Finding("ok", "button", f"line {line} of {chip} to ground")
 
 
-def _the_pin(pin: int) -> Finding:
-    from edge.devices.button.header import board_chips, closed_chip
+def _check_pin(pin: int) -> Finding:
+    from edge.devices.button.header import board_chips, inaccessible_chip
 
-    closed = closed_chip()
+    closed = inaccessible_chip()
     if closed is not None:
-        mend = "sudo usermod -aG gpio $USER, then log in again"
-        return Finding("missing", "button", f"no permission on {closed}", mend)
+        fix = "sudo usermod -aG gpio $USER, then log in again"
+        return Finding("missing", "button", f"no permission on {closed}", fix)
     if board_chips():
         return Finding("ok", "button", f"GPIO{pin} (BCM) to ground")
-    return Finding("missing", "button", "no GPIO here; `a` in the window records, too")
+    return Finding("missing", "button", "no GPIO here; `a` in the window records as well")
 
 
-def the_screen(config: Config) -> Iterator[Finding]:
+def check_screen(config: Config) -> Iterator[Finding]:
     framebuffer = Path(config.display.framebuffer)
     if os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"):
         yield Finding("ok", "screen", "a window on this desktop")
     elif os.access(framebuffer, os.R_OK | os.W_OK):
         yield Finding("ok", "screen", f"{framebuffer}, without a desktop")
     elif framebuffer.exists():
-        mend = "sudo usermod -aG video $USER, then log in again"
-        yield Finding("missing", "screen", f"no permission on {framebuffer}", mend)
+        fix = "sudo usermod -aG video $USER, then log in again"
+        yield Finding("missing", "screen", f"no permission on {framebuffer}", fix)
     else:
-        yield Finding("missing", "screen", "none; results are on the bus all the same")
+        yield Finding("missing", "screen", "none; results are published all the same")
 
 
-def the_services(config: Config) -> Iterator[Finding]:
-    """Who is running now, by their own word."""
+def check_services(config: Config) -> Iterator[Finding]:
+    """Which services run, and their health."""
     health = _listen(config)
     if not health and bus_permission_denied():
-        mend = "sudo usermod -aG emotion-edge $USER, then log in again; or sudo"
-        yield Finding("missing", "processes", f"{SYSTEM_DIRECTORY} is closed to you", mend)
+        fix = "sudo usermod -aG emotion-edge $USER, then log in again; or sudo"
+        yield Finding("missing", "processes", f"permission denied on {SYSTEM_DIRECTORY}", fix)
         return
     if not health:
         yield Finding("ok", "processes", f"none running in {config.directory}")
         return
     for name in SERVICES:
-        said = health.get(f"health.{name}")
-        if said is None:
+        message = health.get(f"health.{name}")
+        if message is None:
             yield Finding("missing", name, "not running")
-        elif said.state == "ok":
-            yield Finding("ok", name, f"running. {said.detail}")
+        elif message.state == "ok":
+            yield Finding("ok", name, f"running. {message.detail}")
         else:
-            yield Finding("missing", name, f"{said.state}: {said.detail}")
+            yield Finding("missing", name, f"{message.state}: {message.detail}")
 
 
 def _listen(config: Config) -> dict[str, HealthMessage]:
-    """Every service's last word."""
-    subscriber = Subscriber(config.endpoint("out"), ["health."])
-    heard: dict[str, HealthMessage] = {}
+    """{topic: the last health message} of every service."""
+    received: dict[str, HealthMessage] = {}
     deadline_s = time.monotonic() + LISTEN_S
-    try:
-        while len(heard) < len(SERVICES) and (left_s := deadline_s - time.monotonic()) > 0:
+    with closing(Subscriber(config.endpoint("out"), ["health."])) as subscriber:
+        while len(received) < len(SERVICES) and (left_s := deadline_s - time.monotonic()) > 0:
             subscriber.socket.poll(int(left_s * 1e3))
-            heard.update((t, m) for t, m in subscriber.receive() if isinstance(m, HealthMessage))
-    finally:
-        subscriber.close()
-    return heard
+            new = subscriber.receive()
+            received.update((t, m) for t, m in new if isinstance(m, HealthMessage))
+    return received
 
 
-EXAMINATIONS: tuple[Callable[[Config], Iterator[Finding]], ...] = (
-    the_program,
-    the_board,
-    the_models,
-    the_detector,
-    the_camera,
-    the_microphone,
-    the_button,
-    the_screen,
-    the_services,
+CHECKS: tuple[Callable[[Config], Iterator[Finding]], ...] = (
+    check_board,
+    check_models,
+    check_detector,
+    check_camera,
+    check_microphone,
+    check_button,
+    check_screen,
+    check_services,
 )

@@ -1,7 +1,7 @@
-"""`emotion-edge run`: the six processes as children of one terminal.
+"""`emotion-edge run`: all services as children of one terminal.
 
-What systemd does on a device, for a person at a prompt: starts each, brings back one that died,
-ends all of them together. It does none of their work.
+What systemd does on a device, for a person at a prompt: starts each, restarts one that died, stops
+all of them together. It does none of their work, and does without numpy.
 """
 
 import ctypes
@@ -11,24 +11,33 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from pathlib import Path
+
+import msgspec
 
 from edge.bus.messages import SERVICES
 from edge.bus.pubsub import Subscriber
-from edge.commands.status_line import Status
+from edge.commands.status_line import StatusLine
 from edge.config import Config
+from edge.config_file import with_overrides
+from edge.devices import microphone
+from edge.devices.camera import source as camera
+from edge.devices.screen import check_screen
+from edge.errors import ConfigError, ExitCode, UsageError, UserError
+from edge.paths import is_folder, make_directory
 from edge.runtime.loop import Loop
+from edge.runtime.process import single_instance
 
 FIRST_DELAY_S = 0.2
 MAX_DELAY_S = 10.0
 HEALTHY_S = 10.0
-"""A process that ran this long starts anew with the first delay."""
+"""A process that ran this long is restarted after the first delay."""
 STOP_S = 3.0
-"""Time to end in peace; then SIGKILL."""
+"""From SIGTERM to SIGKILL."""
 STATUS_S = 0.25
-BAD_CONFIG = 78
-START_ORDER = ("hub", "camera", "face", "display", "audio", "fusion")
+START_ORDER = ("hub", "camera", "face", "display", "audio", "fusion", "gateway")
 PR_SET_PDEATHSIG = 1
 assert set(START_ORDER) == set(SERVICES)
 
@@ -44,17 +53,17 @@ class Child:
         self.started_s = 0.0
         self.delay_s = FIRST_DELAY_S
         self.ran_ok = False
-        """It has run with these settings for a while: they are not to blame."""
+        """It has run with these settings for a while, so they are not the cause of its end."""
 
     def start(self) -> None:
-        """Start it in a session of its own: Ctrl-C is for the supervisor alone."""
+        """Start it in a session of its own: Ctrl-C goes to the supervisor alone."""
         self.process = subprocess.Popen(
             self.command,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             start_new_session=True,
-            preexec_fn=_end_with_parent,
+            preexec_fn=_stop_with_parent,
         )
         self.pidfd = os.pidfd_open(self.process.pid)
         self.started_s = time.monotonic()
@@ -63,7 +72,7 @@ class Child:
         return time.monotonic() - self.started_s >= HEALTHY_S
 
     def next_delay_s(self) -> float:
-        """How long to wait before the next start; doubles while it keeps dying young."""
+        """How long to wait before the next start; doubles while it keeps ending early."""
         if self.ran_long():
             self.delay_s = FIRST_DELAY_S
         delay_s = self.delay_s
@@ -71,21 +80,23 @@ class Child:
         return delay_s
 
 
-def _end_with_parent() -> None:
-    """Have the kernel end this child when the supervisor is gone, whatever killed it. prctl(2)."""
+def _stop_with_parent() -> None:
+    """Have the kernel stop this child when the supervisor is gone, whatever killed it. prctl(2)"""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 class Supervisor:
-    """Starts, watches, restarts and ends the children."""
+    """Starts, monitors, restarts and stops the children."""
 
-    def __init__(self, loop: Loop, children: list[Child], say: Callable[[str], None]) -> None:
-        """`say`: takes each line that a child or the supervisor has for the user."""
+    def __init__(
+        self, loop: Loop, children: list[Child], print_line: Callable[[str], None]
+    ) -> None:
+        """`print_line` is called with each line of a child or the supervisor for the user."""
         self._loop = loop
         self._children = children
-        self._say = say
+        self._print_line = print_line
         self._partial: dict[int, bytes] = {}
-        self.exit_code = 0
+        self.exit_code = ExitCode.OK
 
     def start(self) -> None:
         for child in self._children:
@@ -112,19 +123,19 @@ class Supervisor:
         if rest:
             self._partial[descriptor] = rest
         for line in lines:
-            self._say(line.decode("utf-8", "replace"))
+            self._print_line(line.decode("utf-8", "replace"))
 
     def _on_exit(self, child: Child) -> None:
         code = self._reap(child)
         child.ran_ok |= child.ran_long()
         if child.name == "display" and code == 0:
             self._loop.stop()  # the user closed the window or pressed q
-        elif code == BAD_CONFIG and not child.ran_ok:
-            self.exit_code = BAD_CONFIG
+        elif code == ExitCode.BAD_CONFIG and not child.ran_ok:
+            self.exit_code = ExitCode.BAD_CONFIG
             self._loop.stop()
         else:
             delay_s = child.next_delay_s()
-            self._say(f"{child.name} ended ({_reason(code)}); starting it again")
+            self._print_line(f"{child.name} ended ({_reason(code)}); starting it again")
             self._loop.call_later(delay_s, lambda: self._start(child))
 
     def _reap(self, child: Child) -> int:
@@ -144,7 +155,7 @@ class Supervisor:
         return code
 
     def stop(self) -> None:
-        """End all of them: SIGTERM, and after STOP_S SIGKILL."""
+        """Stop all of them: SIGTERM, and after STOP_S SIGKILL."""
         running = [child.process for child in self._children if child.process is not None]
         for process in running:
             process.terminate()
@@ -169,24 +180,84 @@ def command_of(name: str, config_file: Path) -> list[str]:
     return [*start, name, "--config", str(config_file)]
 
 
-def run(config: Config, config_file: Path, duration_s: float | None, loop: Loop) -> int:
-    """Run all processes with the settings in `config_file` until a signal, `q` or the end of time.
+@contextmanager
+def config_file(config: Config) -> Iterator[Path]:
+    """The settings as a file for the children, while the block runs."""
+    path = config.directory / "run.json"
+    path.write_bytes(msgspec.json.encode(config))
+    try:
+        yield path
+    finally:
+        path.unlink(missing_ok=True)
 
-    Returns the exit code: 0, or 78 where a process refused its configuration.
+
+def run(config: Config, overrides: Mapping[str, str], duration_s: float | None) -> int:
+    """Run all services until a signal, `q` in the window, or the end of `duration_s`.
+
+    `overrides`: {key: value} of the command line. Returns the exit code: 0, or 78 where a service
+    refused its settings. Raises UsageError, ConfigError.
     """
-    status = Status(sys.stderr)
-    children = [Child(name, command_of(name, config_file)) for name in START_ORDER]
-    supervisor = Supervisor(loop, children, status.say)
-    subscriber = Subscriber(config.endpoint("out"), [""])
-    loop.add_reader(subscriber.socket, lambda: status.take(subscriber.receive()))
-    loop.call_every(STATUS_S, status.show)
+    config = effective(config, overrides)
+    loop = Loop()
+    loop.stop_on_signals()
     if duration_s is not None:
         loop.call_later(duration_s, loop.stop)
+    make_directory(config.directory)
+    with single_instance(config.directory, "run"), config_file(config) as path:
+        return supervise(config, path, loop)
+
+
+def supervise(config: Config, path: Path, loop: Loop) -> ExitCode:
+    """Keep all services running with the settings in `path` until the loop stops."""
+    with (
+        closing(StatusLine(sys.stderr)) as status,
+        closing(Subscriber(config.endpoint("out"), [""])) as subscriber,
+    ):
+        children = [Child(name, command_of(name, path)) for name in START_ORDER]
+        supervisor = Supervisor(loop, children, status.print_line)
+        loop.add_reader(subscriber.socket, lambda: status.update(subscriber.receive()))
+        loop.call_every(STATUS_S, status.redraw)
+        try:
+            supervisor.start()
+            loop.run()
+        finally:
+            supervisor.stop()
+        return supervisor.exit_code
+
+
+def effective(config: Config, overrides: Mapping[str, str]) -> Config:
+    """The settings with the command line's, checked; the demo where there is no camera.
+
+    Raises UsageError for what the command line gave, ConfigError for the rest.
+    """
+    config = with_overrides(config, overrides)
+    for key, value, check in (
+        ("camera.source", config.camera.source, camera.check_source),
+        ("audio.source", config.audio.source, microphone.check_source),
+        ("display.screen", config.display.screen, check_screen_and_folder),
+    ):
+        try:
+            check_utf8(value)
+            check(value)
+        except UserError as error:
+            raise (UsageError if key in overrides else ConfigError)(str(error)) from error
+    if config.camera.source == "auto" and camera.find_camera() is None:
+        print("no camera found: showing the demo (choose one with --camera)", file=sys.stderr)
+        return with_overrides(config, {"camera.source": "demo"})
+    return config
+
+
+def check_utf8(value: str) -> None:
+    """Raises UserError for a file name that no settings file can hold."""
     try:
-        supervisor.start()
-        loop.run()
-    finally:
-        supervisor.stop()
-        subscriber.close()
-        status.close()
-    return supervisor.exit_code
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise UserError(f"{value!r}: not a name in UTF-8; rename the file") from error
+
+
+def check_screen_and_folder(screen: str) -> None:
+    """Raises UserError for what is no screen, and for a file in a folder that does not exist."""
+    check_screen(screen)
+    path = Path(screen)
+    if not is_folder(path.absolute().parent):
+        raise UserError(f"{path.parent}: no such folder for the file")

@@ -1,4 +1,4 @@
-"""The live line at the foot of the terminal while `emotion-edge run` works. Knows no socket."""
+"""The live line at the foot of the terminal while `emotion-edge run` works."""
 
 import shutil
 import time
@@ -14,7 +14,7 @@ CTRL_C_ECHO = len("^C") + 1
 """Room for what the terminal prints at Ctrl-C, or the line would wrap."""
 
 
-class Status:
+class StatusLine:
     """Keeps the newest of each topic and redraws one line; other lines scroll above it."""
 
     def __init__(self, out: TextIO) -> None:
@@ -23,20 +23,22 @@ class Status:
         self._newest: dict[str, tuple[Message, float]] = {}
         self._announced = False
 
-    def take(self, received: Iterable[tuple[str, Message]]) -> None:
-        """Remember what came, and when."""
+    def update(self, received: Iterable[tuple[str, Message]]) -> None:
+        """Keep what was received, and when."""
         for topic, message in received:
             self._newest[topic] = (message, time.monotonic())
         if "face" in self._newest and not self._announced:
             self._announced = True
-            self.say("running; `emotion-edge record` records (in the window: `a`), Ctrl-C ends")
+            self.print_line(
+                "running; `emotion-edge record` records (in the window: `a`), Ctrl-C ends"
+            )
 
-    def say(self, line: str) -> None:
-        """Print a line for good, above the live one."""
+    def print_line(self, line: str) -> None:
+        """Print a permanent line above the live one."""
         self._out.write(f"{CLEAR_LINE if self._live else ''}{printable(line)}\n")
         self._out.flush()
 
-    def show(self) -> None:
+    def redraw(self) -> None:
         """Redraw the live line; nothing where this is no terminal."""
         if self._live:
             width = shutil.get_terminal_size().columns - CTRL_C_ECHO
@@ -49,26 +51,23 @@ class Status:
             message = self._current(topic)
             if message is not None and not is_idle(message):
                 parts.append(f"{topic}: {format_message(message)}")
-        return "  ".join([*self._complaints(), *parts]) or "starting"
+        return "  ".join([*self._problems(), *parts]) or "starting"
 
-    def _complaints(self) -> list[str]:
-        """Who is not heard of, or not well."""
+    def _problems(self) -> list[str]:
+        """The services that are missing or not well."""
         health = {name: self._current(f"health.{name}") for name in SERVICES}
         missing = [name for name, message in health.items() if message is None]
-        unwell = [
+        degraded = [
             f"{name} {message.state}"
             for name, message in health.items()
             if isinstance(message, HealthMessage) and message.state != "ok"
         ]
-        return [*([f"missing: {' '.join(missing)}"] if missing else []), *unwell]
+        return [*([f"missing: {' '.join(missing)}"] if missing else []), *degraded]
 
     def _current(self, topic: str) -> Message | None:
-        """The newest of a topic while it still says something."""
+        """The newest message of a topic while it is current."""
         message, at_s = self._newest.get(topic, (None, 0.0))
-        max_age_s = TOPICS[topic].max_age_s
-        if max_age_s is not None and time.monotonic() - at_s > max_age_s:
-            return None
-        return message
+        return message if TOPICS[topic].is_current(time.monotonic() - at_s) else None
 
     def close(self) -> None:
         """Leave the terminal clean."""
@@ -78,5 +77,5 @@ class Status:
 
 
 def is_idle(message: Message) -> bool:
-    """Whether there is nothing to say about the recording."""
+    """Whether the message is about no recording."""
     return isinstance(message, RecordingMessage) and message.phase == "idle"

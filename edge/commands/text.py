@@ -1,4 +1,6 @@
-"""Messages in words, for terminals: one line each. Pure."""
+"""Messages and errors as text for terminals: one line each."""
+
+import sys
 
 from edge.bus.messages import (
     AudioMessage,
@@ -12,17 +14,22 @@ from edge.bus.messages import (
 )
 
 
+def print_error(command: str, error: object) -> None:
+    """One line to stderr, as every command reports what went wrong."""
+    print(f"emotion-edge {command}: {error}", file=sys.stderr)
+
+
 def printable(text: str) -> str:
-    """Without what a terminal would obey instead of showing it."""
+    """Without control characters, which a terminal would act on instead of showing them."""
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 def format_message(message: Message) -> str:
-    """What a message says, in one printable line of at most about 100 characters."""
-    return printable(_words(message))
+    """A message's content in one printable line of at most about 100 characters."""
+    return printable(_format(message))
 
 
-def _words(message: Message) -> str:
+def _format(message: Message) -> str:
     if isinstance(message, FaceMessage):
         return _face(message)
     if isinstance(message, RecordingMessage):
@@ -34,7 +41,7 @@ def _words(message: Message) -> str:
     if isinstance(message, HealthMessage):
         return _health(message)
     if isinstance(message, Preview):
-        return f"picture {message.frame_seq}, {len(message.jpeg) / 1000:.0f} kB"
+        return f"frame {message.frame_seq}, {len(message.jpeg) / 1000:.0f} kB"
     assert isinstance(message, Press)
     return f"{message.trigger} pressed"
 
@@ -73,6 +80,6 @@ def _emotion(message: Emotion) -> str:
 
 
 def _health(message: HealthMessage) -> str:
-    heat = "" if message.soc_c is None else f", {message.soc_c:.0f} °C"
+    celsius = "" if message.soc_c is None else f", {message.soc_c:.0f} °C"
     detail = f": {message.detail}" if message.detail else ""
-    return f"{message.state}, {message.rate_hz:.1f}/s, {message.rss_mb:.0f} MB{heat}{detail}"
+    return f"{message.state}, {message.rate_hz:.1f}/s, {message.rss_mb:.0f} MB{celsius}{detail}"

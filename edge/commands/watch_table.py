@@ -1,4 +1,4 @@
-"""`watch` in a terminal: the newest of every topic, a block for each device. Knows no socket."""
+"""`watch` in a terminal: the newest of every topic, a block for each device."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -20,7 +20,7 @@ class Row(NamedTuple):
     """From the capture to now."""
 
 
-def picture(rows: Iterable[Row], note: str, size: tuple[int, int]) -> str:
+def render_table(rows: Iterable[Row], note: str, size: tuple[int, int]) -> str:
     """The whole screen. `note`: its last line; `size`: (columns, lines) of the terminal."""
     lines = [*_blocks(rows, size[0]), f"{DIM}{note[: size[0] - 1]}{PLAIN}"]
     shown = lines[-(size[1] - 1) :]
@@ -41,13 +41,8 @@ def _blocks(rows: Iterable[Row], columns: int) -> list[str]:
 
 
 def _line(row: Row, columns: int) -> str:
-    """Topic, words, age; dim where it says nothing any more."""
-    said_width = max(0, columns - 1 - AGE_WIDTH)
-    said = f"  {row.topic:<15} {format_message(row.message)}"[:said_width]
-    line = f"{said:<{said_width}}{row.age_s:6.1f} s"
-    return line if is_current(row) else f"{DIM}{line}{PLAIN}"
-
-
-def is_current(row: Row) -> bool:
-    max_age_s = TOPICS[row.topic].max_age_s
-    return max_age_s is None or row.age_s <= max_age_s
+    """Topic, text, age; dim where it is out of date."""
+    width = max(0, columns - 1 - AGE_WIDTH)
+    text = f"  {row.topic:<15} {format_message(row.message)}"[:width]
+    line = f"{text:<{width}}{row.age_s:6.1f} s"
+    return line if TOPICS[row.topic].is_current(row.age_s) else f"{DIM}{line}{PLAIN}"

@@ -1,4 +1,4 @@
-"""The picture people see: (image, what is known) -> image. Pure: no socket, clock or screen."""
+"""What people see: (frame, snapshot) -> image. Pure: no socket, clock or screen."""
 
 from edge.overlay.render import natural_size, render
 from edge.overlay.snapshot import Snapshot

@@ -1,7 +1,7 @@
 """What an emotion looks like: one colour each, and one way to show a score."""
 
 from edge.bus.messages import LabelScores
-from edge.overlay import drawing as paint
+from edge.overlay import drawing
 from edge.overlay.drawing import GREY, MUTED, TEXT, Colour, Rect
 from edge.types import Image
 
@@ -39,22 +39,22 @@ def small_px(unit: float) -> int:
 def draw_score(image: Image, line: Rect, unit: float, label: str, score: float, best: bool) -> None:
     """A label and its bar (`score` 0 to 1), on a line of the image."""
     size_px = small_px(unit)
-    y = line.y + (line.h - paint.height_px(size_px)) // 2
+    y = line.y + (line.h - drawing.height_px(size_px)) // 2
     room = round(LABEL_WIDTH * max(unit, size_px / SMALL))
-    paint.write(image, label, line.x, y, size_px, TEXT if best else MUTED, room_px=room)
+    drawing.draw_text(image, label, line.x, y, size_px, TEXT if best else MUTED, max_px=room)
     left = line.x + room
     thick = max(3, round(0.36 * unit))
     track = Rect(left, line.y + (line.h - thick) // 2, line.right - left, thick)
-    paint.bar(image, track, score, colour_of(label))
+    drawing.bar(image, track, score, colour_of(label))
 
 
 def draw_strip(image: Image, rect: Rect, scores: LabelScores) -> None:
     """All scores in one bar, side by side: where there is no room for more."""
     parts = {label: max(0.0, score) for label, score in scores.items()}
     total = sum(parts.values())
-    left, share = rect.x, 0.0
+    left, fraction = rect.x, 0.0
     for label, part in parts.items():
-        share += part / total if total else 0.0
-        right = rect.x + round(rect.w * share)
-        paint.fill(image, rect._replace(x=left, w=right - left), colour_of(label))
+        fraction += part / total if total else 0.0
+        right = rect.x + round(rect.w * fraction)
+        drawing.fill(image, rect._replace(x=left, w=right - left), colour_of(label))
         left = right

@@ -1,4 +1,4 @@
-"""What is known at one moment: the newest message of each kind, less what has grown too old.
+"""A snapshot of the bus: the newest message of each kind, less what has grown too old.
 
 Pure: the moment is a field, so that a test can set it. Knows no socket, no clock and no pixel.
 """
@@ -20,7 +20,7 @@ from edge.bus.messages import (
 )
 
 GRACE_S = 3.0
-"""A service that was never heard is missing only after we have listened this long."""
+"""A service whose health never came is missing only after we have listened this long."""
 LOST_FRAMES, LOST_MIN_S, LOST_MAX_S = 3, 1.0, 10.0
 """A camera is lost after this many frames that did not come, but no sooner and no later."""
 
@@ -39,41 +39,53 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     health: Mapping[str, HealthMessage] = {}
     """By service."""
     frame_t_ns: int | None = None
-    """When the picture was taken, CLOCK_MONOTONIC; None = there is none yet."""
+    """When the frame was captured, CLOCK_MONOTONIC; None = there is none yet."""
     rate_hz: float | None = None
-    """Pictures that come a second."""
+    """Frames that arrive a second."""
     lag_ms: float | None = None
-    """Usual age of a picture when it is on the screen."""
+    """Usual age of a frame when it is on the screen."""
     recording_s: float = 2.0
     """How long a recording takes."""
     has_keys: bool = True
-    """Keys can be pressed where the picture is shown."""
+    """The screen has keys that can be pressed."""
+
+    def with_message(self, topic: str, message: Message) -> "Snapshot":
+        """A copy that holds this message."""
+        if isinstance(message, FaceMessage):
+            return msgspec.structs.replace(self, face=message)
+        if isinstance(message, AudioMessage):
+            return msgspec.structs.replace(self, audio=message)
+        if isinstance(message, RecordingMessage):
+            return msgspec.structs.replace(self, recording=message)
+        if isinstance(message, Emotion):
+            return msgspec.structs.replace(self, emotion=message)
+        if isinstance(message, HealthMessage):
+            service = topic.removeprefix("health.")
+            return msgspec.structs.replace(self, health={**self.health, service: message})
+        return self
 
     def age_s(self, t_ns: int) -> float:
         """From `t_ns` to this moment."""
         return max(0.0, (self.now_ns - t_ns) / 1e9)
 
     def _is_fresh(self, topic: str, message: Message | None) -> bool:
-        max_age_s = TOPICS[topic].max_age_s
-        if message is None or max_age_s is None:
-            return message is not None
-        return self.age_s(message.t_ns) <= max_age_s
+        return message is not None and TOPICS[topic].is_current(self.age_s(message.t_ns))
 
     @property
     def faces(self) -> list[FaceResult]:
-        """The faces to draw: none when the last result is old or the picture stands still."""
+        """The faces to draw: none when the last result is old or the camera is lost."""
         if self.face is None or not self._is_fresh("face", self.face) or self.camera_lost:
             return []
         return self.face.faces
 
     @property
     def voice(self) -> AudioMessage | None:
-        """The last recording, while it still says something."""
+        """The last recording, while it is current."""
         return self.audio if self._is_fresh("audio", self.audio) else None
 
     @property
     def fused(self) -> Emotion | None:
-        """The emotion in the end, while somebody works it out and has something to go by."""
+        """The fused emotion, while fusion runs and has a face or a voice to go by."""
         if self.emotion is None or self.is_missing("fusion"):
             return None
         used = (self.emotion.face_age_s, self.emotion.voice_age_s)
@@ -81,7 +93,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def phase(self) -> str:
-        """What the microphone is at: idle, recording or analysing; "" = nobody serves it."""
+        """What `audio` does: idle, recording or analysing; "" = it does not run."""
         if self.is_missing("audio") or self.recording is None:
             return ""
         return self.recording.phase
@@ -92,7 +104,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def camera_lost(self) -> bool:
-        """There were pictures, and now several in a row did not come."""
+        """There were frames, and now several in a row did not come."""
         if self.frame_age_s is None:
             return False
         several_s = LOST_FRAMES / self.rate_hz if self.rate_hz else LOST_MIN_S
@@ -100,7 +112,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def camera_reason(self) -> str:
-        """Why there is no picture, as far as anybody says."""
+        """Why there is no frame, as far as is known."""
         if "camera" in self.missing:
             return "the camera process is not running"
         health = self.health.get("camera")
@@ -109,25 +121,25 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
         return health.detail
 
     def is_missing(self, service: str) -> bool:
-        """Not heard for longer than its health may be old."""
+        """Its health has not come for longer than that may be old."""
         health = self.health.get(service)
         if health is None:
             return self.age_s(self.since_ns) > GRACE_S
         return not self._is_fresh(f"health.{service}", health)
 
     def is_degraded(self, service: str) -> bool:
-        """It is there and says that it is not well."""
+        """It runs and reports a problem."""
         health = self.health.get(service)
         return health is not None and health.state != "ok" and not self.is_missing(service)
 
     @property
     def missing(self) -> list[str]:
-        """The services that are not there. Without the hub nothing can be said of the others."""
+        """The services that are not there. Without the hub nothing is known of the others."""
         others = [name for name in SERVICES if name != "display" and self.is_missing(name)]
         return ["hub"] if "hub" in others else others
 
     @property
-    def troubles(self) -> list[str]:
+    def problems(self) -> list[str]:
         """What is missing or degraded, a short line each."""
         lines = [f"not running: {', '.join(self.missing)}"] if self.missing else []
         if "hub" in self.missing:

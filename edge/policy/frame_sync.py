@@ -1,39 +1,39 @@
-"""Which frame is shown when, and how old it is then. Pure: knows no socket, screen or clock."""
+"""Frames paired with their faces, and their rate and age. Pure: no socket, screen or clock."""
 
 from collections import deque
 from collections.abc import Callable
 from typing import Generic, Protocol, TypeVar
 
-PATIENCE_S = 0.04
+MAX_WAIT_S = 0.04
 """A frame is shown without its own faces when it is this old."""
 LAG_FRAMES = 15
 """The lag that is shown is the mean of about half a second."""
 
 
 class Numbered(Protocol):
-    """A frame, as far as its turn goes."""
+    """What the queue needs of a frame."""
 
     @property
     def seq(self) -> int: ...
 
     @property
     def t_ns(self) -> int:
-        """When it was taken, CLOCK_MONOTONIC."""
+        """When it was captured, CLOCK_MONOTONIC."""
 
 
 F = TypeVar("F", bound=Numbered)
 
 
 class FrameQueue(Generic[F]):
-    """Frames that wait for their faces. The newest that is ready goes; older ones are let go."""
+    """Frames that wait for their faces. The newest that is ready is taken, older ones skipped."""
 
     def __init__(self) -> None:
         self._frames: list[F] = []
-        self.passed_over = 0
+        self.skipped = 0
         """How many were never taken because a newer one was ready."""
 
     def add(self, frame: F) -> None:
-        """Let a frame wait; it is newer than those that wait already."""
+        """Append a frame; it is newer than those that wait already."""
         self._frames.append(frame)
 
     def take(self, seq: int) -> F | None:
@@ -42,43 +42,47 @@ class FrameQueue(Generic[F]):
 
     def take_due(self, now_ns: int) -> F | None:
         """The newest frame that has waited long enough."""
-        return self._take(lambda frame: now_ns - frame.t_ns >= PATIENCE_S * 1e9)
+        return self._take(lambda frame: now_ns - frame.t_ns >= MAX_WAIT_S * 1e9)
 
     def _take(self, is_ready: Callable[[F], bool]) -> F | None:
         ready = [index for index, frame in enumerate(self._frames) if is_ready(frame)]
         if not ready:
             return None
-        self.passed_over += ready[-1]
+        self.skipped += ready[-1]
         frame = self._frames[ready[-1]]
         del self._frames[: ready[-1] + 1]
         return frame
 
 
-class Pace:
-    """How many frames come, and how old they are when they are on the screen."""
+class FrameStats:
+    """The rate of the frames, and how old they are when they are on the screen."""
 
     def __init__(self) -> None:
-        self._came_ns: deque[int] = deque(maxlen=60)
+        self._arrivals_ns: deque[int] = deque(maxlen=60)
         self._ages_ms: deque[float] = deque(maxlen=300)
 
-    def came(self, now_ns: int) -> None:
+    def add_arrival(self, now_ns: int) -> None:
         """A frame arrived, CLOCK_MONOTONIC."""
-        self._came_ns.append(now_ns)
+        self._arrivals_ns.append(now_ns)
 
-    def shown(self, age_ms: float) -> None:
-        """A frame is on the screen, this long after it was taken."""
+    def add_shown(self, age_ms: float) -> None:
+        """A frame is on the screen, this long after it was captured."""
         self._ages_ms.append(age_ms)
 
     @property
     def rate_hz(self) -> float | None:
         """Frames a second, or None before there are two."""
-        if len(self._came_ns) < 2:
+        if len(self._arrivals_ns) < 2:
             return None
-        return (len(self._came_ns) - 1) * 1e9 / max(1, self._came_ns[-1] - self._came_ns[0])
+        return (
+            (len(self._arrivals_ns) - 1)
+            * 1e9
+            / max(1, self._arrivals_ns[-1] - self._arrivals_ns[0])
+        )
 
     @property
     def lag_ms(self) -> float | None:
-        """How old frames usually are by now."""
+        """The usual age of a frame on the screen."""
         last = list(self._ages_ms)[-LAG_FRAMES:]
         return sum(last) / len(last) if last else None
 

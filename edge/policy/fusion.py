@@ -7,10 +7,10 @@ data by `training.fusion.fit`),
     e_m(c) = log(n * p_m(c))                   evidence against the uniform prior
     p(c)  ~ exp( (1 - w * (1 - r_face(c))) * e_face(c) + w * r_voice(c) * e_voice(c) )
 
-with the weight w = 0.5 ** (age of the voice / half-life): what was said a while ago counts less,
-until the face counts as if it were alone. A modality that is missing adds nothing; one that is
-alone is passed on unchanged. The face knows no `calm`: calm and neutral are pooled as one label and
-parted afterwards as the voice parts them. Source of the rule: Heskes, "Selecting weighting factors
+with the weight w = 0.5 ** (age of the voice / half-life): an old recording counts less, until the
+face counts as if it were alone. A modality that is missing adds nothing; one that is alone is
+passed on unchanged. The face knows no `calm`: calm and neutral are pooled as one label and parted
+afterwards as the voice parts them. Source of the rule: Heskes, "Selecting weighting factors
 in logarithmic opinion pools", NIPS 1997. docs/fusion.md has what it was measured to give.
 """
 
@@ -28,7 +28,7 @@ LEAST = 1e-4
 
 @dataclass(frozen=True)
 class Opinion:
-    """What one modality says, and when."""
+    """One modality's scores, and how old they are."""
 
     scores: Scores
     """{label: p} in the modality's own labels, sums to 1."""
@@ -53,11 +53,11 @@ def fuse(face: Opinion | None, voice: Opinion | None, rules: Rules) -> dict[str,
     if voice is None:
         assert face is not None
         return {label: face.scores.get(label, 0.0) for label in EMOTION_LABELS}
-    heard = in_emotion_labels(voice.scores)
+    voice_scores = in_emotion_labels(voice.scores)
     if face is None:
-        return heard
-    pooled = _pool(face, heard, voice.age_s, rules)
-    return _part_calm(pooled, heard)
+        return voice_scores
+    pooled = _pool(face, voice_scores, voice.age_s, rules)
+    return _part_calm(pooled, voice_scores)
 
 
 def in_emotion_labels(voice_scores: Scores) -> dict[str, float]:
@@ -66,16 +66,18 @@ def in_emotion_labels(voice_scores: Scores) -> dict[str, float]:
     return {label: spelled.get(label, 0.0) for label in EMOTION_LABELS}
 
 
-def _pool(face: Opinion, heard: Scores, voice_age_s: float, rules: Rules) -> dict[str, float]:
+def _pool(
+    face: Opinion, voice_scores: Scores, voice_age_s: float, rules: Rules
+) -> dict[str, float]:
     """Log-linear pooling over the seven face labels; the voice's calm counts as neutral."""
     weight = 0.5 ** (max(voice_age_s, 0.0) / rules.voice_half_life_s)
     trust = in_emotion_labels(rules.voice_reliability)
-    heard7 = {label: heard[label] for label in FACE_LABELS}
-    heard7["neutral"] += heard["calm"]
+    voice7 = {label: voice_scores[label] for label in FACE_LABELS}
+    voice7["neutral"] += voice_scores["calm"]
     doubt = {label: weight * (1 - rules.face_reliability.get(label, 1.0)) for label in FACE_LABELS}
     logits = {
         label: (1 - doubt[label]) * _evidence(face.scores.get(label, 0.0))
-        + weight * trust[label] * _evidence(heard7[label])
+        + weight * trust[label] * _evidence(voice7[label])
         for label in FACE_LABELS
     }
     return _softmax(logits)
@@ -92,8 +94,8 @@ def _softmax(logits: Scores) -> dict[str, float]:
     return {label: value / total for label, value in exponentials.items()}
 
 
-def _part_calm(pooled: Scores, heard: Scores) -> dict[str, float]:
+def _part_calm(pooled: Scores, voice_scores: Scores) -> dict[str, float]:
     """Give `calm` the part of `neutral` that the voice gives it."""
-    both = heard["neutral"] + heard["calm"]
-    calm = pooled["neutral"] * heard["calm"] / both if both > 0 else 0.0
+    both = voice_scores["neutral"] + voice_scores["calm"]
+    calm = pooled["neutral"] * voice_scores["calm"] / both if both > 0 else 0.0
     return {**pooled, "neutral": pooled["neutral"] - calm, "calm": calm}

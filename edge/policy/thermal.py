@@ -17,14 +17,14 @@ class ThermalThrottle:
     """Goes down by steps as it gets hotter, and comes back."""
 
     def __init__(self, limit_c: float | None) -> None:
-        """`limit_c`: where the board slows itself down; None = it does not say."""
+        """`limit_c`: where the board slows itself down; None = not known."""
         self._limit_c = LIMIT_C if limit_c is None else limit_c
         self._changed_s = 0.0
         self.step = 0
         """0 = as fast as it goes; else STEPS[step - 1] is in force."""
 
     def update(self, now_s: float, celsius: float | None, throttled: bool | None) -> None:
-        """What the board says at `now_s`. None = it does not say."""
+        """What the board says at `now_s`. None = not known."""
         wanted = max(self._by_heat(celsius), int(bool(throttled)))
         if wanted < self.step:
             if now_s - self._changed_s < CALM_S:
@@ -47,8 +47,8 @@ class ThermalThrottle:
         """At most so many faces a second; None = no limit."""
         return STEPS[self.step - 1][1] if self.step else None
 
-    def words(self, throttled: bool | None) -> str:
-        """One line, without the temperature, which changes always; "" = nothing to say."""
+    def describe(self, throttled: bool | None) -> str:
+        """The problem in one line, without the temperature, which always changes; "" = none."""
         if not self.step:
             return ""
         why = "slows itself down (heat, or a weak power supply)" if throttled else "is hot"

@@ -1,6 +1,6 @@
 """One thread's event loop: sockets and file descriptors, timers, calls from other threads, signals.
 
-It knows ZeroMQ's poller and nothing of what the services say or do.
+It knows ZeroMQ's poller, and nothing of what the services do.
 """
 
 import contextlib

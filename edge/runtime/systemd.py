@@ -7,12 +7,14 @@ import contextlib
 import os
 import socket
 import time
+from collections.abc import Callable
 
 
 class Notifier:
-    """The socket that systemd named. It is kept open: strangers may use up descriptors."""
+    """The socket that systemd named. It is kept open: clients may use up descriptors."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self._socket: socket.socket | None = None
         self._half_s = watchdog_s() / 2
         self._fed_s = -self._half_s
@@ -31,7 +33,7 @@ class Notifier:
         """The work goes on. Sent once in half of the watchdog's time, so call it as you like."""
         if not self._half_s:
             return
-        now_s = time.monotonic()
+        now_s = self._clock()
         if now_s - self._fed_s >= self._half_s:
             self._fed_s = now_s
             self._send("WATCHDOG=1")

@@ -1,20 +1,20 @@
-"""Whatever is pressed: chosen by the settings, opened, lost and opened again, held.
-
-Knows where presses come from, and nothing of what they start.
-"""
+"""The button's `press` messages, whatever kind it is: opened, lost, opened again, held."""
 
 import logging
+import os
+import subprocess
+import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-from edge.bus.messages import Trigger
+from edge.bus.messages import Press, Trigger
+from edge.bus.pubsub import Publisher
 from edge.config import ButtonConfig
 from edge.devices.button.gpio_line import LineButton
 from edge.devices.button.header import Button, ButtonError, NoButtonError
 from edge.devices.button.input_key import KeyButton
-from edge.power import power_off
 from edge.runtime.loop import Loop, Timer
 from edge.services.health import Health
 
@@ -22,6 +22,13 @@ log = logging.getLogger(__name__)
 
 PROBLEM = "button"
 RETRY_S = 2.0
+POWER_OFF = (
+    "busctl", "--system", "--timeout=10", "call",
+    "org.freedesktop.login1", "/org/freedesktop/login1", "org.freedesktop.login1.Manager",
+    "PowerOff", "b", "false",
+)  # fmt: skip
+"""A call over the system's D-Bus socket, org.freedesktop.login1(5): it needs neither root nor sudo
+nor a setuid program, but logind's policy (docs/boards.md)."""
 
 
 class ButtonDevice(Protocol):
@@ -39,21 +46,21 @@ class ButtonController:
 
     def __init__(
         self,
-        settings: ButtonConfig,
+        config: ButtonConfig,
         directory: Path,
         loop: Loop,
         health: Health,
-        on_press: Callable[[Trigger], None],
+        publisher: Publisher,
     ) -> None:
-        """`on_press` is called in the loop's thread. `directory`: where lgpio may write."""
-        self._settings = settings
+        """`directory`: where lgpio may write."""
+        self._config = config
         self._directory = directory
         self._loop = loop
         self._health = health
-        self._on_press = on_press
+        self._publisher = publisher
         self._button: ButtonDevice | None = None
         self._hold: Timer | None = None
-        self._trigger: Trigger = "key" if settings.input else "button"
+        self._trigger: Trigger = "key" if config.input else "button"
 
     @property
     def about(self) -> str:
@@ -61,9 +68,9 @@ class ButtonController:
         return self._button.about if self._button else "no button"
 
     def open(self) -> None:
-        """Find it; `health` says why not, if that can be mended."""
+        """Open it; `health` gives the reason where that fails and can be fixed."""
         try:
-            self._button = self._input() if self._settings.input else self._wired()
+            self._button = self._input() if self._config.input else self._wired()
         except NoButtonError as error:
             log.info("%s", error)
         except ButtonError as error:
@@ -72,29 +79,29 @@ class ButtonController:
             self._health.clear_problem(PROBLEM)
 
     def _wired(self) -> ButtonDevice:
-        """A button at the header or at a chip. Its threads only hand over."""
-        wanted = self._settings
-        pressed = partial(self._loop.call_soon_threadsafe, self._pressed)
-        released = partial(self._loop.call_soon_threadsafe, self._released)
-        if wanted.chip and wanted.line is not None:
+        """A button at the header or at a chip. Its threads only call the loop."""
+        config = self._config
+        on_press = partial(self._loop.call_soon_threadsafe, self._on_press)
+        on_release = partial(self._loop.call_soon_threadsafe, self._on_release)
+        if config.chip and config.line is not None:
             return LineButton(
-                Path(wanted.chip),
-                wanted.line,
-                wanted.bounce_s,
-                wanted.led_line,
-                pressed,
-                released,
+                Path(config.chip),
+                config.line,
+                config.bounce_s,
+                config.led_line,
+                on_press,
+                on_release,
                 self._directory,
             )
         return Button(
-            wanted.pin, wanted.bounce_s, wanted.led_pin, pressed, released, self._directory
+            config.pin, config.bounce_s, config.led_pin, on_press, on_release, self._directory
         )
 
     def _input(self) -> ButtonDevice:
         """A key that comes and goes."""
-        wanted = self._settings
+        config = self._config
         key = KeyButton(
-            Path(wanted.input), wanted.key, wanted.bounce_s, self._pressed, self._released
+            Path(config.input), config.key, config.bounce_s, self._on_press, self._on_release
         )
         self._loop.add_reader(key.descriptor, partial(self._read, key))
         return key
@@ -109,23 +116,24 @@ class ButtonController:
 
     def _report_missing(self, error: ButtonError) -> None:
         self._health.set_problem(PROBLEM, str(error))
-        if self._settings.input:
+        if self._config.input:
             self._loop.call_later(RETRY_S, self.open)
 
-    def _pressed(self) -> None:
-        self._released()
-        if self._settings.power_off_s:
-            self._hold = self._loop.call_later(self._settings.power_off_s, self._held)
-        self._on_press(self._trigger)
+    def _on_press(self) -> None:
+        self._on_release()
+        if self._config.power_off_s:
+            self._hold = self._loop.call_later(self._config.power_off_s, self._on_hold)
+        press = Press(t_ns=time.monotonic_ns(), time=time.time(), trigger=self._trigger)
+        self._publisher.publish("press", press)
 
-    def _released(self) -> None:
+    def _on_release(self) -> None:
         if self._hold is not None:
             self._hold.cancel()
             self._hold = None
 
-    def _held(self) -> None:
+    def _on_hold(self) -> None:
         self._hold = None
-        log.info("held for %g s: switching the computer off", self._settings.power_off_s)
+        log.info("held for %g s: switching the computer off", self._config.power_off_s)
         power_off(self._loop, partial(self._health.set_problem, "power"))
 
     def set_led(self, on: bool) -> None:
@@ -135,7 +143,36 @@ class ButtonController:
 
     def close(self) -> None:
         """Let go of it, and of a press that goes on."""
-        self._released()
+        self._on_release()
         if self._button is not None:
             self._button.close()
             self._button = None
+
+
+def power_off(loop: Loop, on_failure: Callable[[str], None]) -> None:
+    """Ask for it; `on_failure(why)` is called in the loop's thread where it is refused."""
+    try:
+        process = subprocess.Popen(
+            POWER_OFF,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+        )
+    except OSError as error:
+        on_failure(f"cannot power off: busctl: {error.strerror}")
+        return
+    pidfd = os.pidfd_open(process.pid)
+    loop.add_reader(pidfd, partial(_on_power_off_ended, loop, process, pidfd, on_failure))
+
+
+def _on_power_off_ended(
+    loop: Loop, process: "subprocess.Popen[bytes]", pidfd: int, on_failure: Callable[[str], None]
+) -> None:
+    loop.remove_reader(pidfd)
+    os.close(pidfd)
+    _, errors = process.communicate()
+    if process.returncode:
+        why = errors.decode("utf-8", "replace").strip().partition("\n")[0]
+        on_failure(f"cannot power off: {why or f'busctl ended with {process.returncode}'}")
+    else:
+        log.info("the computer is switched off")

@@ -1,16 +1,16 @@
-"""What face and voice say, weighed into one `emotion`; works with either one missing."""
+"""The fusion process: face and voice weighed into one `emotion`, also where one is missing."""
 
 import logging
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import TypeVar
 
 from edge.bus.messages import TOPICS, AudioMessage, Emotion, FaceMessage, FaceResult, Message
 from edge.bus.pubsub import Publisher, Subscriber
 from edge.config import Config
-from edge.inference.card import Card, load_card
-from edge.inference.fusion_card import FusionCard, load_fusion_card
+from edge.inference.card import Card, FusionCard, load_card, load_fusion_card
 from edge.paths import MODELS
 from edge.policy.decision import decide, rounded
 from edge.policy.fusion import Opinion, Rules, fuse
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 M = TypeVar("M", bound=Message)
 
 REFRESH_S = 0.5
-"""An `emotion` comes at least this often, so that what has gone is seen to be gone."""
+"""An `emotion` comes at least this often, so that what has gone is by_face to be gone."""
 
 
 class FusionService:
@@ -56,7 +56,7 @@ class FusionService:
         if received:
             self._publish()
 
-    def refresh(self) -> None:
+    def on_tick(self) -> None:
         """Publish when nothing else made it so."""
         if time.monotonic() - self._published_s >= REFRESH_S:
             self._publish()
@@ -67,11 +67,11 @@ class FusionService:
         face = usable(self._face, "face", now_ns)
         voice = usable(self._voice, "audio", now_ns)
         result = nearest(face.faces) if face else None
-        seen = Opinion(result.scores, age_s(face, now_ns)) if face and result else None
-        heard = Opinion(voice.scores, age_s(voice, now_ns)) if voice and voice.scores else None
-        scores = rounded(fuse(seen, heard, self._rules))
+        by_face = Opinion(result.scores, age_s(face, now_ns)) if face and result else None
+        by_voice = Opinion(voice.scores, age_s(voice, now_ns)) if voice and voice.scores else None
+        scores = rounded(fuse(by_face, by_voice, self._rules))
         emotion, confidence = decide(scores, self._threshold)
-        t_ns, taken = newest_capture(face if seen else None, voice if heard else None, now_ns)
+        t_ns, taken = newest_capture(face if by_face else None, voice if by_voice else None, now_ns)
         self._publisher.publish(
             "emotion",
             Emotion(
@@ -80,8 +80,8 @@ class FusionService:
                 emotion=emotion,
                 confidence=confidence,
                 scores=scores,
-                face_age_s=seen.age_s if seen else None,
-                voice_age_s=heard.age_s if heard else None,
+                face_age_s=by_face.age_s if by_face else None,
+                voice_age_s=by_voice.age_s if by_voice else None,
                 face_id=result.id if result else None,
             ),
         )
@@ -96,15 +96,14 @@ def age_s(message: Message, now_ns: int) -> float:
 
 
 def usable(message: M | None, topic: str, now_ns: int) -> M | None:
-    """The message while it is younger than its topic's max age, else None."""
-    max_age_s = TOPICS[topic].max_age_s
-    if message is None or (max_age_s is not None and age_s(message, now_ns) > max_age_s):
+    """The message while it still holds, else None."""
+    if message is None or not TOPICS[topic].is_current(age_s(message, now_ns)):
         return None
     return message
 
 
 def nearest(faces: Sequence[FaceResult]) -> FaceResult | None:
-    """The face that speaks for the picture: the largest."""
+    """The face that counts for the whole frame: the largest."""
     return max(faces, key=lambda face: face.box[2] * face.box[3], default=None)
 
 
@@ -135,14 +134,17 @@ def run(config: Config, loop: Loop) -> None:
         load_fusion_card(MODELS / "fusion.json"),
         config.fusion.voice_half_life_s,
     )
-    publisher = Publisher(config.endpoint("in"), config.device_name)
-    subscriber = Subscriber(config.endpoint("out"), ["face", "audio"])
-    health = Health(publisher, "fusion", loop)
-    service = FusionService(subscriber, publisher, rules, config.fusion.threshold, health)
-    loop.add_reader(subscriber.socket, service.on_message)
-    loop.call_every(REFRESH_S, service.refresh)
-    try:
+    serve(config, loop, rules)
+
+
+def serve(config: Config, loop: Loop, rules: Rules) -> None:
+    """Put the service together and let it work until the loop stops."""
+    with (
+        closing(Publisher(config.endpoint("in"), config.device_name)) as publisher,
+        closing(Subscriber(config.endpoint("out"), ["face", "audio"])) as subscriber,
+    ):
+        health = Health(publisher, "fusion", loop)
+        service = FusionService(subscriber, publisher, rules, config.fusion.threshold, health)
+        loop.add_reader(subscriber.socket, service.on_message)
+        loop.call_every(REFRESH_S, service.on_tick)
         loop.run()
-    finally:
-        subscriber.close()
-        publisher.close()

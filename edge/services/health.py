@@ -1,4 +1,4 @@
-"""How a service is: what it counts, what it misses, said once a second on `health.<service>`.
+"""A service's health: its rate, what it misses, published once a second on `health.<service>`.
 
 The same goes to systemd: ready, the line of its state, and a sign of life for its watchdog. That
 is sent on progress alone: `count` and `feed_watchdog` are called by what was done, never by a
@@ -34,12 +34,12 @@ class Health:
         self._worked = 0
         self._problems: dict[str, str] = {}
         self._ready = False
-        self._statm = os.open(STATM, os.O_RDONLY)  # kept: strangers may use up descriptors
+        self._statm = os.open(STATM, os.O_RDONLY)  # kept open: clients may use up descriptors
         self._systemd = Notifier()
         self.dropped = 0
         """What came and could not be taken, since the start."""
         self.about = ""
-        """What is in use; said while nothing is wrong."""
+        """What is in use; published while nothing is wrong."""
         self.soc_c: float | None = None
         """The temperature of the board's chip, where this service measures it."""
         self.throttled: bool | None = None
@@ -56,7 +56,7 @@ class Health:
         self._systemd.alive()
 
     def set_problem(self, what: str, detail: str) -> None:
-        """`what` is wrong until it is said to be fine: degraded, and logged once."""
+        """`what` is wrong until it is cleared: degraded, and logged once."""
         if self._problems.get(what) != detail:
             log.warning("%s", detail)
         self._problems[what] = detail
@@ -67,14 +67,14 @@ class Health:
             log.info("works again: %s", what)
 
     def ready(self) -> None:
-        """The service works, or knows that it is degraded: say so at once, and to systemd."""
+        """The service works, or knows that it is degraded: publish that, and notify systemd."""
         if not self._ready:
             self._ready = True
             self._systemd.ready()
             self.publish()
 
     def publish(self) -> None:
-        """Say how it is."""
+        """Publish the state, and notify systemd."""
         now_s = time.monotonic()
         rate_hz = self._worked / max(now_s - self._counted_since_s, 1e-3)
         state: State = "degraded" if self._problems else "ok"

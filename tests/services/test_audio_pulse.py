@@ -17,7 +17,7 @@ import soundfile
 from edge.bus.messages import AudioMessage, HealthMessage, Message, Press, RecordingMessage
 from edge.bus.pubsub import Publisher
 from edge.config import Config
-from tests.helpers import (
+from tests.support.harness import (
     DATA,
     PATIENCE_S,
     Listener,
@@ -26,7 +26,7 @@ from tests.helpers import (
     publishing,
     write_config,
 )
-from tests.null_sink import NullSink, missing, null_sink
+from tests.support.null_sink import NullSink, missing, null_sink
 
 pytestmark = pytest.mark.skipif(bool(missing()), reason=missing())
 
@@ -113,9 +113,9 @@ def audio_process(settings: Path, sink: NullSink) -> Iterator["subprocess.Popen[
     assert process.returncode == 0
 
 
-def heard_levels(listener: Listener) -> list[float]:
+def published_levels(listener: Listener) -> list[float]:
     """What `recording` said of the level so far, dBFS."""
-    messages: list[Message] = [message for _, message in listener.heard]
+    messages: list[Message] = [message for _, message in listener.received]
     return [
         m.level_dbfs
         for m in messages
@@ -126,20 +126,20 @@ def heard_levels(listener: Listener) -> list[float]:
 def test_what_is_spoken_into_the_microphone_becomes_an_emotion(bench: Bench, speech: Path) -> None:
     with bench.sink.playing(speech):
         bench.press()
-        heard = bench.result()
-    assert heard.speech
-    assert heard.emotion is not None
-    assert heard.duration_s == 2.0
-    assert heard.level_dbfs > -60
-    assert max(heard_levels(bench.listener)) > -60
+        received = bench.result()
+    assert received.speech
+    assert received.emotion is not None
+    assert received.duration_s == 2.0
+    assert received.level_dbfs > -60
+    assert max(published_levels(bench.listener)) > -60
 
 
 def test_a_quiet_room_gives_no_emotion(bench: Bench) -> None:
     bench.press()
-    heard = bench.result()
-    assert not heard.speech
-    assert heard.emotion is None
-    assert heard.level_dbfs == -120
+    received = bench.result()
+    assert not received.speech
+    assert received.emotion is None
+    assert received.level_dbfs == -120
 
 
 def test_the_microphone_is_open_only_while_recording(bench: Bench) -> None:

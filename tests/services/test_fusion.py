@@ -5,7 +5,7 @@ from functools import partial
 from edge.bus.messages import AudioMessage, Emotion, FaceMessage, FaceResult, Message
 from edge.config import Config
 from edge.services import fusion
-from tests.helpers import listening, publishing, running
+from tests.support.harness import listening, publishing, running
 
 
 def face(label: str | None, t_ns: int | None = None) -> FaceMessage:

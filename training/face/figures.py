@@ -9,9 +9,9 @@ from tqdm import tqdm
 
 from edge.config import DetectorConfig
 from edge.inference.face_box import SAME_FACE_IOU, overlap
-from edge.inference.face_detection import Kind
-from edge.inference.face_emotion import FaceEmotion, cut, mixed, raters_share_of
-from edge.services.face import detector_of
+from edge.inference.face_emotion import FaceEmotion, crop_grey, mixed, raters_share_of
+from edge.inference.stream_detector import Kind
+from edge.pipeline.face import detector_from_config
 from training.common import metrics
 from training.common.calibration import Logits, cost
 from training.common.cards import FLOAT
@@ -78,7 +78,8 @@ class FaceFigures:
 
         Both accuracies are of the faces that were found: from the scene, and as given.
         """
-        detector, random = detector_of(DetectorConfig(kind=kind)), np.random.default_rng(1)
+        detector = detector_from_config(DetectorConfig(kind=kind))
+        random = np.random.default_rng(1)
         found, given, cropped, others = [], [], [], 0
         pairs = list(zip(faces.images, faces.labels, strict=True))[::every]
         for image, label in tqdm(pairs, f"scenes, {kind}"):
@@ -88,8 +89,8 @@ class FaceFigures:
             found.append(box is not None and overlap(box, scene.box) > SAME_FACE_IOU)
             others += len(boxes) - found[-1]
             if box is not None and found[-1]:
-                logits = [self.network.logits(face) for face in (image, cut(scene.image, box))]
-                right = self.answers(np.stack(logits)) == label
+                both = (image, crop_grey(scene.image, box))
+                right = self.answers(np.stack([self.network.logits(x) for x in both])) == label
                 given.append(right[0])
                 cropped.append(right[1])
         return {

@@ -54,7 +54,7 @@ def measure(network: nn.Module, images: Tensor, faces: face_data.FaceSet) -> str
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("runs", type=Path, nargs="+", help="folders of training.train")
-    parser.add_argument("--data", type=Path, default=Path("../shared/data/fer2013.npz"))
+    parser.add_argument("--data", type=Path, default=Path("training/data/fer2013.npz"))
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)

@@ -120,7 +120,7 @@ def row(share: float, figures: dict[str, Any]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", type=Path, default=MODELS["face"])
-    parser.add_argument("--data", type=Path, default=Path("../shared/data/fer2013.npz"))
+    parser.add_argument("--data", type=Path, default=Path("training/data/fer2013.npz"))
     options = parser.parse_args()
     network, faces = FaceEmotion(options.model), face_data.load(options.data, face_data.PUBLIC)
     logits = np.stack([network.logits(image) for image in faces.images])

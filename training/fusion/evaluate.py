@@ -15,9 +15,9 @@ from tqdm import tqdm
 
 from edge.bus.messages import FACE_LABELS
 from edge.config import FusionConfig
+from edge.inference.card import FusionCard, load_fusion_card
 from edge.inference.face_emotion import FaceEmotion
-from edge.inference.fusion_card import FusionCard, load_fusion_card
-from edge.inference.speech_emotion import SpeechEmotion
+from edge.inference.speech import SpeechEmotion
 from edge.policy.fusion import Opinion, Rules, fuse
 from training.common import metrics
 from training.common.cards import MODELS
@@ -122,7 +122,7 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--face", type=Path, default=MODELS["face"])
     parser.add_argument("--voice", type=Path, default=MODELS["voice"])
-    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--data", type=Path, default=Path("training/data"))
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--validation-only", action="store_true")
     how.add_argument("--check", action="store_true", help="compare with the card, write nothing")

@@ -1,4 +1,4 @@
-"""A button and an LED at lines of a GPIO chip, on boards that gpiozero does not know.
+"""A button and an LED at lines of a GPIO chip, on boards that gpiozero does not support.
 
 Through lgpio, which needs no Raspberry Pi: chip and line are what `gpioinfo` shows. Knows no
 messages and nothing of recordings.
@@ -64,9 +64,9 @@ class LineButton:
         if led_line is not None:
             gpio.gpio_claim_output(self._handle, led_line, LOW)
             self._led_line = led_line
-        self._callback = gpio.callback(self._handle, line, gpio.BOTH_EDGES, self._changed)
+        self._callback = gpio.callback(self._handle, line, gpio.BOTH_EDGES, self._on_edge)
 
-    def _changed(self, _chip: int, _line: int, level: int, _t_ns: int) -> None:
+    def _on_edge(self, _chip: int, _line: int, level: int, _t_ns: int) -> None:
         (self._on_press if level == LOW else self._on_release)()
 
     def set_led(self, on: bool) -> None:
@@ -85,9 +85,9 @@ def chip_number(chip: Path) -> int:
     """What lgpio calls a chip: N of /dev/gpiochipN, or of a link to it. Raises ButtonError."""
     found = CHIP.fullmatch(chip.resolve().name)
     if found is None:
-        raise ButtonError(f"{chip} is no GPIO chip; set audio.button.chip, see gpiodetect")
+        raise ButtonError(f"{chip} is not a GPIO chip; set audio.button.chip, see gpiodetect")
     if not chip.exists():
         raise ButtonError(f"there is no {chip}; set audio.button.chip, see gpiodetect")
     if not os.access(chip, os.R_OK | os.W_OK, effective_ids=True):
-        raise ButtonError(f"no permission on {chip}; docs/boards.md shows the rule that gives it")
+        raise ButtonError(f"no permission on {chip}; docs/boards.md has the udev rule for it")
     return int(found[1])

@@ -16,13 +16,13 @@ EVENT = struct.Struct("@llHHi")
 """s, us, type, code, value"""
 EV_KEY = 1
 RELEASED, PRESSED = 0, 1
-EVENTS_A_READ = 64
+MAX_EVENTS_PER_READ = 64
 
 
 class KeyButton:
-    """A key of an event device. Whoever owns it calls `read` when its descriptor can be read.
+    """A key of an event device. Its owner calls `read` when its descriptor can be read.
 
-    The device is shared with everyone else who reads it: a keyboard types on, too.
+    The device is shared with every other reader: a keyboard goes on typing.
     """
 
     def __init__(
@@ -42,13 +42,13 @@ class KeyButton:
         try:
             self.descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
         except OSError as error:
-            raise ButtonError(why_not(path, error)) from error
+            raise ButtonError(explain(path, error)) from error
         self.about = f"{'any key' if code is None else f'key {code}'} of {path.name}"
 
     def read(self) -> None:
-        """Take what was pressed and released. Raises ButtonError where the key is gone."""
+        """Handle presses and releases. Raises ButtonError where the device is gone."""
         try:
-            data = os.read(self.descriptor, EVENT.size * EVENTS_A_READ)
+            data = os.read(self.descriptor, EVENT.size * MAX_EVENTS_PER_READ)
         except BlockingIOError:
             return
         except OSError as error:
@@ -57,10 +57,10 @@ class KeyButton:
             raise ButtonError(f"{self._path.name} is lost; plug it in again")
         for _, _, kind, code, value in EVENT.iter_unpack(data):
             if kind == EV_KEY and self._code in (None, code) and value in (RELEASED, PRESSED):
-                self._edge(value, time.monotonic())
+                self._on_edge(value, time.monotonic())
 
-    def _edge(self, value: int, now_s: float) -> None:
-        """A press so soon after the last edge is bouncing; letting go always counts."""
+    def _on_edge(self, value: int, now_s: float) -> None:
+        """A press so soon after the last edge is bouncing; a release always counts."""
         bounces = now_s - self._edge_s < self._bounce_s
         self._edge_s = now_s
         if value == RELEASED:
@@ -69,14 +69,14 @@ class KeyButton:
             self._on_press()
 
     def set_led(self, on: bool) -> None:
-        """A key has no LED of ours."""
+        """A key has no LED."""
 
     def close(self) -> None:
         os.close(self.descriptor)
 
 
-def why_not(path: Path, error: OSError) -> str:
-    """One line, with the mend."""
+def explain(path: Path, error: OSError) -> str:
+    """One line: why, and the fix."""
     if isinstance(error, FileNotFoundError):
         return f"no {path}: plug the key in, or set audio.button.input"
     if isinstance(error, PermissionError):

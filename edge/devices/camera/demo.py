@@ -1,6 +1,6 @@
-"""A camera for those who have none: a real photograph of a face that moves about.
+"""The demo, for those without a camera: a real photograph of a face that moves about.
 
-Knows no message and no configuration. The picture depends on the time alone.
+Knows no message and no configuration. A frame depends on the time alone.
 """
 
 import math
@@ -9,7 +9,7 @@ import time
 import cv2
 import numpy as np
 
-from edge.devices.camera.source import RateLimiter
+from edge.devices.camera.source import RateLimiter, describe
 from edge.paths import ASSETS
 from edge.types import Image
 
@@ -26,10 +26,8 @@ BACKDROP = (slice(0, 190), slice(225, 275))
 PERIOD_S = 18.0
 LEAVES_S, GONE_S, RETURNS_S, BACK_S = 12.0, 13.8, 14.6, 16.4
 """When in the period she walks out to the right, and comes back."""
-SMALLEST, LARGEST = 0.22, 0.46
-"""Side of the face in heights of the picture."""
-
-cv2.setNumThreads(1)
+MIN_SIZE, MAX_SIZE = 0.22, 0.46
+"""Side of the face in heights of the frame."""
 
 
 class DemoCamera:
@@ -37,7 +35,7 @@ class DemoCamera:
 
     def __init__(self, width: int, height: int, rate_hz: float) -> None:
         self.rate_hz = rate_hz
-        self.about = f"demo {width}x{height} at {rate_hz:.3g} Hz"
+        self.about = describe("demo", (width, height), rate_hz)
         self._size = width, height
         photo = _photo()
         self._backdrop = _backdrop(photo, width, height)
@@ -45,25 +43,25 @@ class DemoCamera:
         # Kept as what is added to the backdrop and what is left of it: one sum a frame.
         self._portrait = cv2.multiply(photo, cv2.bitwise_not(around), scale=1 / 255)
         self._around = around
-        self._pace = RateLimiter()
+        self._rate_limiter = RateLimiter()
         self._started_s = time.monotonic()
 
     def read(self) -> Image:
-        self._pace.wait(1 / self.rate_hz)
-        return self.picture(time.monotonic() - self._started_s)
+        self._rate_limiter.wait(1 / self.rate_hz)
+        return self.frame_at(time.monotonic() - self._started_s)
 
-    def picture(self, time_s: float) -> Image:
-        """What is to be seen `time_s` after the start: (height, width, 3) uint8 BGR."""
+    def frame_at(self, time_s: float) -> Image:
+        """The frame `time_s` after the start: (height, width, 3) uint8 BGR."""
         x, y, scale = position(time_s, *self._size)
         size = round(self._portrait.shape[1] * scale), round(self._portrait.shape[0] * scale)
         left, top = round(x - scale * FACE_CENTRE[0]), round(y - scale * FACE_CENTRE[1])
-        image = self._backdrop.copy()
+        image: Image = self._backdrop.copy()
         seen = image[max(0, top) : max(0, top + size[1]), max(0, left) : max(0, left + size[0])]
         if seen.size:
-            self._lay_over(seen, size, max(0, -left), max(0, -top))
+            self._blend(seen, size, max(0, -left), max(0, -top))
         return image
 
-    def _lay_over(self, seen: Image, size: tuple[int, int], left: int, top: int) -> None:
+    def _blend(self, seen: Image, size: tuple[int, int], left: int, top: int) -> None:
         """Draw the portrait, scaled to `size` px, from its column `left` and row `top` on."""
         part = slice(top, top + seen.shape[0]), slice(left, left + seen.shape[1])
         around = cv2.resize(self._around, size)[part]
@@ -71,15 +69,15 @@ class DemoCamera:
         seen[:] = cv2.add(cv2.multiply(seen, around, scale=1 / 255), portrait)
 
     def close(self) -> None:
-        """Nothing is held."""
+        """There is nothing to close."""
 
 
 def position(time_s: float, width: int, height: int) -> tuple[float, float, float]:
-    """Centre of the face (x, y) in px and the photograph's scale, in a picture of that size."""
+    """Centre of the face (x, y) in px and the photograph's scale, in a frame of that size."""
     turn = 2 * math.pi * time_s / PERIOD_S
     away = _smooth_step(time_s % PERIOD_S, LEAVES_S, GONE_S)
     away -= _smooth_step(time_s % PERIOD_S, RETURNS_S, BACK_S)
-    size = SMALLEST + (LARGEST - SMALLEST) * (0.5 - 0.5 * math.cos(2 * turn + 1.5))
+    size = MIN_SIZE + (MAX_SIZE - MIN_SIZE) * (0.5 - 0.5 * math.cos(2 * turn + 1.5))
     scale = size * height / FACE_PX
     out_px = 0.7 * width + scale * (PORTRAIT_AXES[0] + 2 * EDGE_PX)
     x = width * (0.5 + 0.18 * math.sin(2 * turn)) + away * out_px

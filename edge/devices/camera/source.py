@@ -1,4 +1,4 @@
-"""What a camera's source can mean: its kinds, cheap checks, and what is attached here.
+"""Camera sources: their kinds, cheap checks, and what is attached here.
 
 Needs no vendor library and opens no stream; knows no message, no socket and no configuration.
 """
@@ -14,15 +14,12 @@ import stat
 import struct
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 from urllib.parse import urlsplit
 
 from edge.errors import UserError
 from edge.paths import is_file
-
-if TYPE_CHECKING:  # the supervisor looks for a camera and runs without numpy
-    import numpy as np
-    from numpy.typing import NDArray
+from edge.types import Image
 
 DEVICES = Path("/dev")
 SYSFS = Path("/sys/class/video4linux")
@@ -35,30 +32,27 @@ CAPABILITY = struct.Struct("16s32s32sIII12x")
 """driver, card, bus, version, capabilities of the device, capabilities of this node"""
 CAN_CAPTURE = 0x1
 RAW_SENSOR_DRIVERS = (b"unicam", b"rp1-cfe", b"bcm2835-isp", b"pispbe", b"tegra-video")
-"""Nodes of CSI cameras that speak raw Bayer: theirs is libcamera's or Argus' business."""
+"""Nodes of CSI cameras that deliver raw Bayer: libcamera or Argus reads those."""
 SENSOR_NAME = re.compile(r" \d+-[0-9a-f]{4}$")
 """Of sensors on I2C ("imx708 10-001a"): v4l2_i2c_subdev_init in the kernel."""
 
 
 class CameraError(OSError):
-    """A camera that is not there, lost or not allowed. Trying again later may help."""
+    """A camera that is missing, lost or not permitted. Trying again later may help."""
 
 
 class SourceError(UserError):
-    """A source that cannot be one, however often it is tried. One line: what, and the mend."""
+    """A source that can never be read. The message is one line: what, and the fix."""
 
 
 class RateLimiter:
-    """Keeps a source that could run ahead at its rate: turns at given gaps.
-
-    A turn that was missed is not made up for: no burst after a pause.
-    """
+    """Keeps a source that could run ahead at its rate. No burst after a pause."""
 
     def __init__(self) -> None:
         self._due_s = time.monotonic()
 
     def wait(self, gap_s: float) -> None:
-        """Return `gap_s` after the last turn was due, or at once where that is long past."""
+        """Return `gap_s` after the last return was due, or at once where that is long past."""
         now_s = time.monotonic()
         self._due_s += gap_s
         if now_s - self._due_s > gap_s:
@@ -67,18 +61,23 @@ class RateLimiter:
 
 
 class Camera(Protocol):
-    """An open source of pictures."""
+    """An open source of frames."""
 
     about: str
     """What is read, in words."""
     rate_hz: float
-    """What it means to deliver."""
+    """The nominal rate."""
 
-    def read(self) -> "NDArray[np.uint8]":
-        """Wait for the next picture: (height, width, 3) uint8 BGR. Raises CameraError."""
+    def read(self) -> Image:
+        """Wait for the next frame: (height, width, 3) uint8 BGR. Raises CameraError."""
 
     def close(self) -> None:
-        """Give the device back."""
+        """Release the device."""
+
+
+def describe(name: str, size: tuple[float, float], rate_hz: float) -> str:
+    """`about` of a camera; `size`: (w, h) px."""
+    return f"{name} {size[0]:.0f}x{size[1]:.0f} at {rate_hz:.3g} Hz"
 
 
 def device_path(source: str) -> Path | None:
@@ -89,14 +88,14 @@ def device_path(source: str) -> Path | None:
 
 
 def is_pipeline(source: str) -> bool:
-    """Whether GStreamer is meant, and not a file with an exclamation mark in its name."""
+    """Whether it is a GStreamer pipeline, and not a file with an exclamation mark in its name."""
     return "!" in source and not is_file(source)
 
 
 def check_source(source: str) -> None:
     """Raise SourceError for what can never be read. Opens and decodes nothing.
 
-    A device that is not there passes: it may be plugged in later.
+    A missing device is accepted: it may be plugged in later.
     """
     if source in ("auto", "demo") or device_path(source) is not None:
         return
@@ -146,7 +145,7 @@ def _check_file(source: str) -> None:
         reason = getattr(error, "strerror", None) or str(error)
         raise SourceError(f"camera source {source!r}: {reason}; give {KINDS}") from error
     if not stat.S_ISREG(status.st_mode):
-        raise SourceError(f"camera source {source}: not a file; give an image or a film")
+        raise SourceError(f"camera source {source}: not a file; give an image or a video")
     if not os.access(source, os.R_OK):
         raise SourceError(f"camera source {source}: may not be read; chmod a+r {source}")
     if not status.st_size:
@@ -154,18 +153,18 @@ def _check_file(source: str) -> None:
 
 
 def check_device(path: Path) -> None:
-    """Raise CameraError with the reason and the mend where `path` cannot be opened."""
+    """Raise CameraError with the reason and the fix where `path` cannot be opened."""
     try:
         os.close(os.open(path, os.O_RDWR | os.O_NONBLOCK))
     except PermissionError as error:
-        raise CameraError(_join_the_group(path)) from error
+        raise CameraError(_permission_denied(path)) from error
     except FileNotFoundError as error:
         raise CameraError(f"no camera at {path}: is it plugged in?") from error
     except OSError as error:
         raise CameraError(f"{path}: {error.strerror}") from error
 
 
-def _join_the_group(path: Path) -> str:
+def _permission_denied(path: Path) -> str:
     try:
         group = grp.getgrgid(path.stat().st_gid).gr_name
         user = getpass.getuser()
@@ -195,7 +194,7 @@ def find_camera(devices: Path = DEVICES, sysfs: Path = SYSFS) -> str | None:
 
 
 def _can_capture(path: Path) -> bool:
-    """Whether a V4L2 node gives pictures (and not metadata, encoding or raw Bayer)."""
+    """Whether a V4L2 node delivers frames (and not metadata, encoding or raw Bayer)."""
     answer = bytearray(CAPABILITY.size)
     descriptor = os.open(path, os.O_RDWR | os.O_NONBLOCK)
     try:
@@ -210,35 +209,3 @@ def _has_pi_camera(sysfs: Path) -> bool:
     """Whether a CSI sensor is attached and picamera2 is there to read it."""
     names = (path.read_text().strip() for path in sysfs.glob("v4l-subdev*/name"))
     return any(map(SENSOR_NAME.search, names)) and bool(importlib.util.find_spec("picamera2"))
-
-
-def open_camera(source: str, width: int, height: int, rate_hz: float) -> Camera:
-    """Open `source` (see KINDS); pictures above `width` x `height` px are scaled down to fit.
-
-    `rate_hz` is asked of a device, and is the rate of an image and of the demo; a film has its
-    own. Raises CameraError where trying again may help, SourceError where it cannot.
-    """
-    check_source(source)
-    if source == "auto":
-        source = find_camera() or ""
-        if not source:
-            raise CameraError("no camera found: plug one in, or set camera.source (say, to demo)")
-    if source == "demo":
-        from edge.devices.camera.demo import DemoCamera
-
-        return DemoCamera(width, height, rate_hz)
-    if source == "picamera":
-        from edge.devices.camera.picamera import PiCamera
-
-        return PiCamera(width, height, rate_hz)
-    if is_pipeline(source):
-        from edge.devices.camera.gstreamer import GStreamerCamera
-
-        return GStreamerCamera(source, width, height, rate_hz)
-    from edge.devices.camera import opencv as capture
-
-    path = device_path(source)
-    if path is not None:
-        check_device(path)
-        return capture.V4L2Camera(path, width, height, rate_hz)
-    return capture.open_media(source, width, height, rate_hz)

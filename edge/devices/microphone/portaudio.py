@@ -4,35 +4,33 @@ Knows no messages and nothing of speech. A microphone is open only between `open
 both may block, as may `read()`, so they belong in a thread, and always in the same one.
 """
 
-import contextlib
 import os
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
-from edge.devices.microphone.sound_file import SoundError, read_sound
-from edge.paths import is_file
+from edge.devices.microphone import is_sound_file
+from edge.devices.microphone.sound_file import read_sound
+from edge.runtime.process import quiet_stderr
 from edge.types import Signal
 
-SOUND_SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff")
 RATES_HZ = (48_000, 44_100, 16_000)
 """Tried in this order after the rate that the device itself prefers."""
 FULL_SCALE = 32_768
-PERIODS_PER_S = 50
-"""Sound is fetched from the driver in pieces of 20 ms."""
+BUFFERS_PER_S = 50
+"""The driver delivers sound in buffers of 20 ms."""
 POLL_S = 0.005
-STALL_S = 0.8
-"""A device that gives no sample for this long is taken for lost."""
-START_S = 3.0
+READ_TIMEOUT_S = 0.8
+"""A device that delivers no sample for this long counts as lost."""
+START_TIMEOUT_S = 3.0
 """For its first sample it has longer: a sound server may have to wake it."""
 BUSY = -9985  # paDeviceUnavailable, portaudio.h
 
 
 class MicrophoneError(OSError):
-    """A microphone that is missing, lost, busy or closed to us: one line, with the mend."""
+    """A microphone that is missing, lost, busy or not permitted: one line, with the fix."""
 
 
 class Stream(Protocol):
@@ -55,7 +53,7 @@ class Microphone(Protocol):
         """What it is, in words."""
 
     def open(self) -> Stream:
-        """Start to listen. Raises MicrophoneError."""
+        """Start capturing. Raises MicrophoneError."""
 
 
 def make_microphone(source: str) -> Microphone:
@@ -67,27 +65,15 @@ def make_microphone(source: str) -> Microphone:
     return FileMicrophone(Path(source)) if is_sound_file(source) else DeviceMicrophone(source)
 
 
-def is_sound_file(source: str) -> bool:
-    """Is a file meant, whether or not it is there?"""
-    named_so = source.lower().endswith(SOUND_SUFFIXES) or source.startswith(("/", "./", "../"))
-    return named_so or is_file(source)
-
-
-def check_source(source: str) -> None:
-    """Raise SoundError if `source` means a file that is not there. Opens nothing."""
-    if is_sound_file(source) and not is_file(source):
-        raise SoundError(f"{source}: no such sound file; check the path")
-
-
 def find_microphone(source: str = "auto") -> str:
-    """What `source` comes to now, in words. Raises MicrophoneError, SoundError."""
+    """The microphone that `source` means now, in words. Raises MicrophoneError, SoundError."""
     microphone = make_microphone(source)
     if not isinstance(microphone, DeviceMicrophone):
         return microphone.about
     try:
         return str(microphone.find()["name"])
     finally:
-        microphone.forget()
+        microphone.close_portaudio()
 
 
 class FileMicrophone:
@@ -119,11 +105,11 @@ class FileStream:
         return np.pad(part, (0, samples - part.size))
 
     def close(self) -> None:
-        """Nothing is held."""
+        """There is nothing to close."""
 
 
 class DeviceMicrophone:
-    """An input device of PortAudio's, found anew whenever the one it knew does not open."""
+    """An input device of PortAudio's, searched again whenever it does not open."""
 
     def __init__(self, source: str) -> None:
         """`source`: auto, a part of a device's name, or its index."""
@@ -136,7 +122,7 @@ class DeviceMicrophone:
         try:
             return self._open()
         except MicrophoneError:
-            self.forget()
+            self.close_portaudio()
             if not stale:
                 raise
         return self._open()
@@ -149,11 +135,11 @@ class DeviceMicrophone:
         devices = [self._audio.get_device_info_by_index(index) for index in range(count)]
         inputs = [device for device in devices if device["maxInputChannels"] > 0]
         if not inputs:
-            raise MicrophoneError(why_none())
+            raise MicrophoneError(explain_no_input())
         return self._default(inputs) if self._source == "auto" else self._named(inputs)
 
-    def forget(self) -> None:
-        """Let go of PortAudio, whose list of devices is as old as its start."""
+    def close_portaudio(self) -> None:
+        """End PortAudio, whose list of devices is as old as its start."""
         if self._audio is not None:
             self._audio.terminate()
             self._audio = None
@@ -162,7 +148,7 @@ class DeviceMicrophone:
         device = self.find()
         stream = open_device(self._audio, device)
         try:
-            stream.wait(START_S)
+            stream.wait(START_TIMEOUT_S)
         except MicrophoneError:
             stream.close()
             raise
@@ -202,20 +188,19 @@ class DeviceStream:
     def read(self, samples: int) -> Signal:
         parts = []
         while samples:
-            count = min(self.wait(STALL_S), samples)
+            count = min(self.wait(READ_TIMEOUT_S), samples)
             parts.append(self._fetch(count))
             samples -= count
         return np.concatenate(parts)
 
-    def wait(self, at_most_s: float) -> int:
-        """How many samples are there, once there are any. Raises MicrophoneError.
+    def wait(self, timeout_s: float) -> int:
+        """How many samples are available, once there are any. Raises MicrophoneError.
 
-        Asked for again and again because PortAudio's own wait does not end on a device that fell
-        silent.
+        It polls, because PortAudio's own wait does not end on a device that fell silent.
         """
-        give_up_s = time.monotonic() + at_most_s
+        deadline_s = time.monotonic() + timeout_s
         while not (count := int(self._stream.get_read_available())):
-            if time.monotonic() > give_up_s:
+            if time.monotonic() > deadline_s:
                 raise MicrophoneError(f"{self._name} sends no sound; unplug it and plug it in")
             time.sleep(POLL_S)
         if count < 0:
@@ -243,7 +228,7 @@ def start_portaudio() -> Any:
         import pyaudio
     except ImportError as error:
         raise MicrophoneError(f"no microphone: {error}; pip install pyaudio") from error
-    with quiet_stderr():
+    with quiet_stderr():  # dozens of lines of ALSA and JACK about other devices
         return pyaudio.PyAudio()
 
 
@@ -272,26 +257,13 @@ def open_stream(audio: Any, index: int, rate_hz: int, channels: int) -> Any:
             input_device_index=index,
             rate=rate_hz,
             channels=channels,
-            frames_per_buffer=rate_hz // PERIODS_PER_S,
+            frames_per_buffer=rate_hz // BUFFERS_PER_S,
         )
 
 
-def why_none(devices: Path = Path("/dev/snd")) -> str:
-    """Why there is no input device: none is there, or we may not touch it."""
+def explain_no_input(devices: Path = Path("/dev/snd")) -> str:
+    """Why there is no input device: none is attached, or permission is missing."""
     for device in devices.glob("pcm*c"):
         if not os.access(device, os.R_OK | os.W_OK, effective_ids=True):
             return f"no permission on {device}; sudo usermod -aG audio $USER, then log in again"
     return "no microphone found; plug one in, or set audio.source"
-
-
-@contextlib.contextmanager
-def quiet_stderr() -> Iterator[None]:
-    """ALSA, JACK and PortAudio write dozens of lines about devices that nobody asked for."""
-    kept = os.dup(2)
-    with Path(os.devnull).open("wb") as nowhere:
-        os.dup2(nowhere.fileno(), 2)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)

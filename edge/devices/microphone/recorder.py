@@ -1,6 +1,6 @@
 """Recordings: a thread that owns the microphone, because opening, reading and closing may block.
 
-Knows no messages. What it hears it hands over, to be called in the thread of whoever asked.
+Knows no messages. Its callbacks are called in the owner's thread, through `call_soon`.
 """
 
 import queue
@@ -17,12 +17,12 @@ from edge.devices.microphone.portaudio import Microphone, MicrophoneError
 from edge.types import Signal
 
 CHUNKS_PER_S = 10
-CLOSE_S = 1.0
+CLOSE_TIMEOUT_S = 1.0
 """A microphone that does not close within this time is left to the end of the process."""
 
 
 class Sound(NamedTuple):
-    """A piece of a recording; the first one is empty and says that the microphone is open."""
+    """A piece of a recording; the first one is empty: the microphone is open."""
 
     samples: Signal
     rate_hz: int
@@ -34,7 +34,7 @@ class Recording:
     """One recording of `duration_s`, counted in samples and not by the clock."""
 
     def __init__(self, duration_s: float) -> None:
-        self.over = False
+        self.cancelled = False
         """Set it to have the microphone closed early."""
         self._duration_s = duration_s
         self._sounds: list[Sound] = []
@@ -48,7 +48,7 @@ class Recording:
 
     @property
     def end_ns(self) -> int:
-        """CLOCK_MONOTONIC at the end of what there is, ns"""
+        """CLOCK_MONOTONIC at the end of the last sound, ns"""
         return self._sounds[-1].t_ns
 
     @property
@@ -57,18 +57,18 @@ class Recording:
 
     @property
     def complete(self) -> bool:
-        return bool(self._sounds) and self._samples >= self.wanted(self.rate_hz)
+        return bool(self._sounds) and self._samples >= self.samples_at(self.rate_hz)
 
     @property
     def _samples(self) -> int:
         return sum(sound.samples.size for sound in self._sounds)
 
-    def wanted(self, rate_hz: int) -> int:
+    def samples_at(self, rate_hz: int) -> int:
         """How many samples the whole recording has."""
         return round(self._duration_s * rate_hz)
 
     def signal(self) -> Signal:
-        """What was heard, (n,) float32 at `rate_hz`."""
+        """All of it so far, (n,) float32 at `rate_hz`."""
         return np.concatenate([sound.samples for sound in self._sounds])
 
 
@@ -76,14 +76,14 @@ class Recorder:
     """Makes one recording after the other."""
 
     def __init__(
-        self, microphone: Microphone, export: Callable[[Callable[[], None]], None]
+        self, microphone: Microphone, call_soon: Callable[[Callable[[], None]], None]
     ) -> None:
-        """`export` has the asker's own thread call what it is given."""
+        """`call_soon` has the owner's own thread call what it is given."""
         self._microphone = microphone
-        self._hand_over = export
+        self._call_soon = call_soon
         self._work: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
-        self._at: Recording | None = None
-        self._step_s: float | None = None
+        self._current: Recording | None = None
+        self._waiting_since_s: float | None = None
         self._thread = threading.Thread(target=self._serve, name="microphone", daemon=True)
         self._thread.start()
 
@@ -92,71 +92,74 @@ class Recorder:
         """The microphone, in words."""
         return self._microphone.about
 
-    def check(self, done: Callable[[str], None]) -> None:
-        """Open and close the microphone, then hand over done("" or what is wrong)."""
-        self._work.put(partial(self._check, done))
+    def check(self, on_done: Callable[[str], None]) -> None:
+        """Open and close the microphone, then call `on_done("")`, or with what is wrong."""
+        self._work.put(partial(self._check, on_done))
 
     def record(
         self,
-        take: Recording,
-        heard: Callable[[Recording, Sound], None],
-        failed: Callable[[Recording, str], None],
+        recording: Recording,
+        on_sound: Callable[[Recording, Sound], None],
+        on_failure: Callable[[Recording, str], None],
     ) -> None:
-        """Hand over heard(take, sound) ten times a second of sound, or failed(take, why) once."""
-        self._work.put(partial(self._record, take, heard, failed))
+        """Make a recording: `on_sound(recording, sound)` ten times a second until it is complete.
 
-    def hangs_at(self, take: Recording) -> bool:
-        """Is the thread still at `take`, although that is over?"""
-        return take.over and self._at is take
+        Or `on_failure(recording, reason)` once.
+        """
+        self._work.put(partial(self._record, recording, on_sound, on_failure))
+
+    def hangs_at(self, recording: Recording) -> bool:
+        """Whether the thread is still busy with `recording` although that is cancelled."""
+        return recording.cancelled and self._current is recording
 
     def blocked_s(self) -> float:
         """For how long the thread has waited for the microphone; 0 = it has nothing to do."""
-        step_s = self._step_s
-        return 0.0 if step_s is None else time.monotonic() - step_s
+        since_s = self._waiting_since_s
+        return 0.0 if since_s is None else time.monotonic() - since_s
 
     def close(self) -> None:
-        """End the thread, after the takes that it has."""
+        """End the thread, after the recordings that it has."""
         self._work.put(None)
-        self._thread.join(CLOSE_S)
+        self._thread.join(CLOSE_TIMEOUT_S)
 
     def _serve(self) -> None:
         while (job := self._work.get()) is not None:
-            self._step_s = time.monotonic()
+            self._waiting_since_s = time.monotonic()
             job()
-            self._step_s = None
+            self._waiting_since_s = None
 
-    def _check(self, done: Callable[[str], None]) -> None:
+    def _check(self, on_done: Callable[[str], None]) -> None:
         try:
             self._microphone.open().close()
         except MicrophoneError as error:
-            self._hand_over(partial(done, str(error)))
+            self._call_soon(partial(on_done, str(error)))
         else:
-            self._hand_over(partial(done, ""))
+            self._call_soon(partial(on_done, ""))
 
     def _record(
         self,
-        take: Recording,
-        heard: Callable[[Recording, Sound], None],
-        failed: Callable[[Recording, str], None],
+        recording: Recording,
+        on_sound: Callable[[Recording, Sound], None],
+        on_failure: Callable[[Recording, str], None],
     ) -> None:
-        self._at = take
+        self._current = recording
         try:
-            for sound in self._sounds(take):
-                self._step_s = time.monotonic()
-                self._hand_over(partial(heard, take, sound))
+            for sound in self._sounds(recording):
+                self._waiting_since_s = time.monotonic()
+                self._call_soon(partial(on_sound, recording, sound))
         except MicrophoneError as error:
-            self._hand_over(partial(failed, take, str(error)))
-        self._at = None
+            self._call_soon(partial(on_failure, recording, str(error)))
+        self._current = None
 
-    def _sounds(self, take: Recording) -> Iterator[Sound]:
-        """All that `take` wants, as it is heard; no more once it is over."""
-        if take.over:
+    def _sounds(self, recording: Recording) -> Iterator[Sound]:
+        """The pieces of `recording` as they come; no more once it is cancelled."""
+        if recording.cancelled:
             return
         with closing(self._microphone.open()) as stream:
             rate_hz = stream.rate_hz
             yield Sound(np.empty(0, np.float32), rate_hz, time.monotonic_ns())
-            for size in chunk_sizes(take.wanted(rate_hz), rate_hz // CHUNKS_PER_S):
-                if take.over:
+            for size in chunk_sizes(recording.samples_at(rate_hz), rate_hz // CHUNKS_PER_S):
+                if recording.cancelled:
                     return
                 yield Sound(stream.read(size), rate_hz, time.monotonic_ns())
 

@@ -1,4 +1,4 @@
-"""Sound as samples: files read, rates converted. Knows no devices and nothing of speech."""
+"""Sound files as samples, and their rates converted. Knows no devices and nothing of speech."""
 
 import os
 from pathlib import Path
@@ -13,12 +13,12 @@ from edge.types import Signal
 
 RATES_HZ = range(8_000, 192_001)
 MAX_CHANNELS = 2
-LONGEST_S = 3600
+MAX_S = 3600
 """All of a file is held in memory; and a damaged header may claim years."""
 
 
 class SoundError(UserError):
-    """A sound file that cannot be used. The message is one line: which, why, and the mend."""
+    """A sound file that cannot be used. The message is one line: which, why, and the fix."""
 
 
 def read_sound(path: Path) -> tuple[Signal, int]:
@@ -53,12 +53,12 @@ def _read(path: Path) -> tuple[NDArray[np.float32], int]:
 
 
 def _check(path: Path, channels: int, rate_hz: int, frames: int) -> None:
-    """Raise SoundError for a header that says what we do not read."""
+    """Raise SoundError for a header with values that are not supported."""
     if channels > MAX_CHANNELS:
         raise SoundError(f"{path}: it has {channels} channels; convert it to mono")
     if rate_hz not in RATES_HZ:
         raise SoundError(f"{path}: its rate is {rate_hz} Hz; convert it to 16000 Hz")
-    if frames > LONGEST_S * rate_hz:
+    if frames > MAX_S * rate_hz:
         raise SoundError(f"{path}: it claims {frames / rate_hz / 60:.0f} minutes; cut it to 60")
 
 

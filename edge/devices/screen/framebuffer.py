@@ -1,6 +1,6 @@
-"""The Linux framebuffer: a picture without a desktop, and the text console kept out of it.
+"""The Linux framebuffer: images without a desktop, and the text console kept out of them.
 
-Knows bytes and ioctls, and nothing of what the picture shows. Sources: linux/fb.h, linux/kd.h,
+Knows bytes and ioctls, and nothing of what the image shows. Sources: linux/fb.h, linux/kd.h,
 linux/vt.h, console_codes(4).
 """
 
@@ -14,7 +14,8 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
-import numpy.typing as npt
+
+from edge.types import Image
 
 log = logging.getLogger(__name__)
 
@@ -49,8 +50,8 @@ class Geometry(NamedTuple):
     """bytes before the first visible pixel"""
 
 
-def draw(image: npt.NDArray[np.uint8], geometry: Geometry, memory: bytearray | mmap.mmap) -> None:
-    """Write a picture into the screen's memory; what lies between the lines is left alone.
+def draw(image: Image, geometry: Geometry, memory: bytearray | mmap.mmap) -> None:
+    """Write an image into the screen's memory; what lies between the lines is left alone.
 
     `image`: (height, width, 3) BGR, exactly the screen's size. Raises ValueError for another size.
     """
@@ -59,9 +60,7 @@ def draw(image: npt.NDArray[np.uint8], geometry: Geometry, memory: bytearray | m
         raise ValueError(f"{image.shape[1]}x{image.shape[0]} px on a screen of {size[1]}x{size[0]}")
     depth = geometry.bits // 8
     strides = (geometry.stride, depth, 1)
-    pixels: npt.NDArray[np.uint8] = np.ndarray(
-        (*size, depth), np.uint8, memory, geometry.start, strides
-    )
+    pixels: Image = np.ndarray((*size, depth), np.uint8, memory, geometry.start, strides)
     cv2.cvtColor(image, _conversion(geometry), dst=pixels)
 
 
@@ -72,7 +71,7 @@ def _conversion(geometry: Geometry) -> int:
 
 
 def read_geometry(descriptor: int) -> Geometry:
-    """Ask the driver. Raises OSError: no framebuffer, or pixels of a kind that we do not draw."""
+    """Ask the driver. Raises OSError: no framebuffer, or an unsupported pixel format."""
     variable, fixed = bytearray(256), bytearray(256)
     fcntl.ioctl(descriptor, FBIOGET_VSCREENINFO, variable)
     fcntl.ioctl(descriptor, FBIOGET_FSCREENINFO, fixed)
@@ -110,11 +109,11 @@ class Framebuffer:
         """(w, h) px"""
         return self._geometry.width, self._geometry.height
 
-    def show(self, image: npt.NDArray[np.uint8]) -> None:
+    def show(self, image: Image) -> None:
         """`image`: (height, width, 3) BGR of exactly this size."""
         draw(image, self._geometry, self._memory)
 
-    def is_as_it_was(self) -> bool:
+    def is_unchanged(self) -> bool:
         """Whether the driver is still there, and the resolution the same."""
         try:
             return read_geometry(self._descriptor) == self._geometry
@@ -135,8 +134,8 @@ def _length(geometry: Geometry) -> int:
 class Console:
     """The text console on the same screen: no text and no cursor until it is closed.
 
-    Taking it needs CAP_SYS_TTY_CONFIG, hiding the cursor the group tty. Without, the picture is
-    drawn over the text all the same.
+    Taking it needs CAP_SYS_TTY_CONFIG, hiding the cursor the group tty. Without, the image
+    is drawn over the text all the same.
     """
 
     def __init__(self, path: Path | None = None) -> None:
@@ -157,7 +156,7 @@ class Console:
     def keep(self) -> None:
         """Take it again where it is in text mode: a login prompt that starts resets its terminal.
 
-        That also hangs up our descriptor, so it is another one then.
+        That also hangs up the descriptor, so a new one is opened.
         """
         if self._descriptor is None or not self._taken:
             return
@@ -173,7 +172,7 @@ class Console:
             self._open()
 
     def _take(self, descriptor: int) -> None:
-        """Graphics mode, unless a desktop has the terminal: then it is the desktop's to give back.
+        """Graphics mode, unless a desktop has the terminal: then the desktop restores it.
 
         A terminal that is in graphics mode without one was left so by a process that was killed.
         """
@@ -192,7 +191,7 @@ class Console:
                 fcntl.ioctl(self._descriptor, KDSETMODE, KD_TEXT)
             os.write(self._descriptor, SHOW_CURSOR)
         except OSError as error:
-            log.info("the console could not be given back: %s", error.strerror)
+            log.info("the console could not be restored: %s", error.strerror)
         finally:
             os.close(self._descriptor)
             self._descriptor = None

@@ -1,7 +1,4 @@
-"""Where a picture can be shown: a window, the framebuffer, a PNG file, or nowhere.
-
-Knows pixels and keys, and nothing of what they mean.
-"""
+"""The kinds of screen: a window, the framebuffer, a PNG file."""
 
 import contextlib
 import ctypes
@@ -14,6 +11,7 @@ from pathlib import Path
 
 import cv2
 
+from edge.devices.screen import Screen, ScreenError
 from edge.devices.screen.framebuffer import Console, Framebuffer
 from edge.paths import is_folder
 from edge.types import Image
@@ -21,10 +19,10 @@ from edge.types import Image
 TITLE = "Emotion Edge"
 FIRST_SPECIAL_KEY = 0x80
 """Shift, arrows and the like are X keysyms far above ASCII."""
-ROOM = 0.92
+MAX_DESKTOP_FRACTION = 0.92
 """Fraction of the desktop that a new window may take; the rest is for title bar and panel."""
 FIRST_SIZE = (960, 884)
-"""(w, h) px, until there is a picture to suit"""
+"""(w, h) px, until there is a frame"""
 MIN_SIZE = (160, 120)
 MEASURE_PERIOD_S = 1.0
 PNG_PERIOD_S = 0.2
@@ -32,44 +30,11 @@ PROBE = "import cv2; cv2.namedWindow('Emotion Edge', cv2.WINDOW_NORMAL)"
 PROBE_TIMEOUT_S = 15.0
 
 
-class ScreenError(OSError):
-    """A screen that cannot be shown on. The message is one line: what, and the mend."""
-
-
-class Screen:
-    """Something that shows pictures. This one shows them nowhere; the others are kinds of it."""
-
-    def __init__(self, name: str = "no screen") -> None:
-        """`name`: what it is, in words."""
-        self.name = name
-        self.has_keys = False
-        self.period_s = 0.0
-        """It takes no more than one picture in this time."""
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """(w, h) px that a picture must have now; (0, 0) = none is wanted."""
-        return 0, 0
-
-    def suit(self, size: tuple[int, int]) -> None:
-        """Take this size, (w, h) px, where the screen can choose."""
-
-    def show(self, image: Image) -> None:
-        """`image`: (height, width, 3) uint8 BGR, of `size`. Raises ScreenError."""
-
-    def poll(self) -> str | None:
-        """A key that was pressed ("q" too when the window was closed), or None."""
-        return None
-
-    def close(self) -> None:
-        """Give the screen back."""
-
-
 class Window(Screen):
-    """A window of the desktop; the picture follows the window's size.
+    """A window of the desktop; the image follows the window's size.
 
-    OpenCV's Qt windows never make a picture larger than the image that they are given, and tell
-    the size of the picture only. So once in a while the image is given at twice the size, every
+    OpenCV's Qt windows never enlarge the image that they are given, and report the size of the
+    shown image only. So once in a while the image is given at twice the size, every
     pixel doubled: it looks the same, and fills the window if that was made larger.
     """
 
@@ -84,7 +49,7 @@ class Window(Screen):
         self._measure_at_s = 0.0
         flags = cv2.WINDOW_NORMAL | cv2.WINDOW_FREERATIO | cv2.WINDOW_GUI_NORMAL
         cv2.namedWindow(TITLE, flags)
-        self.suit(FIRST_SIZE)
+        self.resize(FIRST_SIZE)
         if fullscreen:
             cv2.setWindowProperty(TITLE, cv2.WND_PROP_FULLSCREEN, cv2.WINDOW_FULLSCREEN)
 
@@ -92,14 +57,14 @@ class Window(Screen):
     def size(self) -> tuple[int, int]:
         return self._size
 
-    def suit(self, size: tuple[int, int]) -> None:
+    def resize(self, size: tuple[int, int]) -> None:
         """As large as that, or as the desktop has room for."""
         if not self._fullscreen:
-            self._size = fitted(size, desktop_size())
+            self._size = fit_desktop(size, desktop_size())
             cv2.resizeWindow(TITLE, *self._size)
 
     def show(self, image: Image) -> None:
-        """Does nothing to a window that the user closed; `poll` tells."""
+        """Does nothing to a window that the user closed; `poll` reports that."""
         if self._is_closed():
             return
         if time.monotonic() >= self._measure_at_s:
@@ -149,11 +114,11 @@ class FramebufferScreen(Screen):
         return self._framebuffer.size
 
     def show(self, image: Image) -> None:
-        """A picture of a size that is no longer the screen's is passed over."""
+        """An image of a size that is no longer the screen's is skipped."""
         if time.monotonic() >= self._check_at_s:
             self._check_at_s = time.monotonic() + MEASURE_PERIOD_S
             self._console.keep()
-            if not self._framebuffer.is_as_it_was():
+            if not self._framebuffer.is_unchanged():
                 self._framebuffer.close()
                 self._open()
         if self._framebuffer.size == (image.shape[1], image.shape[0]):
@@ -173,7 +138,7 @@ def _why_no_framebuffer(path: Path, error: Exception) -> str:
 
 
 class PngFile(Screen):
-    """A picture file that always holds a whole picture; written a few times a second at most."""
+    """A PNG file that is always complete; written a few times a second at most."""
 
     def __init__(self, path: Path) -> None:
         """Raises ScreenError where it cannot be written."""
@@ -190,7 +155,7 @@ class PngFile(Screen):
     def size(self) -> tuple[int, int]:
         return self._size
 
-    def suit(self, size: tuple[int, int]) -> None:
+    def resize(self, size: tuple[int, int]) -> None:
         self._size = size
 
     def show(self, image: Image) -> None:
@@ -210,7 +175,7 @@ def open_screen(kind: str, framebuffer: str, *, fullscreen: bool) -> Screen:
 
     `kind`: auto, window, framebuffer, none, or a path that ends in .png. `auto` takes the first
     that opens and at last none at all. Raises ScreenError where the one that was asked for cannot
-    be had.
+    be opened.
     """
     if kind == "window":
         return Window(fullscreen=fullscreen)
@@ -233,16 +198,17 @@ def _first_that_opens(framebuffer: str, fullscreen: bool) -> Screen:
     return Screen(f"no screen ({'; '.join(reasons)})")
 
 
-def fitted(size: tuple[int, int], desktop: tuple[int, int] | None) -> tuple[int, int]:
+def fit_desktop(size: tuple[int, int], desktop: tuple[int, int] | None) -> tuple[int, int]:
     """(w, h) px scaled down to leave room for the desktop's bars; unchanged where it fits."""
     if desktop is None:
         return size
-    scale = min(1.0, *(ROOM * there / wanted for wanted, there in zip(size, desktop, strict=True)))
-    return round(size[0] * scale), round(size[1] * scale)
+    width, height = size
+    scale = MAX_DESKTOP_FRACTION * min(desktop[0] / width, desktop[1] / height)
+    return (round(width * scale), round(height * scale)) if scale < 1 else size
 
 
 def desktop_size() -> tuple[int, int] | None:
-    """(w, h) px of the X screen, which OpenCV does not tell. Source: XOpenDisplay(3)."""
+    """(w, h) px of the X screen, which OpenCV does not report. Source: XOpenDisplay(3)."""
     name = ctypes.util.find_library("X11")
     if name is None:
         return None
@@ -262,7 +228,7 @@ def _is_desktop() -> bool:
 
 
 def _quieten_qt() -> None:
-    """opencv-python brings Qt with one plugin, for X11, and Qt complains of all it lacks."""
+    """opencv-python brings Qt with one plugin, for X11, and Qt logs everything it lacks."""
     os.environ.setdefault("QT_QPA_PLATFORM", "xcb")
     os.environ.setdefault("QT_LOGGING_RULES", "*=false")
 
