@@ -55,6 +55,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("runs", type=Path, nargs="+", help="folders of training.train")
     parser.add_argument("--data", type=Path, default=Path("training/data/fer2013.npz"))
+    parser.add_argument("--bf16", action="store_true", help="where the processor has bf16 units")
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
@@ -64,7 +65,8 @@ def main() -> None:
     for name, kind in KINDS.items():
         torch.manual_seed(SEED)
         images = kind(plain).clamp(0, 1)
-        cells = [measure(network, images, faces) for network in networks]
+        with torch.autocast("cpu", torch.bfloat16, enabled=options.bf16):
+            cells = [measure(network, images, faces) for network in networks]
         print(f"| {name} | {' | '.join(cells)} |", flush=True)
 
 
