@@ -5,9 +5,7 @@ def main() -> int:
     """Run the command; Ctrl-C while it is still being loaded ends it quietly, too."""
     try:
         from edge.commands import main as cli
-        from edge.runtime.process import configure_opencv
 
-        configure_opencv()
         return cli.main()
     except KeyboardInterrupt:
         return 0

@@ -18,8 +18,9 @@ from edge import __version__
 from edge.bus.messages import SERVICES
 from edge.bus.sockets import BusError
 from edge.commands.text import print_error
-from edge.config_file import load
+from edge.config.file import load
 from edge.errors import ConfigError, ExitCode, UsageError, UserError
+from edge.runtime.process import configure_opencv
 
 MAX_DURATION_S = 1e9
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command, and turn every expected error into one line and its exit code."""
+    configure_opencv()
     options = make_parser().parse_args(arguments)
     set_logging(options.command)
     try:
@@ -36,6 +38,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (UserError, BusError) as error:
         print_error(options.command, error)
         return exit_code(error, options.command)
+    except ModuleNotFoundError as error:
+        if (error.name or "edge").startswith("edge"):
+            raise  # a bug
+        fix = "this needs the device extra; in the checkout: pip install -e '.[device]'"
+        print_error(options.command, f"{error.name} is not installed: {fix}")
+        return ExitCode.BAD_CONFIG
     except KeyboardInterrupt:
         return ExitCode.OK
     except BrokenPipeError:  # `watch | head`

@@ -21,7 +21,7 @@ from edge.bus.messages import SERVICES
 from edge.bus.pubsub import Subscriber
 from edge.commands.status_line import StatusLine
 from edge.config import Config
-from edge.config_file import with_overrides
+from edge.config.file import with_overrides
 from edge.devices import microphone
 from edge.devices.camera import source as camera
 from edge.devices.screen import check_screen

@@ -72,6 +72,11 @@ class VoiceAnalyzer:
         return VoiceResult(True, *decide(scores, self._threshold), scores)
 
 
+def level_of(signal: Signal) -> float | None:
+    """dBFS of a (n,) signal; None of an empty one."""
+    return level_dbfs(signal) if signal.size else None
+
+
 def windows(signal: Signal, window_s: float) -> Iterator[tuple[float, Signal]]:
     """(start in s, samples) of the windows in a (n,) signal at RATE_HZ, end to end."""
     size = round(window_s * RATE_HZ)

@@ -16,8 +16,7 @@ from edge.bus.pubsub import Publisher, Subscriber
 from edge.config import AudioConfig, Config
 from edge.devices.microphone.portaudio import Microphone, make_microphone
 from edge.devices.microphone.recorder import Recorder, Recording, Sound
-from edge.inference.speech_features import level_dbfs
-from edge.pipeline.voice import VoiceAnalyzer
+from edge.pipeline.voice import VoiceAnalyzer, level_of
 from edge.runtime.loop import Loop, Timer
 from edge.services.button import ButtonController
 from edge.services.health import Health
@@ -120,7 +119,7 @@ class AudioService:
         if recording.complete:
             self._analyse()
         else:
-            self._enter("recording", level_dbfs(sound.samples) if sound.samples.size else None)
+            self._enter("recording", level_of(sound.samples))
 
     def _analyse(self) -> None:
         self._enter("analysing")

@@ -4,14 +4,12 @@ import logging
 import time
 from collections.abc import Sequence
 from contextlib import closing
-from pathlib import Path
 from typing import TypeVar
 
 from edge.bus.messages import TOPICS, AudioMessage, Emotion, FaceMessage, FaceResult, Message
 from edge.bus.pubsub import Publisher, Subscriber
 from edge.config import Config
-from edge.inference.card import Card, FusionCard, load_card, load_fusion_card
-from edge.paths import MODELS
+from edge.pipeline.fusion import rules_from_config
 from edge.policy.decision import decide, rounded
 from edge.policy.fusion import Opinion, Rules, fuse
 from edge.runtime.loop import Loop
@@ -22,7 +20,7 @@ log = logging.getLogger(__name__)
 M = TypeVar("M", bound=Message)
 
 REFRESH_S = 0.5
-"""An `emotion` comes at least this often, so that what has gone is by_face to be gone."""
+"""An `emotion` comes at least this often, so that what has gone is known to be gone."""
 
 
 class FusionService:
@@ -115,26 +113,9 @@ def newest_capture(
     return max(captures, default=(now_ns, time.time()))
 
 
-def rules_for(face: Card, voice: Card, fitted: FusionCard, half_life_s: float) -> Rules:
-    """What was fitted to these two networks; for others, how well each does alone."""
-    if not fitted.fits(face, voice):
-        log.warning(
-            "fusion was fitted to other models; taking the reliabilities of %s and %s",
-            face.name, voice.name,
-        )  # fmt: skip
-        return Rules(face.reliability, voice.reliability, half_life_s)
-    return Rules(fitted.face_reliability, fitted.voice_reliability, half_life_s)
-
-
 def run(config: Config, loop: Loop) -> None:
     """Serve until the loop stops. Raises ModelError."""
-    rules = rules_for(
-        load_card(Path(config.face.model)),
-        load_card(Path(config.audio.model)),
-        load_fusion_card(MODELS / "fusion.json"),
-        config.fusion.voice_half_life_s,
-    )
-    serve(config, loop, rules)
+    serve(config, loop, rules_from_config(config))
 
 
 def serve(config: Config, loop: Loop, rules: Rules) -> None:

@@ -13,12 +13,11 @@ from functools import partial
 import zmq
 
 from edge.bus import discovery, sockets
-from edge.bus.keys import Keys
+from edge.bus.keys import Keys, KeysError
 from edge.bus.messages import TOPICS
 from edge.bus.pubsub import LastValues, Publisher
 from edge.bus.remote import Endpoint
 from edge.config import Config, GatewayConfig, is_local
-from edge.errors import ConfigError
 from edge.runtime.loop import Loop
 from edge.services.health import PERIOD_S, Health
 
@@ -54,16 +53,11 @@ class Gateway:
             endpoint.send(parts)
 
 
-def remote_keys(config: Config) -> Keys | None:
-    """The keys of the remote endpoint; None = it is open to everyone.
-
-    Raises ConfigError where that was not asked for.
-    """
-    if config.gateway.insecure:
-        return None
+def remote_keys(config: Config) -> Keys:
+    """The keys of the remote endpoint. Raises KeysError: without any it would be open to all."""
     keys = Keys(config.keys_directory)
     if not keys.exist():
-        raise ConfigError(
+        raise KeysError(
             f"{config.gateway.remote} would be open to the network and {keys.directory} holds no "
             'keys: run `emotion-edge keys add NAME`, or set gateway.remote = ""'
         )
@@ -93,12 +87,12 @@ def describe(config: GatewayConfig, endpoints: list[Endpoint], health: Health) -
 
 
 def run(config: Config, loop: Loop) -> None:
-    """Serve until the loop stops. Raises BusError, ConfigError, KeysError."""
+    """Serve until the loop stops. Raises BusError, KeysError."""
     wanted: dict[str, Keys | None] = {}
     if config.gateway.local:
         wanted[config.gateway.local] = None
     if config.gateway.remote:
-        wanted[config.gateway.remote] = remote_keys(config)
+        wanted[config.gateway.remote] = None if config.gateway.insecure else remote_keys(config)
     with ExitStack() as stack:
         inlet = stack.enter_context(closing(sockets.make_socket(zmq.SUB)))
         publisher = stack.enter_context(

@@ -14,11 +14,10 @@ import zmq
 
 from edge.bus import messages, sockets
 from edge.bus import remote as remote_endpoint
-from edge.bus.keys import Keys, SubscriberKey, read_key
+from edge.bus.keys import Keys, KeysError, SubscriberKey, read_key
 from edge.bus.messages import TOPICS, HealthMessage, Press
 from edge.client import RefusedError, Subscription
 from edge.config import Config, GatewayConfig, is_local
-from edge.errors import ConfigError
 from edge.services import gateway, hub
 from tests.support.harness import (
     Listener,
@@ -309,16 +308,16 @@ def test_a_handshake_cut_at_any_byte_hurts_nobody(secured: Config) -> None:
         assert next_received(laptop, "emotion").message == sent
 
 
-def test_without_keys_the_door_does_not_open_to_the_network(config: Config) -> None:
+def test_without_keys_there_is_no_remote_endpoint(config: Config) -> None:
     endpoints = GatewayConfig(remote="tcp://*:5556", keys=str(config.directory))
     with (
-        pytest.raises(ConfigError, match=r"tcp://\*:5556 .* run `emotion-edge keys add NAME`"),
+        pytest.raises(KeysError, match=r"tcp://\*:5556 .* run `emotion-edge keys add NAME`"),
         running(gateway.run, msgspec.structs.replace(config, gateway=endpoints)),
     ):
         pass
 
 
-def test_a_door_without_a_lock_is_complained_of_at_every_start_and_in_health(
+def test_an_insecure_endpoint_is_warned_of_at_every_start_and_in_health(
     config: Config, caplog: pytest.LogCaptureFixture
 ) -> None:
     endpoints = GatewayConfig(

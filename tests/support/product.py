@@ -9,7 +9,7 @@ from pathlib import Path
 
 from edge.bus.messages import SERVICES
 from edge.config import Config
-from edge.config_file import with_overrides
+from edge.config.file import with_overrides
 from tests.support.harness import PATIENCE_S, Listener, emotion_edge, listening, write_config
 
 START_S = 60.0

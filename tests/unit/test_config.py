@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from edge.config import CameraConfig, Config
-from edge.config_file import KEYS, MOVED, flatten, load, replace_moved, with_overrides
+from edge.config.file import KEYS, MOVED, flatten, load, replace_moved, with_overrides
 from edge.errors import ConfigError
 from edge.paths import MODELS
 from tests.support.harness import ROOT

@@ -34,6 +34,7 @@ ANGRY = FaceResult(
         ("emotion", {"face_age_s": None}, "neither a face nor a voice"),
         ("health.hub", {}, "ok, 30.0/s, 20 MB"),
         ("health.hub", {"detail": "slow", "soc_c": 61.4}, "ok, 30.0/s, 20 MB, 61 °C: slow"),
+        ("preview", {}, "frame 7, 0 kB"),
         ("press", {}, "button pressed"),
     ],
 )

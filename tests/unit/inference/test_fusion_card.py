@@ -7,7 +7,7 @@ import pytest
 
 from edge.bus.messages import FACE_LABELS, VOICE_LABELS
 from edge.inference.card import Card, FusionCard, ModelError, load_card, load_fusion_card
-from edge.services.fusion import rules_for
+from edge.pipeline.fusion import rules_for
 from tests.support.harness import ROOT
 from tests.support.models import FACE, VOICE
 

@@ -1,4 +1,4 @@
-"""The settings: frozen structs, every default with its unit. edge.config_file reads them."""
+"""The settings: frozen structs, every default with its unit. edge.config.file reads them."""
 
 import ipaddress
 import socket
