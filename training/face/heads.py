@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from training.face import data as face_data
 
 BALANCES = np.linspace(0, 1, 11)
-ACCURACY_WEIGHT = 6
+ACCURACY_WEIGHT = 10
 """What accuracy counts beside balanced accuracy where the balance is chosen."""
 
 
