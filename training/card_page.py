@@ -92,7 +92,7 @@ def bullets(lines: tuple[str, ...]) -> str:
 PAGE = """# {card.name} {card.version}
 
 Answers with one of: {labels}. {cost}
-
+{heads}
 Made by `python -m training.card_page` from [the card](../../models_tflite/{stem}.json) that lies
 beside the model. `make evaluate-{task}` measures every figure again, from the shipped file
 through the device's own code, and fails where one is not as it stands here.
@@ -119,6 +119,13 @@ through the device's own code, and fails where one is not as it stands here.
 """
 
 
+HEADS = """
+Two heads in one file: how FER2013's labels name a face, and what most of ten people (FER+) would
+say. The device answers with a mean of both; the raters' share of it is {share:g} unless
+`face.raters_share` says otherwise. Accuracy is against FER2013's labels, "ferplus majority
+agreement" and "ferplus neutral recall" (of the faces that most raters call neutral) against the
+raters'. Rows that name no share are of the default.
+"""
 CHANCE = """\
 "Chance calibration error" is what scores that are exactly right would show in so few samples.
 """
@@ -141,6 +148,7 @@ def page(stem: str, card: Card) -> str:
         task=TASKS[card.kind],
         card=card,
         labels=", ".join(card.labels),
+        heads=HEADS.format(share=card.raters.default_share) if card.raters else "",
         cost=f"{megabytes:.2f} MB, {millions:.0f} million multiply-adds.",
         table=table(card),
         pictures=PICTURES.format(drawn=drawn, stem=stem, chance=chance) if drawn else "",

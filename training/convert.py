@@ -28,12 +28,6 @@ def parse() -> argparse.Namespace:
     parser.add_argument("task", choices=list(MODELS))
     parser.add_argument("--run", type=Path, required=True, help="the folder of training.train")
     parser.add_argument("--out", type=Path, help="default: the one that ships")
-    parser.add_argument(
-        "--view",
-        choices=["labels", "raters"],
-        default="labels",
-        help="face: answer as FER2013's labels do, or as most of ten people would",
-    )
     parser.add_argument("--name", required=True, help="the model's name on its card")
     parser.add_argument("--version", required=True)
     return parser.parse_args()
@@ -53,10 +47,7 @@ def main() -> None:
     state = torch.load(wanted.run / "last.pt", map_location="cpu", weights_only=True)
     calibration = task.calibration(CALIBRATION_INPUTS)
     names = {"name": wanted.name, "version": wanted.version}
-    if isinstance(task, FaceTask):
-        network = task.released(network, wanted.view)
-        names["view"] = wanted.view
-    elif isinstance(task, ActivityTask):
+    if isinstance(task, FaceTask | ActivityTask):
         network = task.released(network)
     rebuilt = rebuild(network, calibration[:8])
     content = int8(rebuilt, calibration)

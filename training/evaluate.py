@@ -67,7 +67,7 @@ def evaluate(model: Path, options: argparse.Namespace, data: Path) -> None:
 
 
 def shipped(task: str) -> list[Path]:
-    """All files of a kind: face_emotion.tflite, face_emotion_raters.tflite ..., and baselines."""
+    """All files of a kind: face_emotion.tflite ..., and baselines."""
     model = MODELS[task]
     ours = sorted(model.parent.glob(f"{model.stem}*.tflite"))
     return ours + sorted(BASELINES.glob(f"{task}_*.tflite"))

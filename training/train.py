@@ -74,6 +74,10 @@ class Trainer:
         self.average = self.place(build_network(options))
         self.average.load_state_dict(self.network.state_dict())
         self.teachers = [self.place(teacher(run, options)) for run in options.teacher]
+        if isinstance(task, FaceTask) and self.teachers:
+            with torch.autocast(self.device.type, torch.bfloat16, enabled=options.bf16):
+                task.learn_from(self.teachers)
+            self.teachers = []
         self.optimiser = task.optimiser(self.network, options.rate)
         self.epoch = 0
         self.steps = task.steps(options.batch) * options.epochs

@@ -76,6 +76,7 @@ def check_board(_: Config) -> Iterator[Finding]:
 
 
 def check_models(config: Config) -> Iterator[Finding]:
+    from edge.inference.face_emotion import raters_share_of
     from edge.inference.interpreter import import_runtime, open_model
 
     try:
@@ -90,10 +91,14 @@ def check_models(config: Config) -> Iterator[Finding]:
     ):
         try:
             card, _ = open_model(Path(path), kind, config.threads)
+            about = f"{card.name} {card.version}"
+            if kind == "face-emotion":
+                share = raters_share_of(card, config.face.raters_share, Path(path))
+                about += f", raters' share {share:g}" if card.raters else ""
         except UserError as error:
             yield Finding("broken", what, str(error))
         else:
-            yield Finding("ok", what, f"{card.name} {card.version}")
+            yield Finding("ok", what, about)
 
 
 def check_detector(config: Config) -> Iterator[Finding]:

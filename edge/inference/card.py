@@ -66,6 +66,14 @@ class SpeechFeatures(Struct, frozen=True, forbid_unknown_fields=True):
         return round(self.rate_hz * self.window_s)
 
 
+class RatersHead(Struct, frozen=True, forbid_unknown_fields=True):
+    """A face network's second head: the share of ten raters that would choose each label."""
+
+    temperature: Positive
+    default_share: Fraction
+    """How much this head counts beside the first where the settings leave it open."""
+
+
 class Card(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One model; `reliability` is the F1 of each label on validation data (0 to 1)."""
 
@@ -83,10 +91,17 @@ class Card(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     licence: str
     not_for: tuple[str, ...]
     known_failures: tuple[str, ...] = ()
+    raters: RatersHead | None = None
+    """Faces: the network gives len(labels) values of this head after those of the first."""
     view: Literal["labels", "raters"] | None = None
-    """Faces: whose labels it predicts, FER2013's or those of most FER+ raters."""
+    """Faces, in cards of older one-head networks only: whose labels it predicts."""
     features: SpeechFeatures | None = None
     crop: Crop | None = None
+
+    @property
+    def outputs(self) -> int:
+        """How many values the network gives."""
+        return len(self.labels) * (2 if self.raters else 1)
 
     def normalise(self, x: "NDArray[np.float32]") -> "NDArray[np.float32]":
         """Features or grey levels to what the network takes, same shape, float32."""
@@ -163,8 +178,9 @@ def check_fit(card: Card, kind: str, inputs: tuple[int, ...], outputs: int, mode
         raise ModelError(f"{model}: a {card.kind} model where a {kind} model is needed")
     if card.input.shape != inputs:
         raise ModelError(f"{model}: its input is {inputs}, but its card has {card.input.shape}")
-    if len(card.labels) != outputs:
-        raise ModelError(f"{model}: {outputs} outputs for {len(card.labels)} labels")
+    if card.outputs != outputs:
+        heads = " and two heads" if card.raters else ""
+        raise ModelError(f"{model}: {outputs} outputs for {len(card.labels)} labels{heads}")
 
 
 def load_fusion_card(path: Path) -> FusionCard:

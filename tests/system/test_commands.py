@@ -78,7 +78,7 @@ def test_no_file_costs_those_after_it_their_results(tmp_path: Path) -> None:
 
 
 def test_settings_are_used_from_any_folder(tmp_path: Path) -> None:
-    (tmp_path / "mine.toml").write_text('face.model = "models_tflite/face_emotion_raters.tflite"\n')
+    (tmp_path / "mine.toml").write_text('face.model = "models_tflite/face_emotion.tflite"\n')
     done = subprocess.run(
         [sys.executable, "-m", "edge", "classify", "--config", "mine.toml", PORTRAIT],
         capture_output=True,
