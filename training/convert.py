@@ -20,12 +20,13 @@ from training.face.task import FaceTask
 from training.train import averaged, build_task
 
 CALIBRATION_INPUTS = 500
+SHIPPED = {**MODELS, "corpora": MODELS["voice"]}
 KEPT = (Path("models_tflite"), Path("training/baseline"))
 
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("task", choices=list(MODELS))
+    parser.add_argument("task", choices=list(SHIPPED))
     parser.add_argument("--run", type=Path, required=True, help="the folder of training.train")
     parser.add_argument("--out", type=Path, help="default: the one that ships")
     parser.add_argument(
@@ -60,12 +61,12 @@ def main() -> None:
         network = task.released(network)
     rebuilt = rebuild(network, calibration[:8])
     content = int8(rebuilt, calibration)
-    out = wanted.out or MODELS[wanted.task]
+    out = wanted.out or SHIPPED[wanted.task]
     write_model(out, content, {**task.card_fields(), **names})
     if out.parent in KEPT:
         (FLOAT / out.name).write_bytes(float16(rebuilt))
     if wanted.out is None:
-        torch.save(half(state), FLOAT / f"{wanted.task}.pt")
+        torch.save(half(state), FLOAT / f"{out.stem.split('_')[0]}.pt")
     print(f"{out}: {len(content) / 1e6:.2f} MB after {state['epoch']} epochs")
 
 
