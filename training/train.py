@@ -197,7 +197,11 @@ def build_task(options: argparse.Namespace) -> Task:
         return ActivityTask(Path(options.bank))
     if options.task == "corpora":
         return CorporaTask(
-            Path(options.data), Path(options.bank), options.leave_out, options.embeddings
+            Path(options.data),
+            Path(options.bank),
+            options.leave_out,
+            options.embeddings,
+            getattr(options, "also", []),
         )
     if options.task == "voice":
         return VoiceTask(Path(options.data), Path(options.bank), options.fold)
@@ -266,6 +270,9 @@ def parse() -> argparse.Namespace:
     every.add_argument("--bank", type=Path, default=corpora_bank.DEFAULT)
     every.add_argument(
         "--embeddings", type=Path, help="of training.voice.embeddings, to learn from a teacher"
+    )
+    every.add_argument(
+        "--also", type=Path, nargs="*", default=[], help="folders of training.prepare voice"
     )
     every.set_defaults(
         data=corpora.DATA, architecture="time", epochs=100, width=96, batch=64, rate=2e-3, ema=0.998

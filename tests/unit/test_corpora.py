@@ -10,6 +10,7 @@ import pytest
 soundfile = pytest.importorskip("soundfile", reason="no soundfile here (requirements-edge.txt)")
 torch = pytest.importorskip("torch", reason="no torch here (requirements-training.txt)")
 
+from training import prepare
 from training.voice import corpora, corpora_bank, mel_augment
 from training.voice.bank import SETTINGS, log_energies
 from training.voice.corpora_draw import draw_weights, training_clips
@@ -172,6 +173,18 @@ def test_a_codec_is_for_some_and_the_tempo_has_limits() -> None:
     tempos = [mel_augment.tempo(random) for _ in range(1000)]
     assert min(tempos) >= 0.6
     assert max(tempos) <= 1.6
+
+
+def test_crema_d_trains_beside_the_other_corpora_or_alone(data: Path, tmp_path: Path) -> None:
+    for number, emotion in enumerate(prepare.CREMA_EMOTIONS):
+        name = f"{1001 + number % 2}_DFA_{emotion}_XX.wav"
+        write_sound(tmp_path / "AudioWAV" / name, 1.5, number)
+    prepare.prepare_voice(tmp_path / "AudioWAV", tmp_path / "crema_d")
+    clips = corpora.read_prepared(tmp_path / "crema_d")
+    assert set(clips.speakers) == {"crema_d/1", "crema_d/2"}
+    assert {LABELS[label] for label in clips.labels} == set(prepare.CREMA_EMOTIONS.values())
+    both = corpora.joined([clips, corpora.read(data, "turev")])
+    assert draw_weights(both)[both.corpora == "crema_d"].sum() == pytest.approx(1.5 / 2.5)
 
 
 @pytest.mark.usefixtures("three")

@@ -155,17 +155,18 @@ def read_sound(path: Path) -> Signal:
     return sound if sound.ndim == 1 else sound.mean(1)
 
 
-def read_ravdess(folder: Path) -> Clips:
-    """RAVDESS as `training.prepare voice` writes it. Its odd actors are men."""
+def read_prepared(folder: Path) -> Clips:
+    """A folder that `training.prepare voice` wrote. RAVDESS's odd actors are men."""
     index = ravdess.read_index(folder)
     count = len(index.paths)
+    known = folder.name == RAVDESS.name
     return Clips(
         index.paths,
         index.labels,
-        np.array([f"{RAVDESS.name}/{actor}" for actor in index.actors]),
-        np.full(count, RAVDESS.name),
-        np.where(index.actors % 2 == 1, "m", "f"),
-        np.full(count, RAVDESS.language),
+        np.array([f"{folder.name}/{actor}" for actor in index.actors]),
+        np.full(count, folder.name),
+        np.where(index.actors % 2 == 1, "m", "f") if known else np.full(count, "", "U1"),
+        np.full(count, RAVDESS.language if known else ""),
     )
 
 
@@ -192,7 +193,7 @@ def folder_of(data: Path, name: str) -> Path:
 
 def read(data: Path, name: str) -> Clips:
     """A corpus by its name, of the folder of all data. Raises SystemExit if it is not there."""
-    reader: Callable[[Path], Clips] = read_ravdess if name == RAVDESS.name else read_corpus
+    reader: Callable[[Path], Clips] = read_prepared if name == RAVDESS.name else read_corpus
     return reader(folder_of(data, name))
 
 

@@ -130,12 +130,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, default=corpora.DATA)
     parser.add_argument("--out", type=Path, default=DEFAULT)
-    parser.add_argument("--corpora", nargs="+", default=corpora.TRAINING)
+    parser.add_argument("--corpora", nargs="*", default=corpora.TRAINING)
+    parser.add_argument(
+        "--also", type=Path, nargs="*", default=[], help="folders of training.prepare voice"
+    )
     parser.add_argument("--variants", type=int, default=VARIANTS, help="of each clip")
     parser.add_argument("--workers", type=int, default=1)
     options = parser.parse_args()
-    for name in options.corpora:
-        clips = corpora.read(options.data, name)
+    wanted = {name: corpora.read(options.data, name) for name in options.corpora}
+    wanted |= {folder.name: corpora.read_prepared(folder) for folder in options.also}
+    for name, clips in wanted.items():
         build(clips, options.out / name, options.variants, options.workers)
         print(f"{options.out / name}: {len(clips)} clips, {options.variants} variants each")
 

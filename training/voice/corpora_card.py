@@ -26,9 +26,10 @@ def terms(corpus: Corpus) -> str:
     return f"{corpus.title}, {corpus.language}: {corpus.terms}"
 
 
-def licence() -> str:
-    """Whose data the weights were trained on, and on what terms."""
-    named = "; ".join(terms(BY_NAME[name]) for name in TRAINING)
+def licence(also: Collection[str] = ()) -> str:
+    """Whose data the weights were trained on, and on what terms; `also` have their own."""
+    known = [terms(BY_NAME[name]) for name in TRAINING]
+    named = "; ".join([*known, *(f"{name}: its own terms" for name in also)])
     return (
         f"Non-commercial use only. Weights trained on {named}. Some of these terms ask for the "
         "same terms, for no derivatives or for research only: none of this is cleared for "

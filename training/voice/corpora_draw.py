@@ -17,6 +17,8 @@ CORPUS_WEIGHTS = {
     "emospeech_in": 0.4,
 }
 """How often a corpus is drawn, whatever its size; its labels are drawn equally often."""
+OTHERS_WEIGHT = 1.5
+"""Of a folder that is trained on beside these corpora."""
 
 
 def training_clips(clips: Clips) -> Clips:
@@ -31,6 +33,8 @@ def draw_weights(clips: Clips) -> NDArray[np.float64]:
     for name in np.unique(clips.corpora):
         here = clips.corpora == name
         labels, counts = np.unique(clips.labels[here], return_counts=True)
-        per_clip = dict(zip(labels, CORPUS_WEIGHTS[name] / len(labels) / counts, strict=True))
+        per_clip = dict(
+            zip(labels, CORPUS_WEIGHTS.get(name, OTHERS_WEIGHT) / len(labels) / counts, strict=True)
+        )
         weights[here] = [per_clip[label] for label in clips.labels[here]]
     return weights / weights.sum()

@@ -1,6 +1,7 @@
 """The voice network's training on all corpora, or on all but one: batches from their banks."""
 
 from collections.abc import Collection, Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -40,10 +41,16 @@ class CorporaTask:
         bank: Path,
         left_out: Collection[str] = (),
         embeddings: Path | str | None = None,
+        also: Collection[Path | str] = (),
     ) -> None:
-        """`left_out`: corpora that are not read. `embeddings`: a folder, if there is a teacher."""
-        self.data, self.left_out, self.taught = data, left_out, embeddings is not None
+        """`left_out`: corpora that are not read. `embeddings`: a folder, if there is a teacher.
+
+        `also`: further folders to train on, as `training.prepare voice` writes them.
+        """
+        self.data, self.left_out = data, left_out
         parts = {n: corpora.read(data, n) for n in corpora.TRAINING if n not in left_out}
+        self.also = [Path(folder) for folder in also]
+        parts |= {folder.name: corpora.read_prepared(folder) for folder in self.also}
         self.banks = {n: corpora_bank.read(bank / n, len(part)) for n, part in parts.items()}
         everything = corpora.joined(parts.values())
         self.rows = {str(p): row for part in parts.values() for row, p in enumerate(part.paths)}
@@ -51,19 +58,18 @@ class CorporaTask:
         self.weights = draw_weights(self.clips)
         self.microphone = Microphone(SETTINGS)
         self.tune = mel_augment.music(np.random.default_rng(1))
-        self.targets = self._targets(None if embeddings is None else Path(embeddings))
+        self.embeddings = None if embeddings is None else Path(embeddings)
+        self.reader: nn.Module = nn.Identity()
         self.mean, self.std = np.float32(0), np.float32(1)
         self.mean, self.std = self._statistics()
 
-    def _targets(self, embeddings: Path | None) -> Targets:
-        self.reader: nn.Module = nn.Identity()
-        hard = Targets(
-            hard_targets(self.clips), offsets(self.clips), torch.zeros(len(self.clips), 0)
-        )
-        if embeddings is None:
-            return hard
-        taught = lesson(self.clips, self.weights, self.data, embeddings)
-        return hard._replace(embeddings=taught)
+    @cached_property
+    def targets(self) -> Targets:
+        """What each clip teaches."""
+        taught = torch.zeros(len(self.clips), 0)
+        if self.embeddings is not None:
+            taught = lesson(self.clips, self.weights, self.data, self.embeddings)
+        return Targets(hard_targets(self.clips), offsets(self.clips), taught)
 
     def _statistics(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Mean and deviation of the plain clips' features, (values,) each."""
@@ -170,7 +176,7 @@ class CorporaTask:
                 "std": [round(float(v), 4) for v in self.std],
             },
             "features": msgspec.to_builtins(SETTINGS),
-            "licence": corpora_card.licence(),
+            "licence": corpora_card.licence([folder.name for folder in self.also]),
             "known_failures": corpora_card.failures(),
-            "protocol": corpora_card.protocol(self.left_out, self.taught),
+            "protocol": corpora_card.protocol(self.left_out, self.embeddings is not None),
         }

@@ -82,14 +82,19 @@ def main() -> None:
     parser.add_argument("--encoder", type=Path, required=True, help="smart-turn-v3.2-cpu.onnx")
     parser.add_argument("--data", type=Path, default=corpora.DATA)
     parser.add_argument("--out", type=Path, default=DEFAULT)
-    parser.add_argument("--corpora", nargs="+", default=corpora.TRAINING)
+    parser.add_argument("--corpora", nargs="*", default=corpora.TRAINING)
+    parser.add_argument(
+        "--also", type=Path, nargs="*", default=[], help="folders of training.prepare voice"
+    )
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     encoder = read_encoder(options.encoder)
     options.out.mkdir(parents=True, exist_ok=True)
-    for name in options.corpora:
-        rows = embed(encoder, corpora.read(options.data, name))
+    wanted = {name: corpora.read(options.data, name) for name in options.corpora}
+    wanted |= {folder.name: corpora.read_prepared(folder) for folder in options.also}
+    for name, clips in wanted.items():
+        rows = embed(encoder, clips)
         np.save(options.out / f"{name}.npy", rows)
         print(f"{options.out / name}.npy: {rows.shape}", flush=True)
 

@@ -59,8 +59,9 @@ def values_of(clips: Clips, data: Path, folder: Path) -> Tensor:
     """(n * windows, values): what LAYERS tell of each window of each clip, float32."""
     parts = []
     for name in dict.fromkeys(clips.corpora):
-        everything = corpora.read(data, name)
-        wanted = set(map(str, clips.where(clips.corpora == name).paths))
+        chosen = clips.where(clips.corpora == name)
+        everything = corpora.read(data, name) if name in corpora.BY_NAME else chosen
+        wanted = set(map(str, chosen.paths))
         rows = [row for row, path in enumerate(everything.paths) if str(path) in wanted]
         found = embeddings.read(folder, name, len(everything))[rows][:, :, list(LAYERS)]
         parts.append(found.astype(np.float32).reshape(len(rows) * embeddings.WINDOWS, -1))
