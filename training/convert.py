@@ -7,17 +7,19 @@ measured, and of those that ship the weights too (TASK.pt), for those who want t
 
 import argparse
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from training.activity.task import ActivityTask
 from training.common.cards import FLOAT, MODELS, write_model
 from training.common.to_tflite import float16, int8, rebuild
 from training.face.task import FaceTask
-from training.train import averaged, build_task
+from training.train import Task, averaged, build_task
+from training.voice.corpora_task import CorporaTask
 
 CALIBRATION_INPUTS = 500
 SHIPPED = {**MODELS, "corpora": MODELS["voice"]}
@@ -35,6 +37,16 @@ def parse() -> argparse.Namespace:
         default="labels",
         help="face: answer as FER2013's labels do, or as most of ten people would",
     )
+    parser.add_argument(
+        "--average",
+        type=Path,
+        action="append",
+        default=[],
+        help="weights to average with the run's, RUN/last.pt (repeatable)",
+    )
+    parser.add_argument(
+        "--calibration", type=Path, help="of training.voice.leave_one_corpus_out: labels' offsets"
+    )
     parser.add_argument("--name", required=True, help="the model's name on its card")
     parser.add_argument("--version", required=True)
     return parser.parse_args()
@@ -46,11 +58,30 @@ def half(state: dict[str, Any]) -> dict[str, dict[str, Tensor]]:
     return {"average": {k: v.half() if v.is_floating_point() else v for k, v in weights}}
 
 
+def mix(network: nn.Module, files: Sequence[Path]) -> None:
+    """Make each weight the mean of the network's and the files' (Wortsman et al. 2022)."""
+    states = [torch.load(path, map_location="cpu", weights_only=True)["average"] for path in files]
+    for name, value in network.state_dict().items():
+        if value.is_floating_point():
+            theirs = [state[name].to(value.dtype) for state in states]
+            value.copy_(torch.stack([value, *theirs]).mean(0))
+
+
+def shift(network: nn.Module, offsets: Mapping[str, float], task: Task) -> None:
+    """Add the labels' offsets to the last layer's bias."""
+    order = [offsets[label] for label in task.card_fields()["labels"]]
+    with torch.no_grad():
+        network.classifier.bias += torch.tensor(order)
+
+
 def main() -> None:
     wanted = parse()
     options = argparse.Namespace(**json.loads((wanted.run / "options.json").read_text()))
     task = build_task(options)
     network = averaged(wanted.run)
+    mix(network, wanted.average)
+    if wanted.calibration:
+        shift(network, json.loads(wanted.calibration.read_text())["offsets"], task)
     state = torch.load(wanted.run / "last.pt", map_location="cpu", weights_only=True)
     calibration = task.calibration(CALIBRATION_INPUTS)
     names = {"name": wanted.name, "version": wanted.version}
@@ -66,6 +97,8 @@ def main() -> None:
     if out.parent in KEPT:
         (FLOAT / out.name).write_bytes(float16(rebuilt))
     if wanted.out is None:
+        if isinstance(task, CorporaTask):
+            state["average"] = network.state_dict()
         torch.save(half(state), FLOAT / f"{out.stem.split('_')[0]}.pt")
     print(f"{out}: {len(content) / 1e6:.2f} MB after {state['epoch']} epochs")
 

@@ -13,11 +13,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from training.common.cards import MODELS
 from training.common.metrics import Scores
 from training.voice import corpora
-from training.voice.leave_one_corpus_out import DEFAULT, answers_of_all
-from training.voice.left_out_figures import LeftOut, fit_temperature
+from training.voice.leave_one_corpus_out import DEFAULT, answers_of_left_out
+from training.voice.left_out_figures import LeftOut, fit_calibration, without
 
 PRIORS = (4, 16, 64)
 """So many recordings of a mean of none are mixed in."""
@@ -76,12 +75,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=Path, default=DEFAULT)
     parser.add_argument("--data", type=Path, default=corpora.DATA)
-    parser.add_argument("--model", type=Path, default=MODELS["voice"])
     options = parser.parse_args()
-    everything = answers_of_all(options.runs, options.model, options.data)
-    temperature = fit_temperature(everything[name] for name in corpora.LEFT_OUT)
+    everything = answers_of_left_out(options.runs, options.data)
     for name, one in everything.items():
-        found = gains(one, temperature)
+        fitted = fit_calibration(without(everything, name))
+        found = gains(fitted.applied(one), fitted.temperature)
         plain = np.array(found["as they are"])
         print(f"{name}, {len(plain)} streams:")
         for way, each in found.items():

@@ -14,7 +14,7 @@ from training.common.cards import FLOAT
 from training.common.tflite_file import FloatModel
 from training.voice import data as voice_data
 from training.voice import world as voice_world
-from training.voice.left_out_figures import LEFT_OUT
+from training.voice.left_out_figures import PREFIX
 from training.voice.windows import PROTOCOLS, Signal, pressed
 
 Change = Callable[[Signal, np.random.Generator], Signal]
@@ -49,7 +49,7 @@ class VoiceFigures:
 
         `training.voice.leave_one_corpus_out` measures it, with networks that do not ship.
         """
-        return {k: v for k, v in self.card.figures.items() if k.startswith(LEFT_OUT)}
+        return {k: v for k, v in self.card.figures.items() if k.startswith(PREFIX)}
 
     def calibrate(self) -> None:
         """On both protocols together: 480 windows say more than 240.

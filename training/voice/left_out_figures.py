@@ -5,22 +5,25 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize_scalar
+from scipy.optimize import minimize, minimize_scalar
 
 from training.common import metrics
 from training.voice import corpora
 from training.voice.corpora import SEVEN, Clips
+from training.voice.data import LABELS
 from training.voice.whole_clips import Answers
 
+RIDGE = 0.02
+"""Of the offsets' squares."""
 RIGHT = 0.6
 """Of the labels that are given, so many are to be right."""
-LEFT_OUT = "left out: "
+PREFIX = "left out: "
 """How such figures are named on a card."""
 
 
 def titled(name: str) -> str:
     """A corpus's figures on a card: 'left out: nemo (pl)'."""
-    return f"{LEFT_OUT}{name} ({corpora.BY_NAME[name].language})"
+    return f"{PREFIX}{name} ({corpora.BY_NAME[name].language})"
 
 
 class LeftOut(NamedTuple):
@@ -40,6 +43,46 @@ def unweighted_average_recall(answered: NDArray[np.int64], labels: NDArray[np.in
     return float(np.mean([(answered[labels == c] == c).mean() for c in np.unique(labels)]))
 
 
+class Calibration(NamedTuple):
+    """What makes a network's logits scores: softmax((logits + offsets) / temperature)."""
+
+    temperature: float
+    offsets: NDArray[np.float64]
+    """(LABELS,), of mean 0; neutral and calm have the same"""
+
+    def applied(self, one: LeftOut) -> LeftOut:
+        """The corpus with the offsets in its answers."""
+        return one._replace(answers=one.answers.shifted(self.offsets))
+
+
+def of_eight(offsets: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Offsets of SEVEN as those of LABELS."""
+    return offsets[corpora.as_seven(np.arange(len(LABELS)))]
+
+
+def fit_calibration(tested: Iterable[LeftOut], share: float = 1.0) -> Calibration:
+    """The temperature and the offsets with the least negative log likelihood.
+
+    Each corpus counts the same, and in it each of its labels. `share` of the offsets is kept, and
+    the temperature fitted once more.
+    """
+    known = list(tested)
+
+    def loss(values: NDArray[np.float64]) -> float:
+        temperature, offsets = float(np.exp(values[0])), values[1:]
+        shifted = Calibration(temperature, of_eight(offsets) * temperature)
+        losses = [_loss(shifted.applied(one), temperature) for one in known]
+        return float(np.mean(losses)) + RIDGE * float(np.square(offsets).sum())
+
+    start = np.zeros(1 + len(SEVEN))
+    best = minimize(loss, start, method="L-BFGS-B", options={"maxiter": 25}).x
+    offsets = of_eight(best[1:] * np.exp(best[0])) * share
+    offsets -= offsets.mean()
+    without_temperature = Calibration(1.0, offsets)
+    temperature = fit_temperature(without_temperature.applied(one) for one in known)
+    return Calibration(temperature, offsets)
+
+
 def fit_temperature(tested: Iterable[LeftOut]) -> float:
     """The temperature with the least negative log likelihood; each corpus counts the same."""
     known = list(tested)
@@ -51,8 +94,10 @@ def fit_temperature(tested: Iterable[LeftOut]) -> float:
 
 
 def _loss(one: LeftOut, temperature: float) -> float:
-    scores = one.answers.scores(temperature)
-    return -float(np.log(scores[np.arange(len(scores)), one.labels] + 1e-12).mean())
+    """The mean over the corpus's labels of their clips' mean negative log likelihood."""
+    scores, labels = one.answers.scores(temperature), one.labels
+    losses = -np.log(scores[np.arange(len(scores)), labels] + 1e-12)
+    return float(np.mean([losses[labels == label].mean() for label in np.unique(labels)]))
 
 
 class Given(NamedTuple):
@@ -119,13 +164,17 @@ def without(tested: Mapping[str, LeftOut], name: str) -> list[LeftOut]:
     return [one for other, one in tested.items() if other != name]
 
 
-def cross_fitted_figures(tested: Mapping[str, LeftOut]) -> dict[str, dict[str, Any]]:
-    """Each corpus's figures; temperature and threshold are fitted on the others."""
+def cross_fitted_figures(
+    tested: Mapping[str, LeftOut], share: float = 1.0
+) -> dict[str, dict[str, Any]]:
+    """Each corpus's figures; temperature, offsets and threshold are fitted on the others."""
     found = {}
     for name, one in tested.items():
         others = without(tested, name)
-        temperature = fit_temperature(others)
-        found[name] = figures(one, temperature, fit_threshold(others, temperature))
+        fitted = fit_calibration(others, share)
+        shifted = [fitted.applied(other) for other in others]
+        threshold = fit_threshold(shifted, fitted.temperature)
+        found[name] = figures(fitted.applied(one), fitted.temperature, threshold)
     return found
 
 

@@ -31,6 +31,10 @@ class Answers:
     clips: NDArray[np.int64]
     """(windows,): each window's clip"""
 
+    def shifted(self, offsets: NDArray[np.float64]) -> "Answers":
+        """The same with `offsets` (labels,) added to all logits, as to the last layer's bias."""
+        return Answers((self.logits + offsets).astype(np.float32), self.clips)
+
     def eight(self, temperature: float) -> Scores:
         """(n, LABELS): each clip's mean scores, as the device has them."""
         windows = softmax(self.logits, temperature)
