@@ -1,56 +1,61 @@
 # Each target does its own set-up: Debian packages, .venv, the package. See README.md.
 BIN := .venv/bin
 ARGS ?=
-DATA ?= ../shared/data
+DATA ?= training/data
 
-.PHONY: run test test-pi check format bench evaluate evaluate-face evaluate-voice evaluate-activity \
-	evaluate-fusion setup setup-dev clean
+.DEFAULT_GOAL := help
+.PHONY: help run test test-pi check format bench evaluate evaluate-face evaluate-voice \
+	evaluate-activity evaluate-fusion setup setup-dev clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z].*## / { printf "  make %-30s %s\n", $$1, $$2 }' Makefile
 
 run: setup ## everything, in this terminal; ARGS="--camera 0 --screen window"
 	@[ -e .venv/.detector-tried ] || deploy/fetch-detector.sh; touch .venv/.detector-tried
 	@$(BIN)/emotion-edge run $(ARGS)
 
-test: setup-dev ## all tests that this machine can run
+test: setup-dev ## all tests that this machine can run; ARGS="tests/unit"
 	$(BIN)/python -m pytest $(ARGS)
 
-test-pi: setup-dev ## everything again on a virtual Raspberry Pi; needs root and Debian 12, takes hours
+test-pi: setup-dev ## the product on a virtual Raspberry Pi; needs root and Debian 12, takes hours
 	$(BIN)/python -m tests.pi $(ARGS)
 
-check: setup-dev ## style, types, who may import whom, and what the units may do
+check: setup-dev ## style, types, import contracts, systemd units
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	@systemd/check.sh
 
-format: setup-dev
+format: setup-dev ## fix style where it can be fixed automatically
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: setup-dev ## speed and memory, as a table and as JSON
+bench: setup-dev ## measure speed and memory; ARGS=docs/reports/benchmarks.json writes the report
 	@deploy/fetch-detector.sh
 	$(BIN)/python -m benchmarks $(ARGS)
 
-evaluate: evaluate-face evaluate-voice evaluate-fusion ## every figure of the models' cards, measured again
+evaluate: evaluate-face evaluate-voice evaluate-fusion ## measure every figure of the models' cards again
 
 evaluate-face evaluate-voice: evaluate-%: setup-dev ## DATA=FOLDER with fer2013.npz and ravdess_16k
 	@deploy/fetch-detector.sh
 	$(BIN)/python -m training.evaluate $* --check --data $(DATA) $(ARGS)
 
-evaluate-voice: evaluate-activity ## the network and the gate before it
+evaluate-voice: evaluate-activity
 
-evaluate-activity: setup-dev ## speech and music of Debian packages are fetched, not installed
+evaluate-activity: setup-dev ## the speech gate; fetches (does not install) Debian packages of sounds
 	@training/activity/fetch_sounds.sh
 	$(BIN)/python -m training.evaluate activity --check --data $(DATA)
 
-evaluate-fusion: setup-dev
+evaluate-fusion: setup-dev ## face and voice together
 	$(BIN)/python -m training.fusion.evaluate --check --data $(DATA) $(ARGS)
 
-setup:
+setup: ## what `make run` needs: Debian packages, .venv, the package
 	@deploy/setup.sh
 
-setup-dev:
+setup-dev: ## the same, and what tests and checks need
 	@deploy/setup.sh dev
 
-clean:
-	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache
+clean: ## remove .venv, builds and caches
+	rm -rf .venv build *.egg-info models_tflite/build models_tflite/*.egg-info
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

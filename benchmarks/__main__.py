@@ -28,7 +28,7 @@ def measure() -> list[Figure]:
 
 
 def table(rows: Sequence[Figure]) -> str:
-    """Markdown, as docs/benchmarks.md shows it."""
+    """Markdown, as docs/reports/benchmarks.md shows it."""
     lines = ["| what | measured | bar | |", "|---|---|---|---|"]
     for row in rows:
         bar = "-" if row.bar is None else f"{row.bar:g} {row.unit}"
@@ -49,8 +49,9 @@ def page(rows: Sequence[Figure]) -> str:
     )
     return (
         "# Benchmarks\n\n"
-        "Made by `make bench ARGS=docs/benchmarks.json`: the product as `emotion-edge run`\n"
-        "starts it, 640x480 at 30 frames a second, one face (the demo), one thread a model.\n\n"
+        "Made by `make bench ARGS=docs/reports/benchmarks.json`: the product as\n"
+        "`emotion-edge run` starts it, 640x480 at 30 frames a second, one face (the demo),\n"
+        "one thread a model.\n\n"
         f"Machine: {described}; shared with others, so the ratios say more than the times.\n\n"
         f"{table(rows)}\n"
     )

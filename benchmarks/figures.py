@@ -1,4 +1,4 @@
-"""What is measured, one function a row of the table (docs/benchmarks.md)."""
+"""What is measured, one function a row of the table (docs/reports/benchmarks.md)."""
 
 import json
 import os
@@ -14,15 +14,21 @@ from typing import NamedTuple
 import msgspec
 
 from benchmarks.measure import cpu_s, percentile, pss_mb
-from benchmarks.product import Product, a_desktop, a_hub, running, settings
-from edge.bus import Publisher, age_ms, send_once
+from benchmarks.product import Product, a_desktop, hub_and_gateway, running, settings
+from edge.bus.frames import FrameSubscriber
+from edge.bus.keys import Keys
+from edge.bus.messages import (
+    FACE_LABELS,
+    AudioMessage,
+    FaceMessage,
+    FaceResult,
+    HealthMessage,
+    Press,
+    RecordingMessage,
+)
+from edge.bus.pubsub import Publisher, age_ms, send_once
 from edge.client import Subscription
-from edge.config import Audio, Bus, Camera, Detector, Face
-from edge.frames import FrameSubscriber
-from edge.keys import Keys
-from edge.messages import FACE_LABELS, FaceResult, Health, Press, Recording
-from edge.messages import Audio as AudioMessage
-from edge.messages import Face as FaceMessage
+from edge.config import AudioConfig, CameraConfig, DetectorConfig, FaceConfig, GatewayConfig
 
 ROOT = Path(__file__).resolve().parent.parent
 SETTLE_S = 5.0
@@ -47,14 +53,14 @@ class Figure(NamedTuple):
     note: str = ""
 
 
-def demo() -> Camera:
-    return Camera(source="demo")
+def demo() -> CameraConfig:
+    return CameraConfig(source="demo")
 
 
 def face_cpu(kind: str) -> list[Figure]:
     """CPU of the face process a processed frame with one face, and the age when it is published."""
-    detector = Detector(kind=kind)  # type: ignore[arg-type]
-    config = settings(camera=demo(), face=Face(detector=detector))
+    detector = DetectorConfig(kind=kind)  # type: ignore[arg-type]
+    config = settings(camera=demo(), face=FaceConfig(detector=detector))
     with running(config, "--screen", "none") as product:
         product.until(lambda topic, _: topic == "face")
         list(product.during(SETTLE_S))
@@ -109,7 +115,7 @@ def desktop_ratio(yunet_ms: float) -> list[Figure]:
 
 
 def screen_age() -> list[Figure]:
-    """Age of a frame when it is in the window, and the memory of all six after a minute."""
+    """Age of a frame when it is in the window, and the memory of all seven after a minute."""
     with a_desktop() as there:
         screen = "window" if there else "none"
         with running(settings(camera=demo()), "--screen", screen) as product:
@@ -118,9 +124,9 @@ def screen_age() -> list[Figure]:
             health = product.until(lambda topic, _: topic == "health.display")
     each = ", ".join(f"{name} {mb:.0f}" for name, mb in memory_mb.items())
     figures = [
-        Figure("six processes, PSS after a minute", sum(memory_mb.values()), 350, "MB", each)
+        Figure("seven processes, PSS after a minute", sum(memory_mb.values()), 235, "MB", each)
     ]
-    assert isinstance(health, Health)
+    assert isinstance(health, HealthMessage)
     age = re.search(r"frame age (\d+) ms p95", health.detail)
     if age:
         figures.insert(
@@ -156,12 +162,12 @@ def voice_delay() -> list[Figure]:
         return []
     words = "kids are talking by the door, dogs are sitting by the door"
     subprocess.run(["espeak-ng", "-w", str(sound), words], check=True)
-    config = msgspec.structs.replace(config, audio=Audio(source=str(sound)))
+    config = msgspec.structs.replace(config, audio=AudioConfig(source=str(sound)))
     delays_ms = []
     with running(config, "--screen", "none") as product:
         product.until(lambda topic, _: topic == "health.audio")
         for _ in range(PRESSES):
-            product.until(lambda _, m: isinstance(m, Recording) and m.phase == "idle")
+            product.until(lambda _, m: isinstance(m, RecordingMessage) and m.phase == "idle")
             press = Press(t_ns=time.monotonic_ns(), time=time.time(), trigger="command")
             send_once(product.config.endpoint("in"), "bench", "press", press)
             result = product.until(lambda _, m: isinstance(m, AudioMessage) and m.speech)
@@ -184,7 +190,7 @@ def start() -> list[Figure]:
 
 
 def restart() -> list[Figure]:
-    """From kill -9 of a process to its first word; the slowest of the six."""
+    """From kill -9 of a process to its first message; the slowest of the seven."""
     back_s: dict[str, float] = defaultdict(float)
     with running(settings(camera=demo()), "--screen", "none") as product:
         product.until(lambda topic, _: topic == "emotion")
@@ -197,55 +203,67 @@ def restart() -> list[Figure]:
             list(product.during(1.0))
     each = ", ".join(f"{name} {seconds:.1f}" for name, seconds in back_s.items())
     return [
-        Figure("kill -9 to its next word, slowest of six", max(back_s.values()), 3.0, "s", each)
+        Figure(
+            "kill -9 to its next message, slowest of seven", max(back_s.values()), 3.0, "s", each
+        )
     ]
 
 
 def _is_back(product: Product, topic: str, message: object, name: str) -> bool:
-    fresh = isinstance(message, Health) and message.uptime_s < 2 and topic == f"health.{name}"
+    fresh = (
+        isinstance(message, HealthMessage) and message.uptime_s < 2 and topic == f"health.{name}"
+    )
     return fresh and product.process.poll() is None
 
 
 def curve() -> list[Figure]:
-    """What CURVE adds to the way of a result from its process through the door, on loopback."""
+    """What CURVE adds to the way of a result from its process to a subscriber, on loopback."""
     delays_ms: dict[bool, list[float]] = {False: [], True: []}
     for _ in range(CURVE_ROUNDS):
-        for locked in delays_ms:
-            delays_ms[locked] += _door_delays_ms(locked)
-    plain_ms, locked_ms = (percentile(delays_ms[locked], 0.95) for locked in (False, True))
-    note = f"{plain_ms:.2f} ms plain, {locked_ms:.2f} ms with CURVE, {len(delays_ms[True])} results"
-    return [Figure("the door: delay that CURVE adds, p95", locked_ms - plain_ms, 1.0, "ms", note)]
+        for encrypted in delays_ms:
+            delays_ms[encrypted] += _gateway_delays_ms(encrypted)
+    plain_ms, encrypted_ms = (percentile(delays_ms[encrypted], 0.95) for encrypted in (False, True))
+    note = (
+        f"{plain_ms:.2f} ms plain, {encrypted_ms:.2f} ms with CURVE, {len(delays_ms[True])} results"
+    )
+    return [
+        Figure(
+            "remote endpoint: delay that CURVE adds, p95", encrypted_ms - plain_ms, 1.0, "ms", note
+        )
+    ]
 
 
-def _door_delays_ms(locked: bool) -> list[float]:
-    """From publishing to a subscriber at the door of a hub of its own, ms."""
+def _gateway_delays_ms(encrypted: bool) -> list[float]:
+    """From publishing to a subscriber at a gateway of its own, ms."""
     config = settings()
     keys = Keys(config.directory / "keys")
     file = config.directory / "bench.key"
-    keys.hand_over(keys.add("bench", "bench"), file)
-    door = Bus(
-        directory=config.bus.directory,
-        bind=f"tcp://{'0.0.0.0' if locked else '127.0.0.1'}:{CURVE_PORT}",
+    keys.export(keys.add("bench", "bench"), file)
+    endpoints = GatewayConfig(
+        local="" if encrypted else f"tcp://127.0.0.1:{CURVE_PORT}",
+        remote=f"tcp://0.0.0.0:{CURVE_PORT}" if encrypted else "",
         keys=str(keys.directory),
         announce=False,
     )
-    config = msgspec.structs.replace(config, bus=door)
+    config = msgspec.structs.replace(config, gateway=endpoints)
     delays_ms: list[float] = []
     with (
-        a_hub(config),
-        Subscription(f"tcp://127.0.0.1:{CURVE_PORT}", ["face"], file if locked else None) as device,
+        hub_and_gateway(config),
+        Subscription(
+            f"tcp://127.0.0.1:{CURVE_PORT}", ["face"], file if encrypted else None
+        ) as device,
     ):
         publisher = Publisher(config.endpoint("in"), "bench")
         while len(delays_ms) < CURVE_RESULTS:
             publisher.publish("face", _a_result())
-            delays_ms += [age_ms(heard.message.t_ns) for heard in device.wait(0.1)]
+            delays_ms += [age_ms(received.message.t_ns) for received in device.wait(0.1)]
             time.sleep(CURVE_PAUSE_S)
         publisher.close()
     return delays_ms
 
 
 def _a_result() -> FaceMessage:
-    """One face, as the face process says it."""
+    """One face, as the face process publishes it."""
     scores = dict.fromkeys(FACE_LABELS, 1 / len(FACE_LABELS))
     seen = FaceResult(
         id=1, box=(200.0, 120.0, 180.0, 180.0), emotion="happy", confidence=0.9, scores=scores

@@ -12,22 +12,22 @@ from pathlib import Path
 
 import msgspec
 
-from edge.bus import Subscriber
-from edge.config import Bus, Config
-from edge.messages import SERVICES, Message
+from edge.bus.messages import SERVICES, Message
+from edge.bus.pubsub import Subscriber
+from edge.config import BusConfig, Config, GatewayConfig
 
 START_S = 60.0
 DISPLAY = ":97"
 
 
 class Product:
-    """The supervisor's process, and an ear at the local bus."""
+    """The supervisor's process, and a subscriber of the local bus."""
 
     def __init__(self, config: Config, process: "subprocess.Popen[bytes]") -> None:
         self.config = config
         self.process = process
         self.started_s = time.monotonic()
-        self.ear = Subscriber(config.endpoint("out"), [""])
+        self.subscriber = Subscriber(config.endpoint("out"), [""])
 
     def pid(self, name: str) -> int:
         """A service's process id, by the lock that it holds."""
@@ -41,20 +41,21 @@ class Product:
         for topic, message in self.during(timeout_s):
             if wanted(topic, message):
                 return message
-        raise TimeoutError(f"not heard in {timeout_s:g} s")
+        raise TimeoutError(f"not received in {timeout_s:g} s")
 
     def during(self, duration_s: float) -> Iterator[tuple[str, Message]]:
-        """Everything that is said in the next `duration_s`."""
+        """Everything that is published in the next `duration_s`."""
         end_s = time.monotonic() + duration_s
         while (left_s := end_s - time.monotonic()) > 0:
-            if self.ear.socket.poll(int(left_s * 1e3) + 1):
-                yield from self.ear.receive()
+            if self.subscriber.socket.poll(int(left_s * 1e3) + 1):
+                yield from self.subscriber.receive()
 
 
 def settings(**tables: object) -> Config:
-    """The defaults on the demo, in a new folder, with no door."""
-    bus = Bus(directory=tempfile.mkdtemp(prefix="ee-bench-"), bind="")
-    return msgspec.structs.replace(Config(device="bench", bus=bus), **tables)
+    """The defaults on the demo, in a new folder, with no endpoint for others."""
+    bus = BusConfig(directory=tempfile.mkdtemp(prefix="ee-bench-"))
+    config = Config(device="bench", bus=bus, gateway=GatewayConfig(local=""))
+    return msgspec.structs.replace(config, **tables)
 
 
 @contextlib.contextmanager
@@ -70,21 +71,24 @@ def running(config: Config, *arguments: str) -> Iterator[Product]:
     finally:
         process.terminate()
         process.communicate(timeout=20)
-        product.ear.close()
+        product.subscriber.close()
         shutil.rmtree(config.directory, ignore_errors=True)
 
 
 @contextlib.contextmanager
-def a_hub(config: Config) -> Iterator[None]:
-    """The hub alone, as a process."""
+def hub_and_gateway(config: Config) -> Iterator[None]:
+    """These two alone, as processes."""
     file = config.directory / "config.json"
     file.write_bytes(msgspec.json.encode(config))
-    process = subprocess.Popen([sys.executable, "-m", "edge", "hub", "--config", str(file)])
+    command = [sys.executable, "-m", "edge"]
+    names = ("hub", "gateway")
+    processes = [subprocess.Popen([*command, name, "--config", str(file)]) for name in names]
     try:
         yield
     finally:
-        process.terminate()
-        process.wait()
+        for process in processes:
+            process.terminate()
+            process.wait()
         shutil.rmtree(config.directory, ignore_errors=True)
 
 

@@ -1,10 +1,10 @@
-"""`python -m benchmarks.soak [MINUTES [FILE.md]]`: the whole product for long, its door in use.
+"""`python -m benchmarks.soak [MINUTES [FILE.md]]`: the whole product for long, with subscribers.
 
-Six processes on the demo at 30 frames a second, a recording every minute; at the door a subscriber
-that takes everything, one that comes and goes every five seconds, one that was stopped dead, and a
-stranger with an unknown key every ten. Memory is sampled twice a minute, every `seq` is checked.
-PSS also moves when others that share a library start or end; a process's own part is anonymous.
-The table is written every five minutes, so an end before time loses nothing.
+Seven processes on the demo at 30 frames a second, a recording every minute; at the remote
+endpoint a subscriber that takes everything, one that comes and goes every five seconds, one that
+was stopped, and a client with an unknown key every ten. Memory is sampled twice a minute, every
+`seq` is checked. PSS also moves when others that share a library start or end; a process's own
+part is anonymous. The table is written every five minutes, so an early end loses nothing.
 """
 
 import multiprocessing
@@ -23,23 +23,23 @@ import zmq
 
 from benchmarks.measure import machine, percentile, pss_mb
 from benchmarks.product import Product, running, settings
-from edge import bus
-from edge.bus import send_once
-from edge.config import Audio, Bus, Camera, Config
-from edge.keys import Keys, SubscriberKey
-from edge.messages import TOPICS, Face, Health, Message, Press
+from edge.bus import pubsub, sockets
+from edge.bus.keys import Keys, SubscriberKey
+from edge.bus.messages import TOPICS, FaceMessage, HealthMessage, Message, Press
+from edge.bus.pubsub import send_once
+from edge.config import AudioConfig, CameraConfig, Config, GatewayConfig
 
 MINUTES = 60.0
 WARM_UP_S = 300.0
 """Memory that a process needs once is not a leak: slopes are taken from here on."""
 SETTLE_S = 10
-SAMPLE_S, PRESS_S, COME_AND_GO_S, STRANGER_S, WRITE_S = 30.0, 60.0, 5.0, 10.0, 300.0
+SAMPLE_S, PRESS_S, COME_AND_GO_S, UNKNOWN_S, WRITE_S = 30.0, 60.0, 5.0, 10.0, 300.0
 PORT = 5599
 ENDPOINT = f"tcp://127.0.0.1:{PORT}"
 
 
 class Tally:
-    """What came through the door, and what did not."""
+    """What arrived through the remote endpoint, and what did not."""
 
     def __init__(self) -> None:
         self.received = 0
@@ -48,9 +48,9 @@ class Tally:
         self.restarts = 0
         self.longest_silence_s = 0.0
         self.ages_ms: list[float] = []
-        self.health: dict[str, Health] = {}
+        self.health: dict[str, HealthMessage] = {}
         self._seq: dict[str, int] = {}
-        self._heard_s: dict[str, float] = {}
+        self._received_s: dict[str, float] = {}
         self._topic: dict[str, tuple[int, int]] = {}
 
     def start(self) -> None:
@@ -69,29 +69,29 @@ class Tally:
         self.lost += max(0, message.seq - expected)
         self.restarts += message.seq < expected
         self._seq[publisher] = message.seq
-        if isinstance(message, Face):
+        if isinstance(message, FaceMessage):
             self.ages_ms.append(message.age_ms)
-        if isinstance(message, Health):
+        if isinstance(message, HealthMessage):
             self.health[topic] = message
             now_s = time.monotonic()
-            silence_s = now_s - self._heard_s.get(topic, now_s)
+            silence_s = now_s - self._received_s.get(topic, now_s)
             self.longest_silence_s = max(self.longest_silence_s, silence_s)
-            self._heard_s[topic] = now_s
+            self._received_s[topic] = now_s
 
 
 def subscriber(endpoint: str, key: SubscriberKey) -> "zmq.Socket[bytes]":
     """A SUB on everything that loses nothing by itself."""
-    socket = bus.make_socket(zmq.SUB)
+    socket = sockets.make_socket(zmq.SUB)
     socket.setsockopt(zmq.RCVHWM, 0)
     socket.curve_serverkey = key.server.encode()
     socket.curve_publickey = key.public.encode()
     socket.curve_secretkey = key.secret.encode()
     socket.subscribe(b"")
-    bus.connect(socket, endpoint)
+    sockets.connect(socket, endpoint)
     return socket
 
 
-def stopped_dead(endpoint: str, key: SubscriberKey) -> None:
+def stopped(endpoint: str, key: SubscriberKey) -> None:
     """A process of its own: it subscribes, takes one message, and waits to be stopped."""
     socket = subscriber(endpoint, key)
     socket.recv_multipart()
@@ -99,35 +99,37 @@ def stopped_dead(endpoint: str, key: SubscriberKey) -> None:
 
 
 def prepare() -> tuple[Config, dict[str, SubscriberKey]]:
-    """The settings, with a locked door, and the keys of those who come to it."""
-    config = settings(camera=Camera(source="demo"))
+    """The settings, with a remote endpoint, and the keys of its subscribers."""
+    config = settings(camera=CameraConfig(source="demo"))
     noise = config.directory / "noise.wav"
     _write_noise(noise)
     keys = Keys(config.directory / "keys")
     key = {name: keys.add(name, "bench") for name in ("everything", "guest", "stopped")}
     public, secret = (part.decode() for part in zmq.curve_keypair())
-    key["stranger"] = msgspec.structs.replace(key["guest"], public=public, secret=secret)
-    door = Bus(
-        directory=config.bus.directory,
-        bind=f"tcp://0.0.0.0:{PORT}",
+    key["unknown"] = msgspec.structs.replace(key["guest"], public=public, secret=secret)
+    endpoints = GatewayConfig(
+        local="",
+        remote=f"tcp://0.0.0.0:{PORT}",
         keys=str(keys.directory),
         announce=False,
     )
-    return msgspec.structs.replace(config, bus=door, audio=Audio(source=str(noise))), key
+    return msgspec.structs.replace(
+        config, gateway=endpoints, audio=AudioConfig(source=str(noise))
+    ), key
 
 
 class Visitors:
-    """Those who come and go, and the one that was stopped dead."""
+    """Subscribers that come and go, and one that was stopped."""
 
     def __init__(self, key: dict[str, SubscriberKey]) -> None:
         self._key = key
         self._there: dict[str, zmq.Socket[bytes]] = {}
         self._stopped = multiprocessing.get_context("spawn").Process(
-            target=stopped_dead, args=(ENDPOINT, key["stopped"])
+            target=stopped, args=(ENDPOINT, key["stopped"])
         )
 
     def come_and_go(self, second: int) -> None:
-        for name, period_s in (("guest", COME_AND_GO_S), ("stranger", STRANGER_S)):
+        for name, period_s in (("guest", COME_AND_GO_S), ("unknown", UNKNOWN_S)):
             if second % period_s == 0:
                 if name in self._there:
                     self._there.pop(name).close()
@@ -197,7 +199,7 @@ def _seconds(duration_s: float) -> Iterator[int]:
 
 def _drain(socket: "zmq.Socket[bytes]", tally: Tally) -> None:
     while socket.poll(0):
-        tally.take(*bus.unpack(socket.recv_multipart()))
+        tally.take(*pubsub.unpack(socket.recv_multipart()))
 
 
 def _press(product: Product) -> None:
@@ -214,7 +216,7 @@ def lines(tally: Tally, memory: Memory, took_s: float) -> list[str]:
     """The report's table."""
     rows = [
         ("minutes", f"{took_s / 60:.0f}", "60"),
-        ("messages taken at the door", f"{tally.received}", ""),
+        ("messages received at the remote endpoint", f"{tally.received}", ""),
         ("`face` a second", f"{len(tally.ages_ms) / max(took_s, 1):.1f}", "30"),
         (
             "age of `face` when it was published, p95",
@@ -244,7 +246,7 @@ def _write(report: Path | None, table: list[str]) -> None:
         return
     about = machine()
     report.write_text(
-        "# Soak\n\nMade by `nice python -m benchmarks.soak 60 docs/soak.md`: "
+        "# Soak\n\nMade by `nice python -m benchmarks.soak 60 docs/reports/soak.md`: "
         f"{(__doc__ or '').partition(chr(10))[2].strip()}\n\n"
         f"Machine: {about['cpu']}, {about['cores']} cores, {about['system']}, "
         f"Python {about['python']}; shared with others.\n\n" + "\n".join(table) + "\n"

@@ -1,6 +1,6 @@
-"""`python -m benchmarks.streamed_voice`: does the audio process hear what `classify` reads?
+"""`python -m benchmarks.streamed_voice`: does the audio process answer as `classify` does?
 
-Plays clips of people whom the network has never heard into a null sink whose monitor is the
+Plays clips of people unknown to the network into a null sink whose monitor is the
 microphone, presses once for each, and compares every answer with `classify` on the same two
 seconds as a file. The player begins when the recording is known to run, so the first tenths of a
 second, which are before the speech, are silent in both: what had passed, and what the way from
@@ -22,24 +22,24 @@ import threading
 import time
 from pathlib import Path
 
-import msgspec
 import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from benchmarks.product import Product, a_hub, settings
-from edge.bus import Publisher
-from edge.classify import Files, SoundResult
+from benchmarks.product import Product, hub_and_gateway, settings
+from edge.bus.messages import AudioMessage, HealthMessage, Message, Press, RecordingMessage
+from edge.bus.pubsub import Publisher
 from edge.config import Config
-from edge.devices.microphone import DeviceMicrophone
-from edge.messages import Audio, Health, Message, Press, Recording
-from tests.null_sink import NullSink, missing, null_sink
+from edge.devices.microphone.portaudio import DeviceMicrophone
+from edge.devices.microphone.sound_file import read_sound
+from edge.pipeline.voice import VoiceAnalyzer
+from tests.support.null_sink import NullSink, missing, null_sink
 from training.voice import data as voice_data
 from training.voice.windows import SAMPLES, pressed
 
 Signal = NDArray[np.float32]
 
-PRESSES, LEAST_SHARE = 40, 0.95
+PRESSES, MIN_SHARE = 40, 0.95
 REST_S = 0.1
 CLICKS, CLICK_EVERY_S, CLICK = 9, 0.5, 0.5
 PIECE = voice_data.RATE_HZ // 50
@@ -83,7 +83,7 @@ class Player:
 
 
 def delay_s(player: Player) -> float:
-    """From `play` until a microphone has heard it: the middle one of some clicks."""
+    """From `play` until a microphone has recorded it: the middle one of some clicks."""
     stream, found = DeviceMicrophone("auto").open(), []
     every = round(CLICK_EVERY_S * stream.rate_hz)
     try:
@@ -91,11 +91,11 @@ def delay_s(player: Player) -> float:
         for _ in range(CLICKS):
             played_s = time.monotonic()
             player.play(np.full(16, CLICK, np.float32))
-            heard = stream.read(every)
-            if np.abs(heard).max() < CLICK / 5:
-                raise RuntimeError("a click was not heard within half a second")
+            recorded = stream.read(every)
+            if np.abs(recorded).max() < CLICK / 5:
+                raise RuntimeError("a click was not recorded within half a second")
             begun_s = time.monotonic() - every / stream.rate_hz
-            found.append(begun_s + float(np.abs(heard).argmax()) / stream.rate_hz - played_s)
+            found.append(begun_s + float(np.abs(recorded).argmax()) / stream.rate_hz - played_s)
     finally:
         stream.close()
     return statistics.median(found)
@@ -114,26 +114,20 @@ def as_file(clip: Signal, path: Path) -> Path:
     return path
 
 
-def result_of(files: Files, path: Path) -> str | None:
-    result = files.read(path)
-    assert isinstance(result, SoundResult)
-    return result.emotion
-
-
 def ready(topic: str, message: Message) -> bool:
-    return topic == "health.audio" and isinstance(message, Health) and message.state == "ok"
+    return topic == "health.audio" and isinstance(message, HealthMessage) and message.state == "ok"
 
 
 def started(_: str, message: Message) -> bool:
-    return isinstance(message, Recording) and message.phase == "recording"
+    return isinstance(message, RecordingMessage) and message.phase == "recording"
 
 
 def ended(_: str, message: Message) -> bool:
-    return isinstance(message, Audio)
+    return isinstance(message, AudioMessage)
 
 
 def idle(_: str, message: Message) -> bool:
-    return isinstance(message, Recording) and message.phase == "idle"
+    return isinstance(message, RecordingMessage) and message.phase == "idle"
 
 
 class Bench:
@@ -144,41 +138,40 @@ class Bench:
         self.delay_s = delay_s(player)
 
     def answer(self, window: Signal) -> tuple[str | None, Signal]:
-        """What the process says of these two seconds, played as it records, and what was played."""
+        """The answer to these two seconds, played as it records, and what was played."""
         self.product.until(idle)
         press = Press(t_ns=time.monotonic_ns(), time=time.time(), trigger="command")
         self.publisher.publish("press", press)
         recording = self.product.until(started)
-        assert isinstance(recording, Recording)
+        assert isinstance(recording, RecordingMessage)
         begun_s = recording.t_ns / 1e9 - recording.elapsed_s
         passed_s = time.monotonic() - begun_s + self.delay_s
         passed = round(passed_s * voice_data.RATE_HZ)
         spoken = window[passed : -round(REST_S * voice_data.RATE_HZ)]
         self.player.play(spoken)
         message = self.product.until(ended)
-        assert isinstance(message, Audio)
+        assert isinstance(message, AudioMessage)
         return message.emotion, np.pad(spoken, (passed, SAMPLES - passed - len(spoken)))
 
 
 def compare(bench: Bench, config: Config, windows: list[Signal], folder: Path) -> int:
     """How many answers are the same; prints those that are not."""
-    files, agreed = Files(config), 0
+    voice, agreed = VoiceAnalyzer.from_config(config.audio, config.threads), 0
     print(f"from player to microphone: {bench.delay_s * 1e3:.0f} ms", flush=True)
     for number, window in enumerate(windows):
-        heard, played = bench.answer(window)
-        read = result_of(files, as_file(played, folder / "played.wav"))
-        agrees = read is not None and read == heard
+        streamed, played = bench.answer(window)
+        read = voice.analyze(*read_sound(as_file(played, folder / "played.wav"))).emotion
+        agrees = read is not None and read == streamed
         agreed += agrees
         if not agrees:
-            print(f"clip {number}: the file is {read}, the stream {heard}", flush=True)
+            print(f"clip {number}: the file is {read}, the stream {streamed}", flush=True)
     return agreed
 
 
 def measure(data: Path) -> int:
     config = settings()
-    config = msgspec.structs.replace(config, audio=msgspec.structs.replace(config.audio, window=1))
     windows = clips(data)
-    with null_sink() as sink, a_hub(config), tempfile.TemporaryDirectory() as folder:
+    with null_sink() as sink, hub_and_gateway(config), tempfile.TemporaryDirectory() as folder:
         os.environ.update(sink.environment)
         command = [sys.executable, "-m", "edge", "audio", "--config"]
         command.append(str(config.directory / "config.json"))
@@ -198,14 +191,14 @@ def measure(data: Path) -> int:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, default=Path("../shared/data/ravdess_16k"))
+    parser.add_argument("--data", type=Path, default=Path("training/data/ravdess_16k"))
     data = parser.parse_args().data
     lacking = missing() or ("" if data.exists() else f"{data}: no such data")
     if lacking:
         raise SystemExit(lacking)
     agreed = measure(data)
     print(f"{agreed} of {PRESSES} presses gave the label that classify gives")
-    return int(agreed < LEAST_SHARE * PRESSES)
+    return int(agreed < MIN_SHARE * PRESSES)
 
 
 if __name__ == "__main__":

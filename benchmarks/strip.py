@@ -1,7 +1,7 @@
-"""What the running product says of a film, over time: `python -m benchmarks.strip CLIP OUT.png`.
+"""What the product recognises in a video, over time: `python -m benchmarks.strip CLIP OUT.png`.
 
 Runs `emotion-edge run --camera CLIP`, and listens to the frames and to `face` as any process does.
-The picture shows some frames with the face's label, and below them its scores over time.
+The image shows some frames with the face's label, and below them its scores over time.
 """
 
 import argparse
@@ -15,17 +15,17 @@ import zmq
 from numpy.typing import NDArray
 
 from benchmarks.product import Product, running, settings
-from edge.config import Camera
-from edge.frames import FrameSubscriber
-from edge.messages import Face, FaceResult
-from edge.overlay.chart import colour_of
+from edge.bus.frames import FrameSubscriber
+from edge.bus.messages import FaceMessage, FaceResult
+from edge.config import CameraConfig
+from edge.overlay.bars import colour_of
 
 mpl.use("Agg")
 from matplotlib import pyplot as plt
 
 FRAMES = 9
 TAIL_S = 0.5
-"""The film begins again at its end; its last moments are left out."""
+"""The video begins again at its end; its last moments are left out."""
 TALLEST_PX = 220
 
 
@@ -38,19 +38,19 @@ class Moment(NamedTuple):
 
 
 def watched(product: Product, duration_s: float) -> list[Moment]:
-    """Every frame that was both seen and spoken of."""
+    """Every frame that was received with its result."""
     frames = FrameSubscriber(product.config.endpoint("frames"))
     images: dict[int, NDArray[np.uint8]] = {}
     faces: dict[int, tuple[int, FaceResult]] = {}
     poller = zmq.Poller()
-    for socket in (frames.socket, product.ear.socket):
+    for socket in (frames.socket, product.subscriber.socket):
         poller.register(socket, zmq.POLLIN)
     first_ns = last_ns = 0
     while last_ns - first_ns < duration_s * 1e9 and poller.poll(20_000):
         if frames.socket.poll(0) and (frame := frames.receive()):
             images[frame.seq] = frame.image
-        for _, message in product.ear.receive() if product.ear.socket.poll(0) else ():
-            if isinstance(message, Face):
+        for _, message in product.subscriber.receive() if product.subscriber.socket.poll(0) else ():
+            if isinstance(message, FaceMessage):
                 last_ns, first_ns = message.t_ns, first_ns or message.t_ns
                 for face in message.faces[:1]:
                     faces[message.frame_seq] = (message.t_ns, face)
@@ -111,7 +111,7 @@ def main() -> None:
     options = parser.parse_args()
     film = cv2.VideoCapture(str(options.clip))
     duration_s = film.get(cv2.CAP_PROP_FRAME_COUNT) / film.get(cv2.CAP_PROP_FPS)
-    config = settings(camera=Camera(source=str(options.clip.resolve())))
+    config = settings(camera=CameraConfig(source=str(options.clip.resolve())))
     with running(config, "--screen", "none") as product:
         draw(watched(product, duration_s - TAIL_S), options.out)
 

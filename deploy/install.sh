@@ -3,11 +3,11 @@
 #
 #   deploy/install.sh [--dry-run] [--wheelhouse DIR]
 #
-#   --dry-run          say what would be done, and do nothing
+#   --dry-run          show what would be done, and do nothing
 #   --wheelhouse DIR   take the Python packages from DIR, and nothing from any network
 #
 # For Raspberry Pi OS (Bookworm, Trixie; 64-bit, Lite or desktop) and Ubuntu 22.04 on a Jetson. A
-# second run changes nothing; a run from a newer checkout is an upgrade, which is taken back when the
+# second run changes nothing; a run from a newer checkout is an upgrade, which is rolled back when the
 # new release does not become healthy. deploy/uninstall.sh undoes all of it.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -16,21 +16,22 @@ readonly opt=/opt/emotion-edge
 readonly settings=/etc/emotion-edge
 readonly shared=/usr/local/lib
 readonly detector=face_detection_yunet_2023mar.onnx
-readonly services=(hub camera face audio fusion)
-readonly healthy_within_s=300 calm_s=10 most_restarts=3
+readonly services=(hub camera face audio fusion gateway)
+readonly healthy_timeout_s=300 stable_s=10 max_restarts=3
 readonly needed_mb=1500
-readonly parts=(edge models_tflite pyproject.toml requirements-edge.txt requirements-discovery.txt)
+readonly models=(models_tflite/*.tflite models_tflite/*.json)
+readonly parts=(edge "${models[@]}" pyproject.toml requirements-edge.txt)
 
 dry='' wheelhouse='' changed=''
 
-say() { printf 'install: %s\n' "$*"; }
+log() { printf 'install: %s\n' "$*"; }
 die() { printf 'install: %s\n' "$*" >&2; exit 1; }
 
-# Everything that changes the machine goes through here: said first, and with --dry-run not done.
+# Everything that changes the machine goes through here: logged first, and with --dry-run not done.
 act() {
   local what=$1; shift
   changed=yes
-  say "$what"
+  log "$what"
   [ -n "$dry" ] || "$@"
 }
 
@@ -39,7 +40,7 @@ arguments() {
     case $1 in
       --dry-run) dry=yes ;;
       --wheelhouse)
-        [ -d "${2:-}" ] || die "--wheelhouse needs a folder; ${2:-nothing} is none"
+        [ -d "${2:-}" ] || die "--wheelhouse needs a folder; ${2:-nothing} is not one"
         wheelhouse=$(realpath "$2"); shift ;;
       -h | --help) sed -n '2,12s/^# \{0,1\}//p' "$0"; exit 0 ;;
       *) echo "install: unknown argument $1; see --help" >&2; exit 2 ;;
@@ -51,17 +52,17 @@ arguments() {
 # ------------------------------------------------------------------ checks
 
 check_machine() {
-  [ -n "$dry" ] || [ "$(id -u)" = 0 ] || die "this needs root: sudo deploy/install.sh"
-  command -v apt-get >/dev/null || die "there is no apt here; it is made for Raspberry Pi OS and Ubuntu"
-  command -v systemctl >/dev/null || die "there is no systemd here"
+  [ -n "$dry" ] || [ "$(id -u)" = 0 ] || die "root is needed: sudo deploy/install.sh"
+  command -v apt-get >/dev/null || die "apt-get not found; this is for Raspberry Pi OS and Ubuntu"
+  command -v systemctl >/dev/null || die "systemctl not found; systemd is needed"
   case $(uname -m) in
     aarch64 | x86_64) ;;
     *) die "$(uname -m): the models' runtime exists for 64-bit systems only; flash the 64-bit image" ;;
   esac
   /usr/bin/python3 -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null ||
     die "/usr/bin/python3 must be Python 3.10 or newer"
-  say "$(board), $(system), Python $(/usr/bin/python3 -c 'import platform; print(platform.python_version())')"
-  check_room
+  log "$(board), $(system), Python $(/usr/bin/python3 -c 'import platform; print(platform.python_version())')"
+  check_disk_space
 }
 
 board() {
@@ -77,16 +78,16 @@ system() (
   esac
 )
 
-check_room() {
+check_disk_space() {
   [ -e "$opt/releases/$release/.complete" ] && return
   local free_mb
   free_mb=$(df -Pm /opt | awk 'NR == 2 { print $4 }')
-  [ "$free_mb" -ge $needed_mb ] || die "$free_mb MB are free on /opt, $needed_mb are needed"
+  [ "$free_mb" -ge $needed_mb ] || die "$free_mb MB are free on /opt, $needed_mb MB are needed"
 }
 
 is_running() { [ -d /run/systemd/system ]; }
 
-# A desktop image starts into a display manager; then the picture is a window of whoever logs in.
+# A desktop image starts into a display manager; then the display is a window of the user who logs in.
 has_desktop() {
   [ "$(systemctl get-default 2>/dev/null)" = graphical.target ] &&
     [ -e /etc/systemd/system/display-manager.service ]
@@ -95,7 +96,7 @@ has_desktop() {
 # A release is named after its version and its content: the same checkout is the same release.
 name_release() {
   local version hash
-  version=$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
+  version=$(sed -n 's/^__version__ = "\(.*\)"/\1/p' edge/__init__.py)
   hash=$(find "${parts[@]}" deploy systemd -type f ! -name '*.pyc' ! -name '*.onnx' -print0 | LC_ALL=C sort -z |
     xargs -0 sha256sum | sha256sum)
   release=$version-${hash:0:8}
@@ -125,8 +126,8 @@ wanted_packages() {
   done
 }
 
-# A new system's apt knows of no package yet, and what it does not know would not be wanted.
-know_packages() {
+# A new system's apt has no package lists yet, and a package without a candidate would not be wanted.
+update_package_lists() {
   if [ -z "$wheelhouse" ] && ! LC_ALL=C apt-cache policy | grep ' Packages$' >/dev/null; then
     act "apt-get update" apt-get update -qq
   fi
@@ -134,10 +135,10 @@ know_packages() {
 
 install_packages() {
   local missing=() package
-  know_packages
+  update_package_lists
   while read -r package; do is_installed "$package" || missing+=("$package"); done < <(wanted_packages)
   [ ${#missing[@]} -gt 0 ] || return 0
-  [ -z "$wheelhouse" ] || die "without a network these must be there already: apt-get install ${missing[*]}"
+  [ -z "$wheelhouse" ] || die "without a network these must be installed already: apt-get install ${missing[*]}"
   act "apt-get install ${missing[*]}" apt_get "${missing[@]}"
 }
 
@@ -153,7 +154,7 @@ install_release() {
     act "build release $release in $opt/releases" build_release
 }
 
-# Complete is what has its mark, and that is written when all else is on the disk.
+# A release is complete when it has its mark, which is written when all else is on the disk.
 build_release() {
   local to=$opt/releases/$release
   rm -rf "$to"
@@ -177,18 +178,21 @@ build_release() {
 install_requirements() {
   local pip sources=() needs
   [ -z "$wheelhouse" ] || sources=(--no-index --find-links "$wheelhouse")
-  read -ra needs < <(sed -n 's/^dependencies = \[\(.*\)\]/\1/p' pyproject.toml | tr -d '",')
+  # requirements-edge.txt is the device's; what a subscriber needs and discovery stand in pyproject.toml.
+  mapfile -t needs < <(grep -E '^(dependencies|discovery) = ' pyproject.toml | grep -o '"[^"]*"' | tr -d '"')
   pip=$(find /usr/share/python-wheels -name 'pip-*.whl' | sort -V | tail -1)
   PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore \
     "$1/bin/python" "$pip/pip" install -q --no-compile --use-pep517 "${sources[@]}" "${needs[@]}" \
-    -r requirements-edge.txt -r requirements-discovery.txt
+    -r requirements-edge.txt
 }
 
 # The program is Python as it lies here: there is nothing to build, and no builder to fetch for it.
 install_program() {
   local to
   to=$("$1/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
-  cp -R edge models_tflite "$to"
+  cp -R edge "$to"
+  mkdir "$to/models_tflite"
+  cp "${models[@]}" "$to/models_tflite"
   add_detector "$to/models_tflite"
   put "$1/bin/emotion-edge" 755 <<EOF
 #!$1/bin/python
@@ -211,7 +215,7 @@ add_detector() {
 
 # ------------------------------------------------- what lies elsewhere
 
-# put FILE MODE: standard input becomes FILE, whole or not at all, also when the power goes.
+# put FILE MODE: write standard input to FILE atomically, also when the power fails.
 put() {
   local new=$1.new
   mkdir -p "$(dirname "$1")"
@@ -255,7 +259,7 @@ make_user() {
   fi
 }
 
-# uninstall.sh takes back the groups that were not there before.
+# uninstall.sh removes the groups that were not there before.
 add_user() {
   missing_groups | put $opt/groups 644
   systemd-sysusers $shared/sysusers.d/emotion-edge.conf
@@ -285,7 +289,7 @@ first_settings() {
   fi
 }
 
-# Whoever may not look into the folder, with --dry-run, sees neither key nor its absence.
+# A user without access to the folder (--dry-run) cannot tell whether there is a key.
 has_key() {
   [ -e $settings/keys/device.key ] || { [ -d $settings/keys ] && [ ! -x $settings/keys ]; }
 }
@@ -295,17 +299,17 @@ make_keys_folder() {
   chown -R emotion-edge:emotion-edge $settings/keys
 }
 
-# On a desktop the picture is a window of who logs in.
+# On a desktop the display is a window of the user who logs in.
 make_window() {
   has_desktop || return 0
   place "$1/deploy/desktop/emotion-edge-display.desktop" /etc/xdg/autostart/emotion-edge-display.desktop
 }
 
-# Who installs it looks at it, records with it, and on a desktop has its window.
-let_in() {
+# The user who installs it watches it, records with it, and on a desktop has its window.
+join_group() {
   local user=${SUDO_USER:-}
   if [ -n "$user" ] && ! id -nG "$user" | grep -qw emotion-edge; then
-    act "let $user use the local bus (group emotion-edge), from the next login on" \
+    act "add $user to the group emotion-edge, for the local bus from the next login on" \
       usermod -aG emotion-edge "$user"
   fi
 }
@@ -338,22 +342,22 @@ start() {
 
 running_units() { enabled_units | grep '@'; }
 
-# Every unit ready, and still so a little later; it must not have died on the way again and again.
-become_healthy() {
-  local units deadline=$((SECONDS + healthy_within_s)) calm_since=''
+# Every unit ready, and still so a little later, without repeated crashes on the way.
+wait_until_healthy() {
+  local units deadline=$((SECONDS + healthy_timeout_s)) stable_since=''
   mapfile -t units < <(running_units)
   start "${units[@]}"
   while [ $SECONDS -lt $deadline ]; do
     if has_failed "${units[@]}"; then return 1; fi
     if systemctl is-active -q "${units[@]}" && all_active "${units[@]}"; then
-      calm_since=${calm_since:-$SECONDS}
-      if [ $((SECONDS - calm_since)) -ge $calm_s ]; then return 0; fi
+      stable_since=${stable_since:-$SECONDS}
+      if [ $((SECONDS - stable_since)) -ge $stable_s ]; then return 0; fi
     else
-      calm_since=''
+      stable_since=''
     fi
     sleep 1
   done
-  say "not all of it was ready within $healthy_within_s s"
+  log "not every process was ready within $healthy_timeout_s s"
   return 1
 }
 
@@ -365,8 +369,8 @@ has_failed() {
   local unit
   for unit in "$@"; do
     if systemctl is-failed -q "$unit" ||
-      [ "$(systemctl show -p NRestarts --value "$unit")" -ge $most_restarts ]; then
-      say "$unit does not work: $(journalctl -q -n 1 -o cat _SYSTEMD_UNIT="$unit")"
+      [ "$(systemctl show -p NRestarts --value "$unit")" -ge $max_restarts ]; then
+      log "$unit does not work: $(journalctl -q -n 1 -o cat _SYSTEMD_UNIT="$unit")"
       return 0
     fi
   done
@@ -380,10 +384,10 @@ switch_over() {
   if [ "$before" != "$release" ]; then
     act "switch from ${before:-nothing} to $release" switch "$release"
   fi
-  is_running || { say "systemd does not run here: it starts with the next boot"; return; }
+  is_running || { log "systemd is not running here: it starts with the next boot"; return; }
   act "start it, and wait until it is healthy" true
   [ -z "$dry" ] || return 0
-  become_healthy || roll_back "$before"
+  wait_until_healthy || roll_back "$before"
 }
 
 are_active() {
@@ -395,13 +399,13 @@ are_active() {
 roll_back() {
   local before=$1
   if [ -z "$before" ] || [ "$before" = "$release" ]; then
-    die "it is installed and does not become healthy: journalctl -u 'emotion-edge*', emotion-edge doctor"
+    die "it is installed, and not healthy: see journalctl -u 'emotion-edge*', emotion-edge doctor"
   fi
-  say "$release does not become healthy: back to $before"
+  log "$release is not healthy: rolling back to $before"
   place_files "$opt/releases/$before"
   switch "$before"
   rm -rf "${opt:?}/releases/$release"
-  become_healthy || die "$before does not become healthy either: journalctl -u 'emotion-edge*'"
+  wait_until_healthy || die "$before is not healthy either: see journalctl -u 'emotion-edge*'"
   die "$before runs again; settings and keys are as they were"
 }
 
@@ -420,7 +424,7 @@ remove_old_releases() {
 arguments "$@"
 name_release
 check_machine
-if [ -n "$dry" ]; then say "this is what would be done:"; fi
+if [ -n "$dry" ]; then log "this is what would be done:"; fi
 before=$(current)
 install_packages
 install_release
@@ -430,7 +434,7 @@ place_files "$from"
 make_user
 make_settings
 make_window "$from"
-let_in
+join_group
 if [ "$(readlink /usr/local/bin/emotion-edge)" != $opt/current/venv/bin/emotion-edge ]; then
   act "link /usr/local/bin/emotion-edge" link $opt/current/venv/bin/emotion-edge /usr/local/bin/emotion-edge
 fi
@@ -441,5 +445,5 @@ enable_units
 [ -n "$dry" ] || sync -f /etc
 switch_over
 remove_old_releases "$before"
-if [ -z "$changed" ]; then say "nothing to do: $release is installed and runs"; fi
+if [ -z "$changed" ]; then log "nothing to do: $release is installed and runs"; fi
 if [ -z "$dry" ]; then /usr/local/bin/emotion-edge doctor || true; fi

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Set up what `make run` (no argument) or `make test` (argument: dev) needs, and say what is done:
+# Set up what `make run` (no argument) or `make test` (argument: dev) needs, and log each step:
 # Debian packages through apt, a virtual environment in .venv, the package in it.
 # A second run finds everything there and is done in a moment.
 set -euo pipefail
@@ -12,7 +12,7 @@ device_packages=(gcc portaudio19-dev libgl1 libglib2.0-0 curl ca-certificates)
 dev_packages=(pulseaudio pulseaudio-utils libasound2-plugins xvfb openbox xdotool gstreamer1.0-tools
   gstreamer1.0-plugins-base espeak-ng)
 
-say() { printf 'set-up: %s\n' "$*"; }
+log() { printf 'set-up: %s\n' "$*"; }
 
 as_root() {
   if [ "$(id -u)" = 0 ]; then "$@"
@@ -30,35 +30,34 @@ missing_packages() {
 }
 
 install_packages() {
-  command -v apt-get >/dev/null || { say "no apt here; these must be there: $*"; return; }
+  command -v apt-get >/dev/null || { log "apt-get not found; these packages are needed: $*"; return; }
   mapfile -t missing < <(missing_packages "$@")
   [ ${#missing[@]} -gt 0 ] || return 0
-  say "apt-get install ${missing[*]}"
+  log "apt-get install ${missing[*]}"
   if ! as_root apt-get update -qq ||
      ! as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq \
          --no-install-recommends "${missing[@]}" >/dev/null; then
-    say "could not install them; as root: apt-get install ${missing[*]}"
+    log "could not install them; as root: apt-get install ${missing[*]}"
   fi
 }
 
 make_venv() {
   [ -x $venv/bin/python ] && return
-  say "$venv, with $($python --version)"
+  log "$venv, with $($python --version)"
   # On a Raspberry Pi picamera2 and lgpio belong to apt: the environment must see them.
   if /usr/bin/python3 -c 'import picamera2' 2>/dev/null; then
     /usr/bin/python3 -m venv --system-site-packages $venv
   else
     $python -m venv $venv ||
-      { say "no venv module; as root: apt-get install python3-venv"; exit 1; }
+      { log "no venv module; as root: apt-get install python3-venv"; exit 1; }
   fi
 }
 
-install_python() {  # install_python EXTRAS FILE...: when a file has changed since the last time
-  local extras=$1 stamp; shift
-  stamp=$venv/.done-${extras//,/-}
-  local sum; sum=$(cat "$@" | sha256sum)
+install_python() {  # install_python EXTRAS: when what they are has changed since the last time
+  local extras=$1 stamp=$venv/.done-${1//,/-} sum
+  sum=$(sha256sum <pyproject.toml)
   [ "$(cat "$stamp" 2>/dev/null)" = "$sum" ] && return
-  say "pip install -e .[$extras]"
+  log "pip install -e .[$extras]"
   $venv/bin/python -m pip install -q --disable-pip-version-check -e ".[$extras]"
   printf '%s' "$sum" >"$stamp"
 }
@@ -66,9 +65,9 @@ install_python() {  # install_python EXTRAS FILE...: when a file has changed sin
 if [ "$kind" = dev ]; then
   install_packages "${device_packages[@]}" "${dev_packages[@]}"
   make_venv
-  install_python device,dev pyproject.toml requirements-edge.txt requirements-discovery.txt requirements-dev.txt
+  install_python device,dev
 else
   install_packages "${device_packages[@]}"
   make_venv
-  install_python device pyproject.toml requirements-edge.txt requirements-discovery.txt
+  install_python device
 fi

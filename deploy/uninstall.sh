@@ -18,13 +18,13 @@ case ${1:-} in
 esac
 if [ "$(id -u)" != 0 ]; then echo "uninstall: this needs root: sudo deploy/uninstall.sh" >&2; exit 1; fi
 
-say() { printf 'uninstall: %s\n' "$*"; }
+log() { printf 'uninstall: %s\n' "$*"; }
 
 remove() {
   local path
   for path in "$@"; do
     if [ -e "$path" ] || [ -L "$path" ]; then
-      say "remove $path"
+      log "remove $path"
       rm -rf "$path"
     fi
   done
@@ -32,7 +32,7 @@ remove() {
 
 remove_services() {
   local name
-  for name in hub camera face audio fusion display; do
+  for name in hub camera face audio fusion display gateway; do
     systemctl -q disable --now "emotion-edge@$name.service" 2>/dev/null || true
   done
   systemctl -q disable --now emotion-edge.target 2>/dev/null || true
@@ -53,13 +53,13 @@ remove_user() {
   local group
   if [ -d $settings/keys ]; then chown -R root:root $settings/keys; fi
   if getent passwd emotion-edge >/dev/null; then
-    say "remove the user emotion-edge"
+    log "remove the user emotion-edge"
     userdel emotion-edge
   fi
   if getent group emotion-edge >/dev/null; then groupdel emotion-edge; fi
   if [ -e $opt/groups ]; then
     while read -r group; do
-      if getent group "$group" >/dev/null; then say "remove the group $group"; groupdel "$group"; fi
+      if getent group "$group" >/dev/null; then log "remove the group $group"; groupdel "$group"; fi
     done <$opt/groups
   fi
 }
@@ -77,6 +77,6 @@ fi
 if [ -n "$purge" ]; then
   remove $settings /etc/systemd/system/emotion-edge@*.service.d
 elif [ -d $settings ]; then
-  say "$settings stays; --purge would remove it, too"
+  log "$settings stays; --purge would remove it, too"
 fi
-say "done"
+log "done"

@@ -4,7 +4,7 @@
 def main() -> int:
     """Run the command; Ctrl-C while it is still being loaded ends it quietly, too."""
     try:
-        from edge import cli
+        from edge.commands import main as cli
 
         return cli.main()
     except KeyboardInterrupt:

@@ -7,18 +7,18 @@ measured, and of those that ship the weights too (TASK.pt), for those who want t
 
 import argparse
 import json
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from training.activity.task import ActivityTask
 from training.common.cards import FLOAT, MODELS, write_model
 from training.common.to_tflite import float16, int8, rebuild
+from training.common.weights import mix, shift
 from training.face.task import FaceTask
-from training.train import Task, averaged, build_task
+from training.train import averaged, build_task
 from training.voice.corpora_task import CorporaTask
 
 CALIBRATION_INPUTS = 500
@@ -58,22 +58,6 @@ def half(state: dict[str, Any]) -> dict[str, dict[str, Tensor]]:
     return {"average": {k: v.half() if v.is_floating_point() else v for k, v in weights}}
 
 
-def mix(network: nn.Module, files: Sequence[Path]) -> None:
-    """Make each weight the mean of the network's and the files' (Wortsman et al. 2022)."""
-    states = [torch.load(path, map_location="cpu", weights_only=True)["average"] for path in files]
-    for name, value in network.state_dict().items():
-        if value.is_floating_point():
-            theirs = [state[name].to(value.dtype) for state in states]
-            value.copy_(torch.stack([value, *theirs]).mean(0))
-
-
-def shift(network: nn.Module, offsets: Mapping[str, float], task: Task) -> None:
-    """Add the labels' offsets to the last layer's bias."""
-    order = [offsets[label] for label in task.card_fields()["labels"]]
-    with torch.no_grad():
-        network.classifier.bias += torch.tensor(order)
-
-
 def main() -> None:
     wanted = parse()
     options = argparse.Namespace(**json.loads((wanted.run / "options.json").read_text()))
@@ -81,7 +65,8 @@ def main() -> None:
     network = averaged(wanted.run)
     mix(network, wanted.average)
     if wanted.calibration:
-        shift(network, json.loads(wanted.calibration.read_text())["offsets"], task)
+        offsets = json.loads(wanted.calibration.read_text())["offsets"]
+        shift(network, [offsets[label] for label in task.card_fields()["labels"]])
     state = torch.load(wanted.run / "last.pt", map_location="cpu", weights_only=True)
     calibration = task.calibration(CALIBRATION_INPUTS)
     names = {"name": wanted.name, "version": wanted.version}

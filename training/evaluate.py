@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 
 from edge.inference.card import Card
+from edge.runtime.process import configure_opencv
 from training.activity.figures import ActivityFigures
 from training.common.cards import BASELINES, MODELS, write_card
 from training.common.compare import differences
@@ -30,7 +31,7 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("task", choices=list(TASKS))
     parser.add_argument("--model", type=Path, nargs="+", help="default: all that ship")
-    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--data", type=Path, default=Path("training/data"))
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--validation-only", action="store_true")
     how.add_argument("--check", action="store_true", help="compare with the card, write nothing")
@@ -86,6 +87,7 @@ def data_of(task: str, folder: Path) -> Path:
 
 
 def main() -> None:
+    configure_opencv()
     options = parse()
     data = data_of(options.task, options.data)
     for model in options.model or shipped(options.task):

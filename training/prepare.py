@@ -136,7 +136,7 @@ def prepare_voice(folder: Path, out: Path) -> None:
     files = ravdess_files(folder) or crema_files(folder) or own_files(folder)
     if not files:
         raise SystemExit(
-            f"{folder}: no Actor_*/03-01-*.wav, 1001_DFA_ANG_XX.wav or EMOTION_*.wav in it"
+            f"{folder}: neither Actor_*/03-01-*.wav nor 1001_DFA_ANG_XX.wav nor EMOTION_*.wav in it"
         )
     rows = []
     for path, speaker, emotion in tqdm(files):

@@ -248,7 +248,7 @@ def parse() -> argparse.Namespace:
     face.add_argument("--architecture", choices=list(FACE_NETWORKS), default="residual")
     face.add_argument("--depth", type=int, default=2, help="blocks that keep the size, per stage")
     face.set_defaults(
-        data=Path("../shared/data/fer2013.npz"),
+        data=Path("training/data/fer2013.npz"),
         epochs=80, width=32, batch=128, rate=0.1, ema=0.999,
     )  # fmt: skip
     voice.add_argument("--architecture", choices=list(VOICE_NETWORKS), default="time")
@@ -259,7 +259,7 @@ def parse() -> argparse.Namespace:
         "--fold", type=int, choices=range(FOLDS), help="hold out this fifth of all actors"
     )
     voice.set_defaults(
-        data=Path("../shared/data/ravdess_16k"),
+        data=Path("training/data/ravdess_16k"),
         epochs=200, width=96, batch=32, rate=2e-3, ema=0.99,
     )  # fmt: skip
     every = tasks.add_parser("corpora", help="voice, on RAVDESS and further corpora")

@@ -1,10 +1,10 @@
-// node subscribe.mjs tcp://kitchen.local:5556 laptop.key          needs: npm install zeromq
+// node subscribe.mjs tcp://kitchen.local:5557 laptop.key          needs: npm install zeromq
 import { readFileSync } from "node:fs";
 import { Subscriber } from "zeromq";
 
 const [endpoint, keyFile] = process.argv.slice(2);
 const socket = new Subscriber();
-if (keyFile) { // none for a door without a lock
+if (keyFile) { // none where it is not encrypted
   const key = JSON.parse(readFileSync(keyFile));
   Object.assign(socket, { curveServerKey: key.server, curvePublicKey: key.public });
   socket.curveSecretKey = key.secret;

@@ -1,9 +1,9 @@
-# python subscribe.py tcp://kitchen.local:5556 laptop.key          needs: pip install pyzmq
+# python subscribe.py tcp://kitchen.local:5557 laptop.key          needs: pip install pyzmq
 import json, sys, zmq
 
 endpoint, *key_file = sys.argv[1:]
 socket = zmq.Context().socket(zmq.SUB)
-if key_file:  # none for a door without a lock
+if key_file:  # none where it is not encrypted
     key = json.load(open(key_file[0]))
     socket.curve_serverkey = key["server"].encode()
     socket.curve_publickey = key["public"].encode()

@@ -1,4 +1,4 @@
-"""How hot the board is, and whether it slows itself down, as far as sysfs tells.
+"""How hot the board is, and whether it throttles itself, as far as sysfs tells.
 
 Sources: Documentation/ABI/testing/sysfs-class-thermal and sysfs-class-hwmon of Linux; the bits of
 get_throttled: Raspberry Pi's documentation of vcgencmd.
@@ -11,10 +11,10 @@ from typing import NamedTuple
 SYSFS = Path("/sys")
 ZONES = ("tj", "cpu", "soc")
 """A thermal zone's type begins so, the best first: a Jetson's junction is the hottest of all its
-zones. A PC's zones are called otherwise: it looks after itself, at temperatures of its own."""
-SENSIBLE_C = (-60.0, 200.0)
-"""A sensor that says anything else is switched off."""
-LOWEST_LIMIT_C = 60.0
+zones. A PC's zones have other names: it regulates itself, at other temperatures."""
+PLAUSIBLE_C = (-60.0, 200.0)
+"""A sensor that reads anything else is switched off."""
+MIN_LIMIT_C = 60.0
 """Trip points below that drive a fan."""
 THROTTLED_NOW = 0xF
 """Under-voltage, frequency capped, throttled, soft temperature limit; higher bits are history."""
@@ -24,9 +24,9 @@ SLOWING = ("cpufreq", "throttle")
 
 class Reading(NamedTuple):
     celsius: float | None
-    """None = this board does not tell; as `throttled`."""
+    """None = unknown; as `throttled`."""
     throttled: bool | None
-    """It slows itself down now, from heat or a weak power supply."""
+    """It is slower now, because of heat or a weak power supply."""
 
 
 class Soc:
@@ -46,21 +46,21 @@ class Soc:
             if any(word in _text(kind) for word in SLOWING)
         ]
         self.limit_c = min(_limits_c(self._zone), default=None) if self._zone else None
-        """Where the kernel begins to slow the chip down, °C; None = it does not say."""
+        """Where the kernel begins to slow the chip down, °C; None = unknown."""
 
     def read(self) -> Reading:
-        """What it says now."""
-        said = [*self._said()]
-        return Reading(self._celsius(), any(said) if said else None)
+        """The present state."""
+        flags = [*self._throttle_flags()]
+        return Reading(self._celsius(), any(flags) if flags else None)
 
     def _celsius(self) -> float | None:
         milli_c = _number(self._zone / "temp") if self._zone else None
-        if milli_c is None or not SENSIBLE_C[0] <= milli_c / 1e3 <= SENSIBLE_C[1]:
+        if milli_c is None or not PLAUSIBLE_C[0] <= milli_c / 1e3 <= PLAUSIBLE_C[1]:
             return None
         return round(milli_c / 1e3, 1)
 
-    def _said(self) -> Iterator[bool]:
-        """Everyone who knows whether it is slowed down."""
+    def _throttle_flags(self) -> Iterator[bool]:
+        """All that tell whether it is slowed down."""
         for path in self._flags:
             flags = _number(path, 16)
             if flags is not None:
@@ -72,7 +72,7 @@ class Soc:
 
 
 def find_zone(sysfs: Path) -> Path | None:
-    """The thermal zone that speaks for the chip."""
+    """The thermal zone of the chip."""
     zones = [
         (rank, zone)
         for zone in sorted(sysfs.glob("class/thermal/thermal_zone*"))
@@ -86,12 +86,12 @@ def _limits_c(zone: Path) -> Iterator[float]:
     """Passive trip points: above them the chip is slowed down."""
     for kind in zone.glob("trip_point_*_type"):
         milli_c = _number(kind.with_name(kind.name.replace("_type", "_temp")))
-        if _text(kind) == "passive" and milli_c is not None and milli_c >= LOWEST_LIMIT_C * 1e3:
+        if _text(kind) == "passive" and milli_c is not None and milli_c >= MIN_LIMIT_C * 1e3:
             yield milli_c / 1e3
 
 
 def _text(path: Path) -> str:
-    """What the file holds, in small letters; "" where it cannot be read."""
+    """What the file holds, in lower case; "" where it cannot be read."""
     try:
         return path.read_text().strip().lower()
     except OSError:  # a zone whose unit is switched off answers EAGAIN

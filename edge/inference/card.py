@@ -1,28 +1,31 @@
-"""A model's card: what FILE.json beside FILE.tflite says of it, and whether it tells the truth.
+"""Model cards: what FILE.json beside FILE.tflite tells about a model, checked against the file.
 
-Everything that training decided and the device must repeat stands in the card, never in the code:
-the order of the labels, the size and normalisation of the input, the settings of the features.
+Everything that training decided and the device must repeat is in the card, never in the code: the
+order of the labels, the size and normalisation of the input, the settings of the features. Imports
+numpy only where a card computes with it: fusion reads cards and needs no numpy.
 """
 
 import hashlib
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
-import numpy as np
 from msgspec import Meta, Struct
-from numpy.typing import NDArray
 
 from edge.errors import UserError
 
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
 Positive = Annotated[float, Meta(gt=0)]
-Share = Annotated[float, Meta(ge=0, le=1)]
+Fraction = Annotated[float, Meta(ge=0, le=1)]
 Count = Annotated[int, Meta(gt=0)]
 Figures = dict[str, float | dict[str, float] | list[list[int]]]
 
 
 class ModelError(UserError):
-    """A model that cannot be used; the message is one line that names the file and the mend."""
+    """A model that cannot be used. The message is one line that names the file and the fix."""
 
 
 class Input(Struct, frozen=True, forbid_unknown_fields=True):
@@ -35,7 +38,7 @@ class Input(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Crop(Struct, frozen=True, forbid_unknown_fields=True):
-    """Where the training faces have eyes and mouth, in shares of the square crop's side."""
+    """Where the training faces have eyes and mouth, in fractions of the square crop's side."""
 
     eyes_apart: Positive
     eyes_height: Positive
@@ -43,7 +46,7 @@ class Crop(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class SpeechFeatures(Struct, frozen=True, forbid_unknown_fields=True):
-    """The settings of MFCC and delta, in the words of python_speech_features."""
+    """The settings of MFCC and delta, with python_speech_features' meanings."""
 
     rate_hz: Count
     window_s: Positive
@@ -74,26 +77,49 @@ class Card(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     labels: Annotated[tuple[str, ...], Meta(min_length=2)]
     input: Input
     temperature: Positive
-    reliability: dict[str, Share]
+    reliability: dict[str, Fraction]
     protocol: str
     figures: dict[str, Figures]
     licence: str
     not_for: tuple[str, ...]
     known_failures: tuple[str, ...] = ()
     view: Literal["labels", "raters"] | None = None
-    """Faces: whose answer is given, that of FER2013's labels or of most of the FER+ raters."""
+    """Faces: whose labels it predicts, FER2013's or those of most FER+ raters."""
     features: SpeechFeatures | None = None
     crop: Crop | None = None
 
-    def normalise(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
+    def normalise(self, x: "NDArray[np.float32]") -> "NDArray[np.float32]":
         """Features or grey levels to what the network takes, same shape, float32."""
-        mean = np.asarray(self.input.mean, np.float32)
-        return (x - mean) / np.asarray(self.input.std, np.float32)
+        import numpy as np
 
-    def scores(self, logits: NDArray[np.float32]) -> NDArray[np.float32]:
+        mean = np.asarray(self.input.mean, np.float32)
+        return np.asarray((x - mean) / np.asarray(self.input.std, np.float32), np.float32)
+
+    def scores(self, logits: "NDArray[np.float32]") -> "NDArray[np.float32]":
         """Logits (n labels,) to probabilities: softmax(logits / temperature) (Guo et al. 2017)."""
-        scaled = np.exp((logits - logits.max()) / np.float32(self.temperature))
+        import numpy as np
+
+        scaled = np.exp((logits - np.max(logits)) / np.float32(self.temperature))
         return np.asarray(scaled / scaled.sum(), np.float32)
+
+
+class FusionCard(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """FUSION.json: how far each label of a face and of a voice network counts beside the other.
+
+    Reliabilities (0 to 1) by the networks' own labels; `edge.policy.fusion` has the formula. They
+    were fitted to two networks together and hold for no others, so it names both by their sha256.
+    """
+
+    face_sha256: str
+    voice_sha256: str
+    face_reliability: dict[str, Fraction]
+    voice_reliability: dict[str, Fraction]
+    protocol: str
+    figures: dict[str, Figures]
+
+    def fits(self, face: Card, voice: Card) -> bool:
+        """Whether it was fitted to these two."""
+        return (self.face_sha256, self.voice_sha256) == (face.sha256, voice.sha256)
 
 
 def card_path(model: Path) -> Path:
@@ -103,7 +129,9 @@ def card_path(model: Path) -> Path:
 def load_card(model: Path) -> Card:
     """The card beside `model`, checked against the file. Raises ModelError."""
     if not model.is_file():
-        raise ModelError(f"{model}: no such model file; check the path in the configuration")
+        raise ModelError(
+            f"{model}: no such model file; fix the path, or pip install ./models_tflite"
+        )
     path = card_path(model)
     if not path.is_file():
         raise ModelError(f"{path}: the model's card is missing; it belongs beside {model.name}")
@@ -118,7 +146,7 @@ def load_card(model: Path) -> Card:
 
 
 def check_content(card: Card, path: Path) -> None:
-    """Refuse a card whose parts do not fit each other. Raises ModelError."""
+    """Check that the parts of a card fit each other. Raises ModelError."""
     widths = {len(card.input.mean), len(card.input.std)}
     if not widths <= {1, card.input.shape[-1]}:
         raise ModelError(f"{path}: mean and std need one value or {card.input.shape[-1]}")
@@ -130,10 +158,20 @@ def check_content(card: Card, path: Path) -> None:
 
 
 def check_fit(card: Card, kind: str, inputs: tuple[int, ...], outputs: int, model: Path) -> None:
-    """Refuse a model of another kind, or whose tensors are not the card's. Raises ModelError."""
+    """Check that a model is of this kind, and its tensors the card's. Raises ModelError."""
     if card.kind != kind:
         raise ModelError(f"{model}: a {card.kind} model where a {kind} model is needed")
     if card.input.shape != inputs:
-        raise ModelError(f"{model}: takes {inputs}, but its card says {card.input.shape}")
+        raise ModelError(f"{model}: its input is {inputs}, but its card has {card.input.shape}")
     if len(card.labels) != outputs:
-        raise ModelError(f"{model}: gives {outputs} values for {len(card.labels)} labels")
+        raise ModelError(f"{model}: {outputs} outputs for {len(card.labels)} labels")
+
+
+def load_fusion_card(path: Path) -> FusionCard:
+    """Raises ModelError for a file that is missing or not such a card."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=FusionCard)
+    except OSError as error:
+        raise ModelError(f"{path}: {error.strerror}") from error
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise ModelError(f"{path}: not a valid fusion card: {error}") from error

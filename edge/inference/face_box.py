@@ -1,23 +1,38 @@
-"""What a detector gives: a face, the square crop around it, and when two crops are one face."""
+"""What a detector returns: a face, the square crop around it, and when two crops are one face."""
 
+import math
+from collections.abc import Iterable
 from typing import NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
-Image = NDArray[np.uint8]
-Box = tuple[float, float, float, float]
+from edge.types import Box
 
 SAME_FACE_IOU = 0.3
 
 
-class Face(NamedTuple):
-    """A face in a picture."""
+class FaceBox(NamedTuple):
+    """A face in an image."""
 
     box: Box
-    """The crop for the network, a square (x, y, w, h) in px; may reach beyond the picture."""
+    """The crop for the network, a square (x, y, w, h) in px; may reach beyond the image."""
     score: float
-    """0 to 1: how sure the detector is, by its own measure."""
+    """0 to 1, by the detector's own measure."""
+
+    def moved_by(self, x: float, y: float) -> "FaceBox":
+        left, top, width, height = self.box
+        return FaceBox((left + x, top + y, width, height), self.score)
+
+
+class ScanSchedule(NamedTuple):
+    """How often a detector scans a whole frame of a stream; in between it follows known faces."""
+
+    full_s: float
+    """Between full scans."""
+    full_fraction: float
+    """Of the time at most; a slow processor makes fewer full scans."""
+    quick_s: float = math.inf
+    """Between quick scans while faces are known. Without any face every frame has one."""
+    max_followed: float = math.inf
+    """More faces than these cost less in one quick scan."""
 
 
 def square(x: float, y: float, side: float) -> Box:
@@ -25,13 +40,21 @@ def square(x: float, y: float, side: float) -> Box:
     return x - side / 2, y - side / 2, side, side
 
 
-def distinct(faces: list[Face]) -> list[Face]:
-    """Of boxes that overlap, the surest."""
-    kept: list[Face] = []
-    for face in sorted(faces, key=lambda face: -face.score):
-        if all(overlap(face.box, other.box) < SAME_FACE_IOU for other in kept):
+def score_of(face: FaceBox) -> float:
+    return face.score
+
+
+def distinct(faces: Iterable[FaceBox]) -> list[FaceBox]:
+    """Of boxes that overlap, the one with the highest score."""
+    kept: list[FaceBox] = []
+    for face in sorted(faces, key=score_of, reverse=True):
+        if not any(is_same_face(face, other) for other in kept):
             kept.append(face)
     return kept
+
+
+def is_same_face(a: FaceBox, b: FaceBox) -> bool:
+    return overlap(a.box, b.box) > SAME_FACE_IOU
 
 
 def overlap(a: Box, b: Box) -> float:

@@ -1,6 +1,6 @@
-"""Faces to emotion scores: cuts the given crops out of an image and asks the network.
+"""Faces to emotion scores: crops the given boxes out of an image and runs the network.
 
-Knows nothing of where the crops come from, nor of faces over time.
+Knows nothing of where the boxes come from, nor of faces over time.
 """
 
 from collections.abc import Sequence
@@ -8,32 +8,30 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from edge.inference.interpreter import open_model
+from edge.types import Box, Image, Vector
 
-Image = NDArray[np.uint8]
 
+def crop_grey(image: Image, box: Box) -> Image:
+    """The box (x, y, w, h in px) as grey levels; beyond the border the edge is repeated.
 
-def cut(image: Image, crop: tuple[float, float, float, float]) -> Image:
-    """The crop (x, y, w, h in px) as grey levels; beyond the border the edge is repeated.
-
-    Cutting comes before the conversion to grey, so that the cost follows the face, not the image.
-    Raises ValueError for a crop that is not finite, is empty, or lies outside the image.
+    Cropping comes before the conversion to grey, so that the cost follows the face, not the image.
+    Raises ValueError for a box that is not finite, is empty, or lies outside the image.
     """
-    if not np.isfinite(crop).all():
-        raise ValueError(f"a crop of {crop} px: not finite")
+    if not np.isfinite(box).all():
+        raise ValueError(f"a crop of {box} px: not finite")
     height, width = image.shape[:2]
-    left, top = round(crop[0]), round(crop[1])
-    right, bottom = round(crop[0] + crop[2]), round(crop[1] + crop[3])
+    left, top = round(box[0]), round(box[1])
+    right, bottom = round(box[0] + box[2]), round(box[1] + box[3])
     x0, y0, x1, y1 = max(left, 0), max(top, 0), min(right, width), min(bottom, height)
     if x0 >= x1 or y0 >= y1:
-        raise ValueError(f"a crop of {crop} px holds nothing of a {width}x{height} image")
+        raise ValueError(f"a crop of {box} px lies outside of a {width}x{height} image")
     part = image[y0:y1, x0:x1]
     grey = part if part.ndim == 2 else cv2.cvtColor(part, cv2.COLOR_BGR2GRAY)
-    beyond = (y0 - top, bottom - y1, x0 - left, right - x1)
-    if any(beyond):
-        grey = cv2.copyMakeBorder(grey, *beyond, cv2.BORDER_REPLICATE)
+    padding = (y0 - top, bottom - y1, x0 - left, right - x1)
+    if any(padding):
+        grey = cv2.copyMakeBorder(grey, *padding, cv2.BORDER_REPLICATE)
     return np.asarray(grey, np.uint8)
 
 
@@ -55,17 +53,15 @@ class FaceEmotion:
         """What each score is of, in order."""
         return self.card.labels
 
-    def classify(
-        self, image: Image, crops: Sequence[tuple[float, float, float, float]]
-    ) -> list[NDArray[np.float32]]:
-        """Scores (n labels,) that sum to 1, for each crop (x, y, w, h in px).
+    def classify(self, image: Image, boxes: Sequence[Box]) -> list[Vector]:
+        """Scores (n labels,) that sum to 1, for each box (x, y, w, h in px).
 
-        image: (h, w, 3) BGR or (h, w) grey, uint8. A crop may reach over the border.
+        image: (h, w, 3) BGR or (h, w) grey, uint8. A box may reach over the border.
         """
-        return [self.card.scores(self.logits(cut(image, crop))) for crop in crops]
+        return [self.card.scores(self.logits(crop_grey(image, box))) for box in boxes]
 
-    def logits(self, face: Image) -> NDArray[np.float32]:
-        """The network's answer (n labels,) to one grey face of any size, before the temperature."""
+    def logits(self, face: Image) -> Vector:
+        """The network's output (n labels,) for a grey face of any size, before the temperature."""
         height, width, _ = self.card.input.shape
         pixels = resize(face, height, width).astype(np.float32)
         return self._network(self.card.normalise(pixels[:, :, np.newaxis]))

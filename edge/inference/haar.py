@@ -1,14 +1,12 @@
-"""Viola and Jones 2001, OpenCV's cascades: slow on a whole picture, quick around a face."""
+"""Viola and Jones 2001, OpenCV's cascades: slow on a whole image, quick around a face."""
 
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
 import cv2
-import numpy as np
 
-from edge.inference.face_box import Face, Image, distinct, square
+from edge.inference.face_box import FaceBox, ScanSchedule, distinct, square
+from edge.types import Image
 
 Cascade = Literal["alt2", "default"]
 
@@ -22,81 +20,48 @@ CASCADES = {
 SCALE_STEP = 1.1
 NEIGHBOURS, NEIGHBOURS_KNOWN = 5, 3
 """So many overlapping hits make a face; fewer are enough where one was a moment ago."""
-FULL_SCAN_S = 0.2
-"""Between scans of the whole picture; the neighbourhood of known faces is searched in between."""
-NEIGHBOURHOOD = 0.3
-"""How far around a known face is searched, in its sides."""
+SCHEDULE = ScanSchedule(full_s=0.2, full_fraction=0.5)
+MARGIN = 0.3
+"""How far around a known face it is looked for, in its sides."""
 SIZE_CHANGE = 1.2
-"""A known face grows or shrinks by less than this from picture to picture."""
-
-cv2.setNumThreads(1)
+"""A known face grows or shrinks by less than this from frame to frame."""
 
 
 class Haar:
-    """The cascades, on a stream or on single pictures."""
+    """One of the cascades; a `FaceFinder`."""
 
-    def __init__(
-        self,
-        cascade: Cascade,
-        min_face: int,
-        why: str = "",
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        """`why`: said in `about`. `clock`: seconds."""
+    schedule = SCHEDULE
+    margin = MARGIN
+
+    def __init__(self, cascade: Cascade, min_face: int, reason: str = "") -> None:
+        """`min_face`: px of the window. `reason`: why it is used; shown in `about`."""
         self._cascade = cv2.CascadeClassifier(str(CASCADE_FOLDER / CASCADES[cascade]))
         self._min_face = min_face
-        self._clock = clock
-        self._known: list[Face] = []
-        self._shape: tuple[int, ...] = ()
-        self._next_scan_s = 0.0
-        self.about = f"Haar {cascade} ({why})" if why else f"Haar {cascade}"
+        self.about = f"Haar {cascade} ({reason})" if reason else f"Haar {cascade}"
 
-    def detect(self, image: Image) -> list[Face]:
-        started_s = self._clock()
-        if image.shape != self._shape or started_s >= self._next_scan_s:
-            self._shape = image.shape
-            self._known = self.detect_all(image)
-            ended_s = self._clock()
-            # A slow processor still follows the faces that it knows for half of its time.
-            self._next_scan_s = max(started_s + FULL_SCAN_S, 2 * ended_s - started_s)
-            return self._known
-        gray = _gray(image)
-        found = [(face, self._near(gray, face)) for face in self._known]
-        self._known = [new or old for old, new in found]
-        return distinct([new for _, new in found if new is not None])
+    def find(self, image: Image) -> list[FaceBox]:
+        return distinct(self._scan(image, self._min_face, 0, NEIGHBOURS))
 
-    def detect_all(self, image: Image) -> list[Face]:
-        return distinct(self._scan(_gray(image), self._min_face, 0, NEIGHBOURS))
+    def find_quickly(self, _image: Image) -> list[FaceBox]:
+        """None: a cascade has no cheaper scan."""
+        return []
 
-    def _near(self, gray: Image, face: Face) -> Face | None:
-        """The same face, a moment later."""
-        x, y, side, _ = face.box
-        margin = side * NEIGHBOURHOOD
-        left, top = max(0, int(x - margin)), max(0, int(y - margin))
-        part = gray[top : int(y + side + margin), left : int(x + side + margin)]
-        smallest = max(self._min_face, int(side / SIZE_CHANGE))
-        faces = self._scan(part, smallest, int(side * SIZE_CHANGE) + 1, NEIGHBOURS_KNOWN)
-        if not faces:
-            return None
-        (near_x, near_y, *size), score = max(faces, key=lambda face: face.score)
-        return Face((near_x + left, near_y + top, size[0], size[1]), score)
+    def find_near(self, part: Image, side_px: float) -> list[FaceBox]:
+        min_px, max_px = int(side_px / SIZE_CHANGE), int(side_px * SIZE_CHANGE) + 1
+        return self._scan(part, max(self._min_face, min_px), max_px, NEIGHBOURS_KNOWN)
 
-    def _scan(self, gray: Image, smallest: int, largest: int, neighbours: int) -> list[Face]:
-        """`gray`: (height, width) uint8. `smallest`, `largest`: px, 0 = any."""
-        if min(gray.shape) < smallest:
+    def _scan(self, image: Image, min_px: int, max_px: int, neighbours: int) -> list[FaceBox]:
+        """Faces from `min_px` to `max_px` (0 = any)."""
+        if min(image.shape[:2]) < min_px:
             return []
         boxes, counts = self._cascade.detectMultiScale2(
-            gray,
+            cv2.cvtColor(image, cv2.COLOR_BGR2GRAY),
             scaleFactor=SCALE_STEP,
             minNeighbors=neighbours,
-            minSize=(smallest, smallest),
-            maxSize=(largest, largest),
+            minSize=(min_px, min_px),
+            maxSize=(max_px, max_px),
         )
         return [
-            Face(square(x + w / 2, y + h / 2, HAAR_SIDE * w), count / (count + NEIGHBOURS))
+            FaceBox(square(x + w / 2, y + h / 2, HAAR_SIDE * w), count / (count + NEIGHBOURS))
             for (x, y, w, h), count in zip(boxes, counts, strict=True)
         ]
-
-
-def _gray(image: Image) -> Image:
-    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), np.uint8)

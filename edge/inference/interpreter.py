@@ -2,9 +2,6 @@
 
 import contextlib
 import importlib
-import os
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.inference.card import Card, ModelError, check_fit, load_card
+from edge.runtime.process import quiet_stderr
 
 # In order of preference: ai-edge-litert runs int8 about 20 times faster (XNNPACK).
 RUNTIMES = {
@@ -26,25 +24,11 @@ def import_runtime(runtime: str | None) -> tuple[str, Any]:
         with contextlib.suppress(ImportError):
             return name, importlib.import_module(RUNTIMES[name])
     wanted = runtime or next(iter(RUNTIMES))
-    raise ModelError(f"no {wanted} here: pip install {wanted}")
-
-
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Hide what the native library prints to stderr (it announces XNNPACK and has no switch)."""
-    sys.stderr.flush()
-    kept, nothing = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nothing, 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nothing)
+    raise ModelError(f"{wanted} is not installed: pip install {wanted}")
 
 
 def only_int8(tensors: list[dict[str, Any]], path: Path) -> dict[str, Any]:
-    """The details of the one tensor there should be, int8 with its scale. Raises ModelError."""
+    """The details of the only tensor, int8 with its scale. Raises ModelError."""
     scale = tensors[0]["quantization"][0]
     if len(tensors) != 1 or tensors[0]["dtype"] is not np.int8 or not scale:
         raise ModelError(f"{path}: needs one int8 input and one int8 output (full-int8 conversion)")
@@ -54,13 +38,13 @@ def only_int8(tensors: list[dict[str, Any]], path: Path) -> dict[str, Any]:
 class Interpreter:
     """One full-int8 network with one input and one output.
 
-    Raises ModelError if the file is no TFLite model, or not one of that kind.
+    Raises ModelError if the file is not a TFLite model, or not one of that kind.
     """
 
     def __init__(self, path: Path, threads: int = 1, runtime: str | None = None) -> None:
         self.runtime, module = import_runtime(runtime)
         try:
-            with quiet():
+            with quiet_stderr():  # it announces XNNPACK
                 self._interpreter = module.Interpreter(model_path=str(path), num_threads=threads)
                 self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
@@ -75,7 +59,7 @@ class Interpreter:
 
     @property
     def output_size(self) -> int:
-        """How many values a call gives."""
+        """How many values a call returns."""
         return int(np.prod(self._output["shape"]))
 
     def __call__(self, x: NDArray[np.float32]) -> NDArray[np.float32]:

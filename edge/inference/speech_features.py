@@ -1,6 +1,6 @@
-"""Sound to numbers: level, the MFCC and delta that the network was trained on, speech or not.
+"""Sound to numbers: its level, and the MFCC and delta that the networks were trained on.
 
-Training and device run this same code. Signals are float32 mono, full scale -1..1.
+Training and device run the same code. Signals are float32 mono, full scale -1..1.
 """
 
 from typing import Any
@@ -10,15 +10,14 @@ import python_speech_features as psf
 from numpy.typing import NDArray
 
 from edge.inference.card import SpeechFeatures
-
-Signal = NDArray[np.float32]
+from edge.types import Signal
 
 SILENCE_DBFS = -120.0
-# Every window is brought to this level first: a microphone's gain says nothing of an emotion.
+# Every window is brought to this level first: a microphone's gain tells nothing about an emotion.
 TARGET_RMS = 0.1
-# A floor of noise 60 dB below that, so that a studio's silence and a room's look alike.
+# A floor of noise 60 dB below that, so that a studio's silence and a room's are equal.
 FLOOR_RMS = 1e-4
-QUIETEST_RMS = 1e-6
+MIN_RMS = 1e-6
 
 
 def checked(signal: Signal) -> Signal:
@@ -34,7 +33,7 @@ def checked(signal: Signal) -> Signal:
 
 
 def rms(signal: Signal) -> float:
-    """Root mean square about the mean: a microphone's constant offset is no sound."""
+    """Root mean square about the mean: a microphone's constant offset is not sound."""
     return float(np.std(signal, dtype=np.float64))
 
 
@@ -60,7 +59,7 @@ def levelled(signal: Signal) -> Signal:
     """The signal without offset at TARGET_RMS, over a fixed floor of noise."""
     centred = signal - signal.mean(dtype=np.float64)
     floor = np.random.default_rng(0).standard_normal(signal.size) * FLOOR_RMS
-    return np.asarray(centred * (TARGET_RMS / max(rms(signal), QUIETEST_RMS)) + floor, np.float32)
+    return np.asarray(centred * (TARGET_RMS / max(rms(signal), MIN_RMS)) + floor, np.float32)
 
 
 def filterbank(settings: SpeechFeatures) -> dict[str, Any]:
@@ -81,7 +80,7 @@ def filterbank(settings: SpeechFeatures) -> dict[str, Any]:
 def features(signal: Signal, settings: SpeechFeatures) -> NDArray[np.float32]:
     """MFCC and their delta side by side, (frames, 2 * coefficients), of the first `window_s`.
 
-    signal: (n,) float32 at `rate_hz`; zeros follow a shorter one. ValueError as `checked` says.
+    signal: (n,) float32 at `rate_hz`; zeros follow a shorter one. ValueError: see `checked`.
     """
     window = levelled(fit_length(checked(signal), settings.window_samples))
     cepstra = psf.mfcc(

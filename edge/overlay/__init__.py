@@ -1,6 +1,6 @@
-"""The picture people see: (image, what is known) -> image. Pure: no socket, clock or screen."""
+"""What people see: (frame, snapshot) -> image. Pure: no socket, clock or screen."""
 
-from edge.overlay.known import Known
-from edge.overlay.picture import natural_size, render
+from edge.overlay.render import natural_size, render
+from edge.overlay.snapshot import Snapshot
 
-__all__ = ["Known", "natural_size", "render"]
+__all__ = ["Snapshot", "natural_size", "render"]

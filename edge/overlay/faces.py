@@ -1,4 +1,4 @@
-"""What is drawn on the faces: boxes, labels and scores, kept inside the picture and apart.
+"""What is drawn on the faces: boxes, labels and scores, kept inside the image and apart.
 
 Larger faces choose their places first. In a crowd, and where there is no room beside a face, its
 scores become a strip at its foot.
@@ -6,100 +6,104 @@ scores become a strip at its foot.
 
 from collections.abc import Iterable
 
-from edge.messages import FaceResult
-from edge.overlay import paint
-from edge.overlay.chart import LABEL_WIDTH, colour_of, draw_score, draw_strip, small_px
-from edge.overlay.paint import GROUND, TEXT, Colour, Image, Rect, Stamp
+from edge.bus.messages import FaceResult
+from edge.overlay import drawing
+from edge.overlay.bars import LABEL_WIDTH, colour_of, draw_score, draw_strip, small_px
+from edge.overlay.drawing import BACKGROUND, TEXT, Colour, GlyphBitmap, Rect
+from edge.types import Image
 
 BAR_WIDTH, ROW_HEIGHT, MARGIN = 4.2, 1.15, 0.5
 """units; of the chart beside a face"""
 HELD_DIMMING = 0.5
 CHART_SHADE = 0.9
-MOST_CHARTS = 3
-"""With more faces than this the charts would hide the picture: all get strips."""
+MAX_CHARTS = 3
+"""With more faces than this the charts would hide the image: all get strips."""
 
 
 def draw_faces(
-    picture: Image,
+    image: Image,
     unit: float,
     faces: Iterable[FaceResult],
     frame_size: tuple[int, int],
     followed: int | None,
 ) -> None:
-    """Draw every face onto the picture.
+    """Draw every face onto the image.
 
     `frame_size`: (w, h) px of the frame whose px the boxes are in; without any there is nothing to
     draw. `followed`: the id of the face that the fused emotion goes by; its box is drawn heavier.
     """
     if min(frame_size) <= 0:
         return
-    bounds = Rect(0, 0, picture.shape[1], picture.shape[0])
+    bounds = Rect(0, 0, image.shape[1], image.shape[0])
     boxes = [(face, _scaled(face, frame_size, bounds)) for face in faces]
     boxes.sort(key=lambda pair: pair[1].w * pair[1].h, reverse=True)
     for face, box in reversed(boxes):
         heavy = face.id == followed and len(boxes) > 1
-        _draw_box(picture, box, unit * (1.6 if heavy else 1.0), face)
+        _draw_box(image, box, unit * (1.6 if heavy else 1.0), face)
     taken = [box for _, box in boxes]
     for face, box in boxes:
-        taken.append(_draw_label(picture, bounds, unit, face, box, taken))
+        taken.append(_draw_label(image, bounds, unit, face, box, taken))
     for face, box in boxes:
-        chart = _chart_place(bounds, unit, face, box, taken) if len(boxes) <= MOST_CHARTS else None
+        chart = _chart_place(bounds, unit, face, box, taken) if len(boxes) <= MAX_CHARTS else None
         if chart is not None:
-            _draw_chart(picture, chart, unit, face)
+            _draw_chart(image, chart, unit, face)
         else:
             chart = _strip_place(bounds, box, unit, taken)
-            draw_strip(picture, chart, face.scores)
+            draw_strip(image, chart, face.scores)
         taken.append(chart)
 
 
 def _scaled(face: FaceResult, frame_size: tuple[int, int], bounds: Rect) -> Rect:
-    """The face's box in px of the picture; what is far outside of it is drawn nearer."""
+    """The face's box in px of the image; what is far outside of it is drawn nearer."""
     x, y, w, h = face.box
     left, right = (_near(at / frame_size[0], bounds.w) for at in (x, x + w))
     top, foot = (_near(at / frame_size[1], bounds.h) for at in (y, y + h))
     return Rect(left, top, max(0, right - left), max(0, foot - top))
 
 
-def _near(share: float, length_px: int) -> int:
-    """A share of the picture's side in px, at most one picture away from it."""
-    return round(max(-1.0, min(2.0, share)) * length_px)
+def _near(fraction: float, length_px: int) -> int:
+    """A fraction of the image's side in px, at most one image away from it."""
+    return round(max(-1.0, min(2.0, fraction)) * length_px)
 
 
 def _colour(face: FaceResult) -> Colour:
     colour = colour_of(face.emotion)
-    return paint.mixed(colour, GROUND, HELD_DIMMING) if face.held else colour
+    return drawing.blend(colour, BACKGROUND, HELD_DIMMING) if face.held else colour
 
 
-def _draw_box(picture: Image, box: Rect, unit: float, face: FaceResult) -> None:
+def _draw_box(image: Image, box: Rect, unit: float, face: FaceResult) -> None:
     thick = max(2, round(0.12 * unit))
     colour = _colour(face)
-    for ink, width_px in ((GROUND, thick + 2), (colour, thick)):  # a dark rim, to be seen anywhere
-        paint.outline(picture, box, ink, width_px, 7 * thick, dashed=face.held)
+    for rim, width_px in (
+        (BACKGROUND, thick + 2),
+        (colour, thick),
+    ):  # a dark rim, to be seen anywhere
+        drawing.outline(image, box, rim, width_px, 7 * thick, dashed=face.held)
 
 
 def _draw_label(
-    picture: Image, bounds: Rect, unit: float, face: FaceResult, box: Rect, taken: list[Rect]
+    image: Image, bounds: Rect, unit: float, face: FaceResult, box: Rect, taken: list[Rect]
 ) -> Rect:
     """Above the box, below it or in its upper edge: the first place that is free."""
-    stamp = _label(face, unit, bounds.w)
+    bitmap = _label(face, unit, bounds.w)
     gap = max(3, round(0.25 * unit))
     left = box.x - max(1, gap // 3)
     places = [
-        Rect(left, y, stamp.width_px, stamp.height_px).kept_in(bounds)
-        for y in (box.y - gap - stamp.height_px, box.bottom + gap, box.y + gap)
+        Rect(left, y, bitmap.width_px, bitmap.height_px).moved_into(bounds)
+        for y in (box.y - gap - bitmap.height_px, box.bottom + gap, box.y + gap)
     ]
     others = [rect for rect in taken if rect is not box]
     free = (p for p in places if not p.overlaps(box) and not _collides(p, others))
     place = next(free, places[2])
-    paint.press(picture, place.x, place.y, stamp)
+    drawing.blit(image, place.x, place.y, bitmap)
     return place
 
 
-def _label(face: FaceResult, unit: float, room_px: int) -> Stamp:
+def _label(face: FaceResult, unit: float, room_px: int) -> GlyphBitmap:
     text = f"{face.id}  {face.emotion}  {face.confidence:.0%}"
-    text = paint.fitted(text, small_px(unit), room_px)
-    letters = TEXT if face.held else GROUND
-    return paint.chip_stamp(text, small_px(unit), letters, _colour(face))
+    text = drawing.ellipsize(text, small_px(unit), room_px)
+    letters = TEXT if face.held else BACKGROUND
+    return drawing.chip_bitmap(text, small_px(unit), letters, _colour(face))
 
 
 def _collides(place: Rect, taken: Iterable[Rect]) -> bool:
@@ -115,7 +119,7 @@ def _chart_place(
     y = max(0, min(box.y, bounds.h - height))
     for x in (box.right + gap, box.x - gap - width):
         chart = Rect(x, y, width, height)
-        if bounds.holds(chart) and not _collides(chart, taken):
+        if bounds.contains(chart) and not _collides(chart, taken):
             return chart
     return None
 
@@ -125,23 +129,23 @@ def _chart_size(face: FaceResult, unit: float) -> tuple[int, int]:
     return round(width * unit), round((len(face.scores) * ROW_HEIGHT + 2 * MARGIN) * unit)
 
 
-def _draw_chart(picture: Image, chart: Rect, unit: float, face: FaceResult) -> None:
-    paint.shade(picture, chart, CHART_SHADE)
-    inner = chart.shrunk(round(MARGIN * unit))
+def _draw_chart(image: Image, chart: Rect, unit: float, face: FaceResult) -> None:
+    drawing.darken(image, chart, CHART_SHADE)
+    inner = chart.inset(round(MARGIN * unit))
     rows = len(face.scores)
     for row, (label, score) in enumerate(face.scores.items()):
         top, foot = inner.y + row * inner.h // rows, inner.y + (row + 1) * inner.h // rows
         line = inner._replace(y=top, h=foot - top)
-        draw_score(picture, line, unit, label, score, best=label == face.emotion)
+        draw_score(image, line, unit, label, score, best=label == face.emotion)
     if face.held:
-        paint.shade(picture, chart, HELD_DIMMING)
+        drawing.darken(image, chart, HELD_DIMMING)
 
 
 def _strip_place(bounds: Rect, box: Rect, unit: float, taken: list[Rect]) -> Rect:
     """Below the box where that is free, else inside it."""
     thick, gap = max(4, round(0.35 * unit)), max(4, round(0.3 * unit))
     below = Rect(box.x, box.bottom + gap, box.w, thick)
-    if bounds.holds(below) and not _collides(below, taken):
+    if bounds.contains(below) and not _collides(below, taken):
         return below
     inside = Rect(box.x + gap, box.bottom - gap - thick, box.w - 2 * gap, thick)
-    return inside.kept_in(bounds.shrunk(gap))
+    return inside.moved_into(bounds.inset(gap))

@@ -1,29 +1,29 @@
-"""The panel below the picture: the emotion, the voice, the microphone, and how all of it is.
+"""The panel below the frame: the emotion, the voice, the microphone, and the state of everything.
 
-Pure: it draws what is known into its part of an image. Every length is in units of `unit` px,
+Pure: it draws a snapshot into its part of an image. Every length is in units of `unit` px,
 which the caller chooses for the size of the screen.
 """
 
 import cv2
 
-from edge.messages import VOICE_LABELS, Audio, Emotion
-from edge.overlay import paint
-from edge.overlay.chart import SMALLEST_PX, colour_of, draw_score, small_px
-from edge.overlay.known import Known
-from edge.overlay.paint import (
+from edge.bus.messages import VOICE_LABELS, AudioMessage, Emotion
+from edge.overlay import drawing
+from edge.overlay.bars import MIN_TEXT_PX, colour_of, draw_score, small_px
+from edge.overlay.drawing import (
     AMBER,
+    BACKGROUND,
+    CARD_BACKGROUND,
     GREEN,
     GREY,
-    GROUND,
     MUTED,
-    RAISED,
     RED,
     TEXT,
     TRACK,
     Colour,
-    Image,
     Rect,
 )
+from edge.overlay.snapshot import Snapshot
+from edge.types import Image
 
 HEIGHT = 8.2
 """units"""
@@ -36,93 +36,90 @@ SILENT_DBFS, LOUD_DBFS = -60.0, -6.0
 """Ends of the level meter: a quiet room, and where a recording may soon clip."""
 
 
-def draw(image: Image, rect: Rect, unit: float, known: Known) -> None:
+def draw(image: Image, rect: Rect, unit: float, snapshot: Snapshot) -> None:
     """Draw the panel into `rect` of the image."""
-    paint.fill(image, rect, GROUND)
+    drawing.fill(image, rect, BACKGROUND)
     status = Rect(rect.x, rect.bottom - round(STATUS_HEIGHT * unit), rect.w, 0)
     gap = round(0.5 * unit)
     cards = Rect(rect.x + gap, rect.y + gap, rect.w - 2 * gap, status.y - rect.y - gap)
     emotion, voice, microphone = _columns(cards, gap)
-    _draw_emotion(image, emotion, unit, known)
-    _draw_voice(image, voice, unit, known)
-    _draw_microphone(image, microphone, unit, known)
-    _draw_status(image, status._replace(h=rect.bottom - status.y), unit, known)
+    _draw_emotion(image, emotion, unit, snapshot)
+    _draw_voice(image, voice, unit, snapshot)
+    _draw_microphone(image, microphone, unit, snapshot)
+    _draw_status(image, status._replace(h=rect.bottom - status.y), unit, snapshot)
 
 
 def _columns(rect: Rect, gap: int) -> tuple[Rect, Rect, Rect]:
     side = round((rect.w - 2 * gap) * 0.29)
-    middle = rect.w - 2 * gap - 2 * side
-    first = rect._replace(w=side)
-    return (
-        first,
-        rect._replace(x=first.right + gap, w=middle),
-        rect._replace(x=rect.right - side, w=side),
-    )
+    first, last = rect._replace(w=side), rect._replace(x=rect.right - side, w=side)
+    middle = rect._replace(x=first.right + gap, w=rect.w - 2 * gap - 2 * side)
+    return first, middle, last
 
 
 def _card(image: Image, rect: Rect, unit: float, headline: str) -> Rect:
-    """A raised ground with its headline; returns the part of it to write on."""
-    paint.fill(image, rect, RAISED)
+    """A card with its headline; returns the part of it to write on."""
+    drawing.fill(image, rect, CARD_BACKGROUND)
     margin = round(0.6 * unit)
     inner = Rect(rect.x + margin, rect.y + margin // 2, rect.w - 2 * margin, rect.h - margin)
-    paint.write(image, headline, inner.x, inner.y, small_px(unit), MUTED)
+    drawing.draw_text(image, headline, inner.x, inner.y, small_px(unit), MUTED)
     return inner
 
 
-def _draw_emotion(image: Image, rect: Rect, unit: float, known: Known) -> None:
-    fused, edge = known.fused, max(3, round(0.3 * unit))
+def _draw_emotion(image: Image, rect: Rect, unit: float, snapshot: Snapshot) -> None:
+    fused, edge = snapshot.fused, max(3, round(0.3 * unit))
     inner = _card(image, rect._replace(x=rect.x + edge, w=rect.w - edge), unit, "emotion")
-    paint.fill(image, rect._replace(w=edge), colour_of(fused.emotion) if fused else TRACK)
+    drawing.fill(image, rect._replace(w=edge), colour_of(fused.emotion) if fused else TRACK)
     if fused is None:
         _draw_foot(image, inner, unit, "waiting for a face or a voice", GREY)
         return
-    large = _fitting(fused.emotion, round(LARGE * unit), inner.w)
+    large = _fit_text(fused.emotion, round(LARGE * unit), inner.w)
     y = inner.y + round(1.0 * unit)
     colour = colour_of(fused.emotion)
-    paint.write(image, fused.emotion, inner.x, y, large, colour, room_px=inner.w)
-    _draw_foot(image, inner, unit, _used(fused), TEXT)
+    drawing.draw_text(image, fused.emotion, inner.x, y, large, colour, max_px=inner.w)
+    _draw_foot(image, inner, unit, _basis(fused), TEXT)
 
 
-def _fitting(text: str, size_px: int, room_px: int) -> int:
-    """The largest size up to `size_px` at which the text fits."""
-    return min(
-        size_px, max(SMALLEST_PX, size_px * room_px // max(1, paint.width_px(text, size_px)))
-    )
+def _fit_text(text: str, size_px: int, max_px: int) -> int:
+    """The largest size up to `size_px` at which the text is at most `max_px` wide."""
+    fitting_px = size_px * max_px // max(1, drawing.width_px(text, size_px))
+    return min(size_px, max(MIN_TEXT_PX, fitting_px))
 
 
-def _used(fused: Emotion) -> str:
+def _basis(fused: Emotion) -> str:
     senses = [("face", fused.face_age_s), ("voice", fused.voice_age_s)]
     used = " and ".join(name for name, age_s in senses if age_s is not None)
     return f"{fused.confidence:.0%}  from {used}"
 
 
-def _draw_voice(image: Image, rect: Rect, unit: float, known: Known) -> None:
+def _draw_voice(image: Image, rect: Rect, unit: float, snapshot: Snapshot) -> None:
     inner = _card(image, rect, unit, "voice")
-    small, voice = small_px(unit), known.voice
-    x = inner.x + paint.width_px("voice", small) + round(0.7 * unit)
+    small, voice = small_px(unit), snapshot.voice
+    x = inner.x + drawing.width_px("voice", small) + round(0.7 * unit)
     room = inner.right - x
     if voice is not None:
-        age = f"{known.age_s(voice.t_ns):.0f} s ago"
-        room -= paint.write(image, age, inner.right, inner.y, small, MUTED, align=1)
-    paint.write(image, _said(voice), x, inner.y, small, _voice_colour(voice), room_px=room)
+        age = f"{snapshot.age_s(voice.t_ns):.0f} s ago"
+        room -= drawing.draw_text(image, age, inner.right, inner.y, small, MUTED, align=1)
+    drawing.draw_text(
+        image, _voice_text(voice), x, inner.y, small, _voice_colour(voice), max_px=room
+    )
     bars = inner._replace(y=inner.y + round(1.45 * unit), h=inner.h - round(1.45 * unit))
     if inner.w >= BARS_FROM * unit:
         _draw_bars(image, bars, unit, voice)
 
 
-def _said(voice: Audio | None) -> str:
+def _voice_text(voice: AudioMessage | None) -> str:
     if voice is None:
-        return "nothing heard yet"
+        return "no recording yet"
     if not voice.speech or voice.emotion is None:
         return "nobody spoke"
     return f"{voice.emotion}  {voice.confidence or 0:.0%}"
 
 
-def _voice_colour(voice: Audio | None) -> Colour:
+def _voice_colour(voice: AudioMessage | None) -> Colour:
     return colour_of(voice.emotion) if voice and voice.emotion else GREY
 
 
-def _draw_bars(image: Image, rect: Rect, unit: float, voice: Audio | None) -> None:
+def _draw_bars(image: Image, rect: Rect, unit: float, voice: AudioMessage | None) -> None:
     """Eight labels in two columns; empty tracks while nobody has spoken."""
     scores = (voice.scores if voice else None) or {}
     gap = round(1.0 * unit)
@@ -137,22 +134,24 @@ def _draw_bars(image: Image, rect: Rect, unit: float, voice: Audio | None) -> No
         draw_score(image, line, unit, label, scores.get(label, 0.0), best)
 
 
-def _draw_microphone(image: Image, rect: Rect, unit: float, known: Known) -> None:
+def _draw_microphone(image: Image, rect: Rect, unit: float, snapshot: Snapshot) -> None:
     inner = _card(image, rect, unit, "microphone")
-    if known.phase == "recording":
-        _draw_recording(image, inner, unit, known)
-    elif known.phase == "analysing":
+    if snapshot.phase == "recording":
+        _draw_recording(image, inner, unit, snapshot)
+    elif snapshot.phase == "analysing":
         _draw_words(image, inner, unit, "analysing…", "a moment")
-    elif known.phase == "idle" and known.is_degraded("audio"):
-        _draw_words(image, inner, unit, "not ready", known.health["audio"].detail)
-    elif known.phase == "idle":
-        _draw_invitation(image, inner, unit, known)
+    elif snapshot.phase == "idle" and snapshot.is_degraded("audio"):
+        _draw_words(image, inner, unit, "not ready", snapshot.health["audio"].detail)
+    elif snapshot.phase == "idle":
+        _draw_idle(image, inner, unit, snapshot)
     else:
         _draw_words(image, inner, unit, "off", "no voice for now")
 
 
 def _draw_words(image: Image, inner: Rect, unit: float, large: str, small: str) -> None:
-    paint.write(image, large, inner.x, _middle(inner, unit), round(MEDIUM * unit), room_px=inner.w)
+    drawing.draw_text(
+        image, large, inner.x, _middle(inner, unit), round(MEDIUM * unit), max_px=inner.w
+    )
     _draw_foot(image, inner, unit, small)
 
 
@@ -164,33 +163,33 @@ def _middle(inner: Rect, unit: float) -> int:
 def _draw_foot(image: Image, inner: Rect, unit: float, text: str, colour: Colour = MUTED) -> None:
     """A card's last line."""
     size_px = small_px(unit)
-    y = inner.bottom - paint.height_px(size_px)
-    paint.write(image, text, inner.x, y, size_px, colour, room_px=inner.w)
+    y = inner.bottom - drawing.height_px(size_px)
+    drawing.draw_text(image, text, inner.x, y, size_px, colour, max_px=inner.w)
 
 
-def _draw_invitation(image: Image, inner: Rect, unit: float, known: Known) -> None:
+def _draw_idle(image: Image, inner: Rect, unit: float, snapshot: Snapshot) -> None:
     """Which key, drawn as a key, and what it does; without keys, the button."""
     size_px, left, y = round(MEDIUM * unit), inner.x, _middle(inner, unit)
-    if known.has_keys:
-        key = paint.chip_stamp("a", size_px, TEXT, TRACK)
-        paint.press(image, left, y - (key.height_px - paint.height_px(size_px)) // 2, key)
+    if snapshot.has_keys:
+        key = drawing.chip_bitmap("a", size_px, TEXT, TRACK)
+        drawing.blit(image, left, y - (key.height_px - drawing.height_px(size_px)) // 2, key)
         left += key.width_px + round(0.5 * unit)
-    button = "or the button" if known.has_keys else "the button"
-    paint.write(image, button, left, y, size_px, room_px=inner.right - left)
-    _draw_foot(image, inner, unit, f"press to record {known.recording_s:g} s")
+    button = "or the button" if snapshot.has_keys else "the button"
+    drawing.draw_text(image, button, left, y, size_px, max_px=inner.right - left)
+    _draw_foot(image, inner, unit, f"press to record {snapshot.recording_s:g} s")
 
 
-def _draw_recording(image: Image, inner: Rect, unit: float, known: Known) -> None:
+def _draw_recording(image: Image, inner: Rect, unit: float, snapshot: Snapshot) -> None:
     """How long it still takes, how far it is, how loud it is."""
-    recording = known.recording
+    recording = snapshot.recording
     assert recording is not None
-    left_s = max(0.0, known.recording_s - recording.elapsed_s)
+    left_s = max(0.0, snapshot.recording_s - recording.elapsed_s)
     size_px, y = round(1.7 * unit), inner.y + round(1.2 * unit)
-    paint.write(image, f"{left_s:.1f} s", inner.x, y, size_px, RED, room_px=inner.w)
+    drawing.draw_text(image, f"{left_s:.1f} s", inner.x, y, size_px, RED, max_px=inner.w)
     thick = max(4, round(0.5 * unit))
     level = Rect(inner.x, inner.bottom - thick - round(0.2 * unit), inner.w, thick)
     done = level._replace(y=level.y - round(0.45 * unit) - thick)
-    paint.bar(image, done, recording.elapsed_s / known.recording_s, RED)
+    drawing.bar(image, done, recording.elapsed_s / snapshot.recording_s, RED)
     _draw_level(image, level, recording.level_dbfs)
 
 
@@ -203,29 +202,30 @@ def _draw_level(image: Image, rect: Rect, level_dbfs: float | None) -> None:
         colour = RED if step == steps - 1 else AMBER if step >= steps - 4 else GREEN
         left, right = rect.x + step * rect.w // steps, rect.x + (step + 1) * rect.w // steps
         part = rect._replace(x=left, w=right - left - max(1, rect.w // 120))
-        paint.fill(image, part, colour if step < lit else TRACK)
+        drawing.fill(image, part, colour if step < lit else TRACK)
 
 
-def _draw_status(image: Image, rect: Rect, unit: float, known: Known) -> None:
+def _draw_status(image: Image, rect: Rect, unit: float, snapshot: Snapshot) -> None:
     small = small_px(unit)
-    y = rect.y + (rect.h - paint.height_px(small)) // 2
+    y = rect.y + (rect.h - drawing.height_px(small)) // 2
     margin = round(1.1 * unit)
-    right = rect.right - margin
-    right -= paint.write(image, _pace(known), right, y, small, MUTED, align=1) + 2 * margin
+    right, stats = rect.right - margin, _frame_stats(snapshot)
+    right -= drawing.draw_text(image, stats, right, y, small, MUTED, align=1) + 2 * margin
     radius = max(3, round(0.25 * unit))
     left = rect.x + margin + radius
-    troubles = known.troubles
-    colour = AMBER if troubles else GREEN
+    problems = snapshot.problems
+    colour = AMBER if problems else GREEN
     cv2.circle(image, (left, rect.y + rect.h // 2), radius, colour, cv2.FILLED, cv2.LINE_AA)
     left += 3 * radius
-    text = "  ·  ".join(troubles) or "all well"
-    paint.write(image, text, left, y, small, colour if troubles else MUTED, room_px=right - left)
+    text = "  ·  ".join(problems) or "all well"
+    ink = colour if problems else MUTED
+    drawing.draw_text(image, text, left, y, small, ink, max_px=right - left)
 
 
-def _pace(known: Known) -> str:
+def _frame_stats(snapshot: Snapshot) -> str:
     """Frame rate and age of the frame."""
-    if known.frame_age_s is None or known.rate_hz is None:
-        return "no picture yet"
-    if known.camera_lost:
-        return f"last picture {known.frame_age_s:.0f} s ago"
-    return f"{known.rate_hz:.0f} fps  ·  {known.lag_ms or 0:.0f} ms"
+    if snapshot.frame_age_s is None or snapshot.rate_hz is None:
+        return "no frame yet"
+    if snapshot.camera_lost:
+        return f"last frame {snapshot.frame_age_s:.0f} s ago"
+    return f"{snapshot.rate_hz:.0f} fps  ·  {snapshot.lag_ms or 0:.0f} ms"

@@ -2,65 +2,38 @@
 
 A press comes over the bus or from the button. While one recording is made and analysed, further
 presses are ignored and counted. In `audio`, `t_ns` and `time` are those of the recording's end, so
-that `age_ms` is how long the analysis took. No sound is kept or sent. How a microphone is opened,
-and what the network is, other rooms know.
+that `age_ms` is how long the analysis took. No sound is kept or sent.
 """
 
 import logging
 import time
-from collections import deque
+from contextlib import closing
 from functools import partial
-from pathlib import Path
 from typing import Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
-from edge.bus import Publisher, Subscriber
-from edge.config import Audio as Settings
-from edge.config import Config
-from edge.decision import decide, rounded
-from edge.devices.microphone import Microphone, make_microphone
-from edge.devices.recorder import Recorder, Sound, Take
-from edge.devices.sound import Signal, resample
-from edge.health import Health
-from edge.inference.speech_activity import SpeechActivity
-from edge.inference.speech_emotion import SpeechEmotion
-from edge.inference.speech_features import level_dbfs
-from edge.loop import Loop, Timer
-from edge.messages import Audio, Press, Recording, Scores, Trigger
-from edge.presses import Presses
+from edge.bus.messages import AudioMessage, Press, RecordingMessage, Trigger
+from edge.bus.pubsub import Publisher, Subscriber
+from edge.config import AudioConfig, Config
+from edge.devices.microphone.portaudio import Microphone, make_microphone
+from edge.devices.microphone.recorder import Recorder, Recording, Sound
+from edge.pipeline.voice import VoiceAnalyzer, level_of
+from edge.runtime.loop import Loop, Timer
+from edge.services.button import ButtonController
+from edge.services.health import Health
 
 log = logging.getLogger(__name__)
 
-SPEECH_RATE_HZ = 16_000
-ANSWER_S = 1.0
-"""A microphone that gives no sample for so long, not even of silence, has failed."""
-OPEN_S = 5.0
-"""Opening it may take longer: PortAudio looks at every device, a sound server wakes it up."""
-IDLE_S = 1.0
-"""`recording` is said this often while idle, for those who came later."""
-GIVE_UP_S = 2.0
-"""A driver that hangs for this much longer is beyond mending from within the process."""
+IDLE_PERIOD_S = 1.0
+"""`recording` is published this often while idle, for those who came later."""
+RESTART_S = 2.0
+"""A driver that hangs for this much longer cannot be helped from within the process."""
 NO_ANSWER = "the microphone does not answer; unplug it and plug it in, or set audio.source"
+PROBLEM = "microphone"
 
-Phase = Literal["idle", "recording", "analysing"]
-
-
-class VoiceScores:
-    """The mean of the last recordings' scores: pure, it knows what it is told."""
-
-    def __init__(self, window: int, window_s: float) -> None:
-        """At most `window` recordings, none older than `window_s`."""
-        self._window_s = window_s
-        self._recent: deque[tuple[float, NDArray[np.float32]]] = deque(maxlen=window)
-
-    def add(self, scores: NDArray[np.float32], now_s: float) -> NDArray[np.float32]:
-        """Takes a recording's scores (n labels,) at `now_s`; gives the mean, (n labels,)."""
-        self._recent.append((now_s, scores))
-        while now_s - self._recent[0][0] > self._window_s:
-            self._recent.popleft()
-        return np.asarray(np.mean([scores for _, scores in self._recent], axis=0))
+State = Literal["idle", "opening", "recording", "analysing"]
+# Opening may take long: PortAudio looks at every device, and a sound server wakes it up.
+TIMEOUT_S: dict[State, float] = {"opening": 5.0, "recording": 1.0}
+"""A microphone that gives no sample for so long, not even of silence, has failed."""
 
 
 class AudioService:
@@ -68,176 +41,160 @@ class AudioService:
 
     def __init__(
         self,
-        settings: Settings,
-        directory: Path,
+        config: AudioConfig,
         loop: Loop,
         publisher: Publisher,
+        presses: Subscriber,
         health: Health,
         recorder: Recorder,
-        activity: SpeechActivity,
-        classifier: SpeechEmotion,
+        analyzer: VoiceAnalyzer,
+        button: ButtonController,
     ) -> None:
-        self._settings = settings
+        self._config = config
         self._loop = loop
         self._publisher = publisher
+        self._presses = presses
         self._health = health
         self._recorder = recorder
-        self._activity = activity
-        self._classifier = classifier
-        self._button = Presses(settings.button, directory, loop, health, self.press)
-        self._voice = VoiceScores(settings.window, settings.window_s)
-        self._take: Take | None = None
+        self._analyzer = analyzer
+        self._button = button
+        self._state: State = "idle"
+        self._recording = Recording(config.duration_s)
         self._trigger: Trigger = "command"
-        self._patience: Timer | None = None
-        loop.every(IDLE_S, self._say_idle)
+        self._timeout: Timer | None = None
 
     def start(self) -> None:
         """Find out whether there are a button and a microphone; be ready either way."""
         self._button.open()
-        # The first ones are slow.
-        self._activity.score(np.zeros(SPEECH_RATE_HZ, np.float32))
-        self._classifier.classify(np.zeros(SPEECH_RATE_HZ, np.float32))
-        patience = self._loop.after(OPEN_S, partial(self._ready, NO_ANSWER))
-        self._recorder.check(partial(self._checked, patience))
+        self._analyzer.warm_up()
+        timeout = self._loop.call_later(
+            TIMEOUT_S["opening"], partial(self._on_checked, None, NO_ANSWER)
+        )
+        self._recorder.check(partial(self._on_checked, timeout))
+        self._loop.call_every(IDLE_PERIOD_S, self.on_tick)
 
-    def _checked(self, patience: Timer, problem: str) -> None:
-        patience.cancel()
-        self._ready(problem)
-
-    def _ready(self, problem: str) -> None:
+    def _on_checked(self, timeout: Timer | None, problem: str) -> None:
+        """The microphone could be opened; or could not, for this reason."""
+        if timeout is not None:
+            timeout.cancel()
         if problem:
-            self._health.problem("microphone", problem)
+            self._health.set_problem(PROBLEM, problem)
         else:
-            self._health.fine("microphone")
-        self._say_what_is_used()
+            self._health.clear_problem(PROBLEM)
+        self._describe()
         self._health.ready()
 
-    def _say_what_is_used(self) -> None:
+    def _describe(self) -> None:
         self._health.about = f"{self._recorder.about}; {self._button.about}"
 
-    def receive(self, presses: Subscriber) -> None:
-        """Presses from the bus."""
-        for _, message in presses.receive():
-            if isinstance(message, Press):
-                self.press(message.trigger)
-
-    def press(self, trigger: Trigger) -> None:
+    def on_press(self) -> None:
         """Start a recording, unless one is being made or analysed."""
-        if self._take is not None:
-            self._health.dropped += 1
+        for _, message in self._presses.receive():
+            if not isinstance(message, Press):
+                continue
+            if self._state != "idle":
+                self._health.dropped += 1
+                continue
+            self._trigger = message.trigger
+            self._recording = Recording(self._config.duration_s)
+            self._enter("opening")
+            self._recorder.record(self._recording, self._on_sound, self._on_failure)
+
+    def _enter(self, state: State, level: float | None = None) -> None:
+        """Change the state and all that hangs on it: the LED, the timeout and `recording`."""
+        self._state = state
+        self._button.set_led(state == "recording")
+        if self._timeout is not None:
+            self._timeout.cancel()
+        after_s = TIMEOUT_S.get(state)
+        self._timeout = (
+            None if after_s is None else self._loop.call_later(after_s, self._on_timeout)
+        )
+        self._publish_state(level)
+
+    def _on_sound(self, recording: Recording, sound: Sound) -> None:
+        if recording is not self._recording or recording.cancelled:
             return
-        self._trigger = trigger
-        self._take = Take(self._settings.duration_s)
-        self._expect(OPEN_S, self._take)
-        self._recorder.record(self._take, self._heard, self._failed)
+        recording.add(sound)
+        if recording.complete:
+            self._analyse()
+        else:
+            self._enter("recording", level_of(sound.samples))
 
-    def _expect(self, within_s: float, take: Take) -> None:
-        """The next sound has to come within this time."""
-        self._wait_no_more()
-        self._patience = self._loop.after(within_s, partial(self._hangs, take))
-
-    def _wait_no_more(self) -> None:
-        if self._patience is not None:
-            self._patience.cancel()
-
-    def _heard(self, take: Take, sound: Sound) -> None:
-        if take is not self._take:
-            return
-        take.add(sound)
-        self._expect(ANSWER_S, take)
-        if take.complete:
-            self._finish(take)
-            return
-        self._button.light(True)
-        self._say_recording(take, sound)
-
-    def _say_recording(self, take: Take, sound: Sound) -> None:
-        level = level_dbfs(sound.samples) if sound.samples.size else None
-        self._say("recording", take.end_ns, take.elapsed_s, level)
-
-    def _finish(self, take: Take) -> None:
-        self._wait_no_more()
-        self._button.light(False)
-        self._health.fine("microphone")
-        self._say_what_is_used()
-        self._say("analysing", take.end_ns, take.elapsed_s)
-        self._publisher.publish("audio", self._analyse(take))
-        self._health.worked()
+    def _analyse(self) -> None:
+        self._enter("analysing")
+        self._health.clear_problem(PROBLEM)
+        self._describe()
+        self._publisher.publish("audio", self._result())
+        self._health.count()
         # Not at once: the presses that came during the analysis are read, and ignored, first.
-        self._loop.after(0, self._rest)
+        self._loop.call_later(0, partial(self._enter, "idle"))
 
-    def _failed(self, take: Take, why: str) -> None:
-        if take is not self._take:
-            return
-        take.over = True
-        self._wait_no_more()
-        self._button.light(False)
-        log.info("no recording: %s", why)
-        self._health.problem("microphone", why)
-        self._rest()
-
-    def _hangs(self, take: Take) -> None:
-        self._failed(take, NO_ANSWER)
-        self._loop.after(GIVE_UP_S, partial(self._give_up, take))
-
-    def _give_up(self, take: Take) -> None:
-        """A new process can open the microphone again; this one's thread is lost in the driver."""
-        if self._recorder.hangs_at(take):
-            raise RuntimeError(NO_ANSWER)
-
-    def _rest(self) -> None:
-        self._take = None
-        self._say_idle()
-
-    def _say_idle(self) -> None:
-        if self._recorder.stands_s() <= OPEN_S:
-            self._health.alive()
-        if self._take is None:
-            self._say_what_is_used()
-            self._say("idle", time.monotonic_ns())
-
-    def close(self) -> None:
-        """Leave off recording; the LED goes out."""
-        if self._take is not None:
-            self._take.over = True
-        self._button.close()
-        self._recorder.close()
-
-    def _analyse(self, take: Take) -> Audio:
-        started_ns = time.monotonic_ns()
-        signal = resample(take.signal(), take.rate_hz, SPEECH_RATE_HZ)
-        speech = self._activity.is_speech(signal)
-        scores = self._scores(signal, take.end_ns / 1e9) if speech else None
-        decision = decide(scores, self._settings.threshold) if scores else None
-        return Audio(
-            t_ns=take.end_ns,
-            time=unix_time(take.end_ns),
+    def _result(self) -> AudioMessage:
+        started_ns, recording = time.monotonic_ns(), self._recording
+        result = self._analyzer.analyze(recording.signal(), recording.rate_hz)
+        return AudioMessage(
+            t_ns=recording.end_ns,
+            time=unix_time(recording.end_ns),
             trigger=self._trigger,
-            duration_s=round(take.elapsed_s, 3),
-            speech=speech,
-            emotion=decision and decision[0],
-            confidence=decision and decision[1],
-            scores=scores,
-            level_dbfs=round(level_dbfs(signal), 1),
+            duration_s=round(recording.elapsed_s, 3),
+            speech=result.speech,
+            emotion=result.emotion,
+            confidence=result.confidence,
+            scores=result.scores,
+            level_dbfs=result.level_dbfs,
             inference_ms=round((time.monotonic_ns() - started_ns) / 1e6, 2),
         )
 
-    def _scores(self, signal: Signal, now_s: float) -> Scores:
-        """{label: score} of this and the last recordings."""
-        scores = self._voice.add(self._classifier.classify(signal), now_s)
-        return rounded(dict(zip(self._classifier.labels, scores.tolist(), strict=True)))
+    def _on_failure(self, recording: Recording, why: str) -> None:
+        if recording is self._recording and not recording.cancelled:
+            self._fail(why)
 
-    def _say(
-        self, phase: Phase, t_ns: int, elapsed_s: float = 0.0, level: float | None = None
-    ) -> None:
-        message = Recording(
-            t_ns=t_ns,
-            time=unix_time(t_ns),
-            phase=phase,
-            elapsed_s=round(elapsed_s, 3),
-            level_dbfs=None if level is None else round(level, 1),
+    def _on_timeout(self) -> None:
+        self._fail(NO_ANSWER)
+        self._loop.call_later(RESTART_S, partial(self._restart_if_blocked, self._recording))
+
+    def _fail(self, why: str) -> None:
+        self._recording.cancelled = True
+        log.info("no recording: %s", why)
+        self._health.set_problem(PROBLEM, why)
+        self._enter("idle")
+
+    def _restart_if_blocked(self, recording: Recording) -> None:
+        """A new process can open the microphone again; this one's thread is lost in the driver."""
+        if self._recorder.hangs_at(recording):
+            raise RuntimeError(NO_ANSWER)
+
+    def on_tick(self) -> None:
+        """Feed the watchdog while the microphone's thread moves; publish that nothing happens."""
+        if self._recorder.blocked_s() <= TIMEOUT_S["opening"]:
+            self._health.feed_watchdog()
+        if self._state == "idle":
+            self._describe()
+            self._publish_state()
+
+    def _publish_state(self, level: float | None = None) -> None:
+        """`recording`; the time before the first sound belongs to no phase of the contract."""
+        if self._state == "opening":
+            return
+        idle = self._state == "idle"
+        t_ns = time.monotonic_ns() if idle else self._recording.end_ns
+        self._publisher.publish(
+            "recording",
+            RecordingMessage(
+                t_ns=t_ns,
+                time=unix_time(t_ns),
+                phase=self._state,
+                elapsed_s=0.0 if idle else round(self._recording.elapsed_s, 3),
+                level_dbfs=None if level is None else round(level, 1),
+            ),
         )
-        self._publisher.publish("recording", message)
+
+    def close(self) -> None:
+        """Leave off recording; the LED goes out."""
+        self._recording.cancelled = True
+        self._button.close()
+        self._recorder.close()
 
 
 def unix_time(t_ns: int) -> float:
@@ -248,38 +205,22 @@ def unix_time(t_ns: int) -> float:
 def run(config: Config, loop: Loop) -> None:
     """Serve until the loop stops. Raises ModelError, SoundError."""
     microphone = make_microphone(config.audio.source)
-    activity = SpeechActivity(Path(config.audio.activity_model), config.threads)
-    classifier = SpeechEmotion(Path(config.audio.model), config.threads)
-    serve(config, loop, microphone, activity, classifier)
+    serve(config, loop, microphone, VoiceAnalyzer.from_config(config.audio, config.threads))
 
 
-def serve(
-    config: Config,
-    loop: Loop,
-    microphone: Microphone,
-    activity: SpeechActivity,
-    classifier: SpeechEmotion,
-) -> None:
+def serve(config: Config, loop: Loop, microphone: Microphone, analyzer: VoiceAnalyzer) -> None:
     """Put the service together and let it work until the loop stops."""
-    publisher = Publisher(config.endpoint("in"), config.device_name)
-    presses = Subscriber(config.endpoint("out"), ["press"])
-    health = Health(publisher, "audio", loop)
-    recorder = Recorder(microphone, loop.call_from_thread)
-    service = AudioService(
-        config.audio,
-        config.directory,
-        loop,
-        publisher,
-        health,
-        recorder,
-        activity,
-        classifier,
-    )
-    loop.watch(presses.socket, lambda: service.receive(presses))
-    try:
-        service.start()
-        loop.run()
-    finally:
-        service.close()
-        presses.close()
-        publisher.close()
+    with (
+        closing(Publisher(config.endpoint("in"), config.device_name)) as publisher,
+        closing(Subscriber(config.endpoint("out"), ["press"])) as presses,
+    ):
+        health = Health(publisher, "audio", loop)
+        button = ButtonController(config.audio.button, config.directory, loop, health, publisher)
+        recorder = Recorder(microphone, loop.call_soon_threadsafe)
+        service = AudioService(
+            config.audio, loop, publisher, presses, health, recorder, analyzer, button
+        )
+        loop.add_reader(presses.socket, service.on_press)
+        with closing(service):
+            service.start()
+            loop.run()

@@ -1,110 +1,78 @@
 """The camera's process: opens the source, publishes every frame with its capture time.
 
-A camera that is lost is said to be lost and opened again, ever more patiently. Of frames that the
-loop has not taken yet only the newest waits.
+A camera that is lost is reported and opened again, after ever longer pauses. Small JPEG previews
+for other hosts are off unless the user turned them on: the only way by which images leave the
+device.
 """
 
 import logging
-import threading
 import time
 from collections.abc import Callable
 from contextlib import closing
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
 
-from edge.bus import Publisher
+import cv2
+
+from edge.bus.frames import Frame, FramePublisher
+from edge.bus.messages import Preview
+from edge.bus.pubsub import Publisher
 from edge.config import Config
 from edge.devices.camera import open_camera
-from edge.devices.camera_source import Camera, CameraError, SourceError, check_source
-from edge.frames import Frame, FramePublisher
-from edge.health import Health
-from edge.loop import Loop
-from edge.preview import Previewer
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+from edge.devices.camera.reader import Reader
+from edge.devices.camera.source import Camera, CameraError, SourceError, check_source
+from edge.runtime.loop import Loop
+from edge.services.health import Health
 
 log = logging.getLogger(__name__)
 
-PROBLEM = "pictures"
+PROBLEM = "frames"
 CHECK_S = 0.25
-SILENCE_S = 1.5
-"""After this long without a frame the camera counts as lost, although it says nothing."""
-SLOW_FRAMES = 3
-"""Of a camera slower than that, so many are waited for."""
-OPEN_S = 15.0
+MAX_SILENCE_S = 1.5
+"""After this long without a frame the camera counts as lost, although it reports no error."""
+MAX_SILENCE_FRAMES = 3
+"""Of a slow camera this many frames are waited for."""
+OPEN_TIMEOUT_S = 15.0
 """Opening a stream or a pipeline may take this long; every source gives up sooner by itself."""
-RETRY_S, LONGEST_RETRY_S = 0.5, 5.0
-CLOSE_TIMEOUT_S = 1.0
+RETRY_S, MAX_RETRY_S = 0.5, 5.0
+PREVIEW_WIDTH_PX = 320
+PREVIEW_QUALITY = 70
+"""JPEG's, of 100; about 10 kB an image."""
 
 
-class Shot(NamedTuple):
-    """A picture and the moment at which the camera gave it."""
+class Previewer:
+    """Publishes some of the frames as small JPEG images."""
 
-    t_ns: int
-    time: float
-    image: "NDArray[np.uint8]"
+    def __init__(self, publisher: Publisher, rate_hz: float) -> None:
+        """`rate_hz`: images a second at most; 0 = none."""
+        self._publisher = publisher
+        self._period_ns = 1e9 / rate_hz if rate_hz else float("inf")
+        self._next_ns = 0.0 if rate_hz else float("inf")
+
+    def on_frame(self, frame: Frame) -> None:
+        """Publish this frame, if one is due."""
+        if frame.t_ns < self._next_ns:
+            return
+        self._next_ns = frame.t_ns + self._period_ns
+        size, jpeg = preview_of(frame)
+        message = Preview(
+            t_ns=frame.t_ns, time=frame.time, frame_seq=frame.seq, size=size, jpeg=jpeg
+        )
+        self._publisher.publish("preview", message)
 
 
-class Reader(threading.Thread):
-    """One life of an open camera: opens it, reads until that fails, and ends.
-
-    Calls `on_open(camera)`, `on_shot()` and `on_end(error)` in the loop's thread.
-    """
-
-    def __init__(
-        self,
-        open_source: Callable[[], Camera],
-        loop: Loop,
-        on_open: Callable[[Camera], None],
-        on_shot: Callable[[], None],
-        on_end: Callable[[Exception], None],
-    ) -> None:
-        super().__init__(name="camera", daemon=True)  # a device that hangs must not hold us
-        self._open_source = open_source
-        self._loop = loop
-        self._on_open = on_open
-        self._on_shot = on_shot
-        self._on_end = on_end
-        self._stopped = threading.Event()
-        self._lock = threading.Lock()
-        self._newest: Shot | None = None
-        self.dropped = 0
-        """Shots that a newer one replaced."""
-
-    def run(self) -> None:
-        try:
-            with closing(self._open_source()) as camera:
-                self._loop.call_from_thread(partial(self._on_open, camera))
-                while not self._stopped.is_set():
-                    image = camera.read()
-                    self._offer(Shot(time.monotonic_ns(), time.time(), image))
-        except Exception as error:  # raised again, or reported, by the loop's thread
-            self._loop.call_from_thread(partial(self._on_end, error))
-
-    def _offer(self, shot: Shot) -> None:
-        with self._lock:
-            replaced, self._newest = self._newest, shot
-        if replaced is None:
-            self._loop.call_from_thread(self._on_shot)
-        else:
-            self.dropped += 1
-
-    def take(self) -> Shot | None:
-        """The newest shot, once."""
-        with self._lock:
-            shot, self._newest = self._newest, None
-        return shot
-
-    def stop(self) -> None:
-        """Ask it to end, and give it a moment to close the device."""
-        self._stopped.set()
-        self.join(CLOSE_TIMEOUT_S)
+def preview_of(frame: Frame) -> tuple[tuple[int, int], bytes]:
+    """(w, h) px and the JPEG of a frame, scaled down."""
+    width, height = frame.size
+    scale = min(1.0, PREVIEW_WIDTH_PX / width)
+    size = (round(width * scale), max(1, round(height * scale)))
+    small = cv2.resize(frame.image, size, interpolation=cv2.INTER_AREA)
+    encoded, jpeg = cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, PREVIEW_QUALITY])
+    assert encoded
+    return size, jpeg.tobytes()
 
 
 class CameraService:
-    """Keeps a camera open and publishes what it sees."""
+    """Keeps a camera open and publishes its frames."""
 
     def __init__(
         self,
@@ -113,15 +81,15 @@ class CameraService:
         previewer: Previewer,
         health: Health,
         loop: Loop,
-        silence_s: float,
+        max_silence_s: float,
     ) -> None:
-        """`silence_s`: after this long without a frame the camera counts as lost."""
+        """`max_silence_s`: after this long without a frame the camera counts as lost."""
         self._open_source = open_source
         self._frames = frames
         self._previewer = previewer
         self._health = health
         self._loop = loop
-        self._silence_s = silence_s
+        self._max_silence_s = max_silence_s
         self._seq = 0
         self._retry_s = RETRY_S
         self._dropped = 0
@@ -130,9 +98,13 @@ class CameraService:
     def open(self) -> None:
         """Start reading in a thread of its own."""
         self._last_s = time.monotonic()
-        self._patience_s = max(OPEN_S, self._silence_s)
+        self._watchdog_s = max(OPEN_TIMEOUT_S, self._max_silence_s)
         self._reader = Reader(
-            self._open_source, self._loop, self.on_open, self.on_shot, self.on_end
+            self._open_source,
+            self._loop.call_soon_threadsafe,
+            self.on_open,
+            self.on_capture,
+            self.on_end,
         )
         self._reader.start()
 
@@ -140,70 +112,81 @@ class CameraService:
         log.info("reading %s", camera.about)
         self._health.about = camera.about
 
-    def on_shot(self) -> None:
-        shot = self._reader.take()
-        if shot is None:
+    def on_capture(self) -> None:
+        """Publish the newest frame."""
+        capture = self._reader.take()
+        if capture is None:
             return
-        frame = Frame(self._seq, shot.t_ns, shot.time, shot.image)
+        frame = Frame(self._seq, *capture)
         self._frames.publish(frame)
-        self._previewer.show(frame)
+        self._previewer.on_frame(frame)
         self._seq += 1
         self._last_s = time.monotonic()
-        self._patience_s = self._silence_s
+        self._watchdog_s = self._max_silence_s
         self._retry_s = RETRY_S
         self._health.dropped = self._dropped + self._reader.dropped
-        self._health.worked()
-        self._health.fine(PROBLEM)
+        self._health.count()
+        self._health.clear_problem(PROBLEM)
         self._health.ready()
 
     def on_end(self, error: Exception) -> None:
-        """Report a lost camera and open it again later; whatever else it is escapes.
+        """Report a lost camera and open it again later; any other error escapes.
 
-        A source that gave pictures can be one: a film that was deleted is lost, too.
+        A source that gave frames can be lost, too: a video file that was deleted.
         """
         lost = isinstance(error, CameraError) or (self._seq and isinstance(error, SourceError))
         if not lost:
             raise error
-        self._health.problem(PROBLEM, str(error))
+        self._health.set_problem(PROBLEM, str(error))
         self._health.ready()
         self._dropped += self._reader.dropped
-        self._loop.after(self._retry_s, self.open)
-        self._retry_s = min(2 * self._retry_s, LONGEST_RETRY_S)
+        self._loop.call_later(self._retry_s, self.open)
+        self._retry_s = min(2 * self._retry_s, MAX_RETRY_S)
 
     def check(self) -> None:
         """Notice a camera that neither delivers nor fails.
 
-        Waiting for the next try is alive. Hanging in a driver is not: only a new process helps.
+        Waiting for the next attempt is progress. Hanging in a driver is not: only a new process
+        helps.
         """
         silent_s = time.monotonic() - self._last_s
         reading = self._reader.is_alive()
-        if reading and silent_s > self._silence_s:
-            self._health.problem(PROBLEM, f"no picture for {self._silence_s:g} s")
+        if reading and silent_s > self._max_silence_s:
+            self._health.set_problem(PROBLEM, f"no frame for {self._max_silence_s:g} s")
             self._health.ready()
-        if not reading or silent_s <= self._patience_s:
-            self._health.alive()
+        if not reading or silent_s <= self._watchdog_s:
+            self._health.feed_watchdog()
 
     def close(self) -> None:
         self._reader.stop()
 
 
 def run(config: Config, loop: Loop) -> None:
-    settings = config.camera
-    check_source(settings.source)
-    publisher = Publisher(config.endpoint("in"), config.device_name)
-    frames = FramePublisher(config.endpoint("frames"))
-    service = CameraService(
-        partial(open_camera, settings.source, settings.width, settings.height, settings.rate_hz),
-        frames,
-        Previewer(publisher, settings.preview_hz),
-        Health(publisher, "camera", loop),
+    """Serve the configured camera until the loop stops. Raises SourceError."""
+    camera = config.camera
+    check_source(camera.source)
+    serve(
+        config,
         loop,
-        max(SILENCE_S, SLOW_FRAMES / settings.rate_hz),
+        partial(open_camera, camera.source, camera.width, camera.height, camera.rate_hz),
     )
-    loop.every(CHECK_S, service.check)
-    try:
-        loop.run()
-    finally:
-        service.close()
-        frames.close()
-        publisher.close()
+
+
+def serve(config: Config, loop: Loop, open_source: Callable[[], Camera]) -> None:
+    """Serve what `open_source` opens until the loop stops."""
+    camera = config.camera
+    with (
+        closing(Publisher(config.endpoint("in"), config.device_name)) as publisher,
+        closing(FramePublisher(config.endpoint("frames"))) as frames,
+    ):
+        service = CameraService(
+            open_source,
+            frames,
+            Previewer(publisher, camera.preview_hz),
+            Health(publisher, "camera", loop),
+            loop,
+            max(MAX_SILENCE_S, MAX_SILENCE_FRAMES / camera.rate_hz),
+        )
+        loop.call_every(CHECK_S, service.check)
+        with closing(service):
+            loop.run()

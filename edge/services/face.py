@@ -1,77 +1,20 @@
-"""Faces in the newest frame: found, cropped, classified, told apart, published."""
+"""The face process: the newest frame becomes one `face` message."""
 
 import time
-from collections.abc import Sequence
-from pathlib import Path
+from contextlib import closing
 
-from edge.bus import Publisher
+from edge.bus.frames import FrameSubscriber
+from edge.bus.messages import TOPICS, FaceMessage
+from edge.bus.pubsub import Publisher
 from edge.config import Config
-from edge.config import Detector as DetectorSettings
-from edge.config import Face as Settings
-from edge.decision import decide, rounded
 from edge.devices.soc import Soc
-from edge.frames import FrameSubscriber
-from edge.health import PERIOD_S, Health
-from edge.heat import Cooling
-from edge.inference.face_box import Box, Image
-from edge.inference.face_box import Face as Found
-from edge.inference.face_detection import Detector, make_detector
-from edge.inference.face_emotion import FaceEmotion
-from edge.loop import Loop
-from edge.messages import MOST_FACES, TOPICS, Face, FaceResult
-from edge.tracking import Detection, Tracked, Tracker
+from edge.pipeline.face import FaceAnalyzer
+from edge.policy.thermal import ThermalThrottle
+from edge.runtime.loop import Loop
+from edge.services.health import PERIOD_S, Health
 
-MAX_AGE_MS = 1e3 * (TOPICS["face"].max_age_s or 0)
 NO_FRAMES_S = 2.0
-"""After this long without a frame the service says so."""
-
-
-def touches(box: Box, image: Image) -> bool:
-    """Whether any pixel of the picture is in the box; a crop may reach beyond the border."""
-    (x, y, w, h), (height, width) = box, image.shape[:2]
-    across = max(round(x), 0) < min(round(x + w), width)
-    return across and max(round(y), 0) < min(round(y + h), height)
-
-
-def size(face: Found) -> float:
-    """The side of its box, px."""
-    return face.box[2]
-
-
-class FaceReader:
-    """From boxes in a picture to faces with emotions: for a stream of frames, or for one file."""
-
-    def __init__(self, settings: Settings, threads: int) -> None:
-        """Loads the network. Raises ModelError."""
-        self._settings = settings
-        self._classifier = FaceEmotion(Path(settings.model), threads)
-        self.forget()
-
-    def forget(self) -> None:
-        """What comes next has nothing to do with what came before."""
-        self._tracker = Tracker(self._settings.window_s, self._settings.hold_s)
-
-    def read(self, image: Image, found: Sequence[Found], now_s: float) -> list[FaceResult]:
-        """`image`: (height, width, 3) uint8 BGR, taken at `now_s`; `found`: the boxes in it."""
-        inside = [face for face in found if touches(face.box, image)]
-        boxes = [face.box for face in sorted(inside, key=size, reverse=True)[:MOST_FACES]]
-        scores = self._classifier.classify(image, boxes)
-        detections = [Detection(box, score) for box, score in zip(boxes, scores, strict=True)]
-        known = self._tracker.update(now_s, detections)[:MOST_FACES]
-        return [self._result(face) for face in known]
-
-    def _result(self, face: Tracked) -> FaceResult:
-        scores = rounded(dict(zip(self._classifier.labels, face.scores.tolist(), strict=True)))
-        emotion, confidence = decide(scores, self._settings.threshold)
-        x, y, w, h = (round(float(value), 1) for value in face.box)
-        return FaceResult(
-            id=face.id,
-            box=(x, y, w, h),
-            emotion=emotion,
-            confidence=confidence,
-            scores=scores,
-            held=face.held,
-        )
+"""After this long without a frame the service is degraded."""
 
 
 class FaceService:
@@ -81,18 +24,16 @@ class FaceService:
         self,
         frames: FrameSubscriber,
         publisher: Publisher,
-        detector: Detector,
-        reader: FaceReader,
+        analyzer: FaceAnalyzer,
         health: Health,
         soc: Soc,
     ) -> None:
         self._frames = frames
         self._publisher = publisher
-        self._detector = detector
-        self._reader = reader
+        self._analyzer = analyzer
         self._health = health
         self._soc = soc
-        self._cooling = Cooling(soc.limit_c)
+        self._throttle = ThermalThrottle(soc.limit_c)
         self._last_s = time.monotonic()
         self._due_ns = 0
         self._passed_over = 0
@@ -103,15 +44,15 @@ class FaceService:
         if frame is None:
             return
         # An old one waited while this process stood still.
-        if frame.age_ms() > MAX_AGE_MS or not self._is_due(frame.t_ns):
+        current = TOPICS["face"].is_current(frame.age_ms() / 1e3)
+        if not current or not self._is_due(frame.t_ns):
             self._passed_over += 1
             return
         started_s = self._last_s = time.monotonic()
-        found = self._detector.detect(frame.image)
-        faces = self._reader.read(frame.image, found, frame.t_ns / 1e9)
+        faces = self._analyzer.analyze(frame.image, frame.t_ns / 1e9)
         self._publisher.publish(
             "face",
-            Face(
+            FaceMessage(
                 t_ns=frame.t_ns,
                 time=frame.time,
                 frame_seq=frame.seq,
@@ -120,14 +61,14 @@ class FaceService:
                 inference_ms=round((time.monotonic() - started_s) * 1e3, 2),
             ),
         )
-        self._health.fine("camera")
-        self._health.worked()
+        self._health.clear_problem("camera")
+        self._health.count()
         self._health.ready()
         self._health.dropped = self._frames.missed + self._frames.bad + self._passed_over
 
     def _is_due(self, t_ns: int) -> bool:
         """Whether a frame of this time is taken, by the rate that the heat allows."""
-        rate_hz = self._cooling.rate_hz
+        rate_hz = self._throttle.rate_hz
         if rate_hz is None:
             return True
         if t_ns < self._due_ns:
@@ -137,48 +78,40 @@ class FaceService:
         self._due_ns = t_ns + period_ns - (late_ns if late_ns < period_ns else 0)
         return True
 
-    def check_heat(self) -> None:
-        """Slow down before the board does, and say so."""
+    def check_temperature(self) -> None:
+        """Slow down before the board does, and report it."""
         celsius, throttled = self._soc.read()
         self._health.soc_c, self._health.throttled = celsius, throttled
-        self._cooling.update(time.monotonic(), celsius, throttled)
-        words = self._cooling.words(throttled)
-        if words:
-            self._health.problem("heat", words)
+        self._throttle.update(time.monotonic(), celsius, throttled)
+        problem = self._throttle.describe(throttled)
+        if problem:
+            self._health.set_problem("heat", problem)
         else:
-            self._health.fine("heat")
+            self._health.clear_problem("heat")
 
     def check_frames(self) -> None:
-        """Say when no frames come; the camera's own health says why."""
+        """Report that no frames come; the camera's own health has the reason."""
         if time.monotonic() - self._last_s > NO_FRAMES_S:
-            self._health.problem("camera", "no frames from the camera")
-            self._health.alive()
+            self._health.set_problem("camera", "no frames from the camera")
+            self._health.feed_watchdog()
             self._health.ready()
 
 
-def detector_of(settings: DetectorSettings) -> Detector:
-    """The detector that the settings ask for. Raises ModelError."""
-    return make_detector(settings.kind, settings.model, settings.cascade, settings.min_face)
-
-
 def run(config: Config, loop: Loop) -> None:
-    serve(config, loop, Soc())
+    """Serve until the loop stops. Raises ModelError."""
+    serve(config, loop, FaceAnalyzer.from_config(config.face, config.threads), Soc())
 
 
-def serve(config: Config, loop: Loop, soc: Soc) -> None:
-    """Put the service together and let it work until the loop stops. Raises ModelError."""
-    reader = FaceReader(config.face, config.threads)
-    detector = detector_of(config.face.detector)
-    publisher = Publisher(config.endpoint("in"), config.device_name)
-    frames = FrameSubscriber(config.endpoint("frames"))
-    health = Health(publisher, "face", loop)
-    health.about = detector.about
-    service = FaceService(frames, publisher, detector, reader, health, soc)
-    loop.watch(frames.socket, service.on_frame)
-    loop.every(PERIOD_S, service.check_frames)
-    loop.every(PERIOD_S, service.check_heat)
-    try:
+def serve(config: Config, loop: Loop, analyzer: FaceAnalyzer, soc: Soc) -> None:
+    """Put the service together and let it work until the loop stops."""
+    with (
+        closing(Publisher(config.endpoint("in"), config.device_name)) as publisher,
+        closing(FrameSubscriber(config.endpoint("frames"))) as frames,
+    ):
+        health = Health(publisher, "face", loop)
+        health.about = analyzer.detector.about
+        service = FaceService(frames, publisher, analyzer, health, soc)
+        loop.add_reader(frames.socket, service.on_frame)
+        loop.call_every(PERIOD_S, service.check_frames)
+        loop.call_every(PERIOD_S, service.check_temperature)
         loop.run()
-    finally:
-        frames.close()
-        publisher.close()

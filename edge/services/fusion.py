@@ -1,27 +1,26 @@
-"""What face and voice say, weighed into one `emotion`; works with either one missing."""
+"""The fusion process: face and voice weighed into one `emotion`, also where one is missing."""
 
 import logging
 import time
 from collections.abc import Sequence
-from pathlib import Path
+from contextlib import closing
 from typing import TypeVar
 
-from edge.bus import Publisher, Subscriber
-from edge.config import MODELS, Config
-from edge.decision import decide, rounded
-from edge.fusion import Opinion, Rules, fuse
-from edge.health import Health
-from edge.inference.card import Card, load_card
-from edge.inference.fusion_card import FusionCard, load_fusion_card
-from edge.loop import Loop
-from edge.messages import TOPICS, Audio, Emotion, Face, FaceResult, Message
+from edge.bus.messages import TOPICS, AudioMessage, Emotion, FaceMessage, FaceResult, Message
+from edge.bus.pubsub import Publisher, Subscriber
+from edge.config import Config
+from edge.pipeline.fusion import rules_from_config
+from edge.policy.decision import decide, rounded
+from edge.policy.fusion import Opinion, Rules, fuse
+from edge.runtime.loop import Loop
+from edge.services.health import Health
 
 log = logging.getLogger(__name__)
 
 M = TypeVar("M", bound=Message)
 
 REFRESH_S = 0.5
-"""An `emotion` comes at least this often, so that what has gone is seen to be gone."""
+"""An `emotion` comes at least this often, so that what has gone is known to be gone."""
 
 
 class FusionService:
@@ -40,22 +39,22 @@ class FusionService:
         self._rules = rules
         self._threshold = threshold
         self._health = health
-        self._face: Face | None = None
-        self._voice: Audio | None = None
+        self._face: FaceMessage | None = None
+        self._voice: AudioMessage | None = None
         self._published_s = 0.0
 
     def on_message(self) -> None:
         """Take what came and publish once."""
         received = self._subscriber.receive()
         for _, message in received:
-            if isinstance(message, Face):
+            if isinstance(message, FaceMessage):
                 self._face = message
-            elif isinstance(message, Audio) and message.speech:
+            elif isinstance(message, AudioMessage) and message.speech:
                 self._voice = message
         if received:
             self._publish()
 
-    def refresh(self) -> None:
+    def on_tick(self) -> None:
         """Publish when nothing else made it so."""
         if time.monotonic() - self._published_s >= REFRESH_S:
             self._publish()
@@ -66,11 +65,11 @@ class FusionService:
         face = usable(self._face, "face", now_ns)
         voice = usable(self._voice, "audio", now_ns)
         result = nearest(face.faces) if face else None
-        seen = Opinion(result.scores, age_s(face, now_ns)) if face and result else None
-        heard = Opinion(voice.scores, age_s(voice, now_ns)) if voice and voice.scores else None
-        scores = rounded(fuse(seen, heard, self._rules))
+        by_face = Opinion(result.scores, age_s(face, now_ns)) if face and result else None
+        by_voice = Opinion(voice.scores, age_s(voice, now_ns)) if voice and voice.scores else None
+        scores = rounded(fuse(by_face, by_voice, self._rules))
         emotion, confidence = decide(scores, self._threshold)
-        t_ns, taken = newest_capture(face if seen else None, voice if heard else None, now_ns)
+        t_ns, taken = newest_capture(face if by_face else None, voice if by_voice else None, now_ns)
         self._publisher.publish(
             "emotion",
             Emotion(
@@ -79,12 +78,12 @@ class FusionService:
                 emotion=emotion,
                 confidence=confidence,
                 scores=scores,
-                face_age_s=seen.age_s if seen else None,
-                voice_age_s=heard.age_s if heard else None,
+                face_age_s=by_face.age_s if by_face else None,
+                voice_age_s=by_voice.age_s if by_voice else None,
                 face_id=result.id if result else None,
             ),
         )
-        self._health.worked()
+        self._health.count()
         self._health.dropped = self._subscriber.bad
         self._health.ready()
 
@@ -95,51 +94,38 @@ def age_s(message: Message, now_ns: int) -> float:
 
 
 def usable(message: M | None, topic: str, now_ns: int) -> M | None:
-    """The message while it is younger than its topic's max age, else None."""
-    max_age_s = TOPICS[topic].max_age_s
-    if message is None or (max_age_s is not None and age_s(message, now_ns) > max_age_s):
+    """The message while it still holds, else None."""
+    if message is None or not TOPICS[topic].is_current(age_s(message, now_ns)):
         return None
     return message
 
 
 def nearest(faces: Sequence[FaceResult]) -> FaceResult | None:
-    """The face that speaks for the picture: the largest."""
+    """The face that counts for the whole frame: the largest."""
     return max(faces, key=lambda face: face.box[2] * face.box[3], default=None)
 
 
-def newest_capture(face: Face | None, voice: Audio | None, now_ns: int) -> tuple[int, float]:
+def newest_capture(
+    face: FaceMessage | None, voice: AudioMessage | None, now_ns: int
+) -> tuple[int, float]:
     """(t_ns, time) of the newest input that was used; now where there was none."""
     captures = [(message.t_ns, message.time) for message in (face, voice) if message]
     return max(captures, default=(now_ns, time.time()))
 
 
-def rules_for(face: Card, voice: Card, fitted: FusionCard, half_life_s: float) -> Rules:
-    """What was fitted to these two networks; for others, how well each does alone."""
-    if not fitted.fits(face, voice):
-        log.warning(
-            "fusion was fitted to other models; taking the reliabilities of %s and %s",
-            face.name, voice.name,
-        )  # fmt: skip
-        return Rules(face.reliability, voice.reliability, half_life_s)
-    return Rules(fitted.face_reliability, fitted.voice_reliability, half_life_s)
-
-
 def run(config: Config, loop: Loop) -> None:
     """Serve until the loop stops. Raises ModelError."""
-    rules = rules_for(
-        load_card(Path(config.face.model)),
-        load_card(Path(config.audio.model)),
-        load_fusion_card(MODELS / "fusion.json"),
-        config.fusion.voice_half_life_s,
-    )
-    publisher = Publisher(config.endpoint("in"), config.device_name)
-    subscriber = Subscriber(config.endpoint("out"), ["face", "audio"])
-    health = Health(publisher, "fusion", loop)
-    service = FusionService(subscriber, publisher, rules, config.fusion.threshold, health)
-    loop.watch(subscriber.socket, service.on_message)
-    loop.every(REFRESH_S, service.refresh)
-    try:
+    serve(config, loop, rules_from_config(config))
+
+
+def serve(config: Config, loop: Loop, rules: Rules) -> None:
+    """Put the service together and let it work until the loop stops."""
+    with (
+        closing(Publisher(config.endpoint("in"), config.device_name)) as publisher,
+        closing(Subscriber(config.endpoint("out"), ["face", "audio"])) as subscriber,
+    ):
+        health = Health(publisher, "fusion", loop)
+        service = FusionService(subscriber, publisher, rules, config.fusion.threshold, health)
+        loop.add_reader(subscriber.socket, service.on_message)
+        loop.call_every(REFRESH_S, service.on_tick)
         loop.run()
-    finally:
-        subscriber.close()
-        publisher.close()

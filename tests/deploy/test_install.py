@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -83,13 +84,25 @@ def test_what_has_no_wheel_is_built_without_setuptools_of_the_environments_own(t
     assert " --use-pep517 " in call("install_requirements", tmp_path)
 
 
+def test_a_release_has_its_models_where_the_program_looks(tmp_path: Path):
+    venv = tmp_path / "venv"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", venv], check=True)
+    call(f"wheelhouse={tmp_path}; install_program", venv)
+    code = "from edge.paths import MODELS; print(MODELS)"
+    command = [venv / "bin/python", "-I", "-c", code]
+    models = Path(subprocess.check_output(command, text=True, cwd="/").strip())
+    assert models.is_relative_to(venv)
+    shipped = {path.name for path in (PROJECT / "models_tflite").glob("*.tflite")}
+    assert {path.name for path in models.glob("*.tflite")} == shipped
+
+
 @needs_debian
 def test_a_system_that_knows_no_packages_yet_asks_for_them_first(tmp_path: Path):
     (tmp_path / "partial").mkdir()
     settings = tmp_path / "apt.conf"
     caches = 'Dir::Cache::pkgcache ""; Dir::Cache::srcpkgcache "";'
     settings.write_text(f'Dir::State::Lists "{tmp_path}"; {caches}\n')
-    said = call("dry=yes; know_packages", APT_CONFIG=str(settings))
+    said = call("dry=yes; update_package_lists", APT_CONFIG=str(settings))
     assert said == "install: apt-get update\n"
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.messages import SERVICES
+from edge.bus.messages import SERVICES
 
 UNITS = Path(__file__).resolve().parents[2] / "systemd"
 needs_systemd = pytest.mark.skipif(
@@ -50,16 +50,16 @@ def test_a_process_that_may_do_too_much_is_found(copy: Path):
 
 @needs_systemd
 def test_a_setting_that_systemd_does_not_know_is_found(copy: Path):
-    drop_in = copy / "emotion-edge@hub.service.d" / "10-network.conf"
+    drop_in = copy / "emotion-edge@gateway.service.d" / "10-network.conf"
     drop_in.write_text(drop_in.read_text() + "LimitNoFiles=10\n")
     done = check(copy)
     assert done.returncode != 0
     assert "LimitNoFiles" in done.stdout
 
 
-def test_only_the_hub_may_open_network_sockets():
+def test_only_the_gateway_may_open_network_sockets():
     for service in SERVICES:
-        assert ("AF_INET" in text_of(service)) == (service == "hub")
+        assert ("AF_INET" in text_of(service)) == (service == "gateway")
 
 
 def test_wrong_settings_are_not_tried_again_and_everything_else_is():

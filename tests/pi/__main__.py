@@ -1,5 +1,5 @@
 """`make test-pi`: build the virtual Pi, install the product from a wheelhouse, boot it, and try
-what a person would try; one line a check, on the terminal and in docs/pi-report.md.
+what a person would try; one line a check, on the terminal and in docs/reports/pi-report.md.
 
 usage: python -m tests.pi [--folder DIR] [--only N ...] [--idle-minutes M] [--keep]
 Needs root, Debian 12, and the apt and pip registries; takes its time.
@@ -7,6 +7,7 @@ Needs root, Debian 12, and the apt and pip registries; takes its time.
 
 import argparse
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -18,8 +19,8 @@ from tests.pi.machine import Pi, PiError, make_disk
 
 PROJECT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).resolve().parent
-REPORT = PROJECT / "docs" / "pi-report.md"
-SCREENSHOT = PROJECT / "docs" / "pi-screen.png"
+REPORT = PROJECT / "docs" / "reports" / "pi-report.md"
+SCREENSHOT = PROJECT / "docs" / "reports" / "pi-screen.png"
 INSTALL_S = 5400.0
 SENTENCE = "I am so happy that you are here today, this is wonderful news for all of us."
 BROKEN = """
@@ -45,8 +46,8 @@ SETTINGS = """\
 # As the person wrote it before the first start.
 device = "pi"
 
-[bus]
-bind = "tcp://*:5556"
+[gateway]
+remote = "tcp://*:5557"
 announce = false
 
 [camera]
@@ -129,10 +130,8 @@ def checkout(to: Path, version: str | None = None) -> None:
             (to / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(PROJECT / name, to / name)
     if version is not None:
-        project = to / "pyproject.toml"
-        lines = project.read_text().splitlines(keepends=True)
-        new = [f'version = "{version}"\n' if li.startswith("version = ") else li for li in lines]
-        project.write_text("".join(new))
+        package = to / "edge" / "__init__.py"
+        package.write_text(re.sub('(?<=__version__ = ").*(?=")', version, package.read_text()))
 
 
 def install(folder: Path, disk: Path) -> str:

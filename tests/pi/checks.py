@@ -12,9 +12,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from edge.messages import SERVICES, Audio, Face, Recording
-from edge.overlay.chart import COLOURS
-from tests.pi.ear import Ear
+from edge.bus.messages import SERVICES, AudioMessage, FaceMessage, RecordingMessage
+from edge.overlay.bars import COLOURS
+from tests.pi.listener import Listener
 from tests.pi.machine import Pi
 from tests.pi.product import RELEASE, SETTINGS, TOOLS, Product, unit
 
@@ -37,7 +37,7 @@ class Bench:
 
     pi: Pi
     folder: Path
-    """For keys and pictures."""
+    """For keys and images."""
     screenshot: Path
     idle_s: float
     product: Product = field(init=False)
@@ -46,14 +46,18 @@ class Bench:
         self.product = Product(self.pi)
 
     @contextmanager
-    def ear(self) -> Iterator[Ear]:
-        """Another host that listens, from the moment on when it hears all services."""
-        ear = Ear(self.pi.door_port, self.product.key_of("host", self.folder / "host.key"))
+    def listener(self) -> Iterator[Listener]:
+        """Another host that listens, from the moment on when it receives all services."""
+        listener = Listener(
+            self.pi.gateway_port, self.product.key_of("host", self.folder / "host.key")
+        )
         try:
-            ear.await_("all are heard", lambda: all(map(ear.last_health, SERVICES)), SOON_S)
-            yield ear
+            listener.await_(
+                "all are received", lambda: all(map(listener.last_health, SERVICES)), SOON_S
+            )
+            yield listener
         finally:
-            ear.close()
+            listener.close()
 
 
 def power_on(bench: Bench) -> str:
@@ -70,7 +74,7 @@ def power_on(bench: Bench) -> str:
     failed = pi.says("systemctl --failed --no-legend")
     assert not failed, failed
     return (
-        f"six units active {took_s:.0f} s after power-on; the doctor ends with 0, and misses "
+        f"seven units active {took_s:.0f} s after power-on; the doctor ends with 0, and misses "
         f"{', '.join(missing) or 'nothing'} (nothing feeds the camera yet)"
     )
 
@@ -78,27 +82,33 @@ def power_on(bench: Bench) -> str:
 def face(bench: Bench) -> str:
     """A real face before the camera comes to another host as one face; and no other."""
     product = bench.product
-    with bench.ear() as ear:
+    with bench.listener() as listener:
         before_s = time.monotonic()
         time.sleep(5)
-        early = ear.heard(Face, before_s)
-        assert not early, f"{len(early)} faces messages without a picture"
+        early = listener.received(FaceMessage, before_s)
+        assert not early, f"{len(early)} faces messages without an image"
         product.feed(FACE, 600)
         fed_s = time.monotonic()
-        ear.await_("a face", lambda: any(f.faces for f in ear.heard(Face, fed_s)), SOON_S)
+        listener.await_(
+            "a face", lambda: any(f.faces for f in listener.received(FaceMessage, fed_s)), SOON_S
+        )
         settled_s = time.monotonic()
-        ear.await_("ten more", lambda: len(ear.heard(Face, settled_s)) >= 10, SOON_S)
-        counts = [len(f.faces) for f in ear.heard(Face, settled_s)[:10]]
+        listener.await_(
+            "ten more", lambda: len(listener.received(FaceMessage, settled_s)) >= 10, SOON_S
+        )
+        counts = [len(f.faces) for f in listener.received(FaceMessage, settled_s)[:10]]
         assert counts == [1] * 10, f"faces in ten messages: {counts}"
-        emotion = ear.heard(Face, settled_s)[-1].faces[0].emotion
+        emotion = listener.received(FaceMessage, settled_s)[-1].faces[0].emotion
         product.feed("empty", 600)
         empty_s = time.monotonic()
-        ear.await_("an empty list", lambda: ends_empty(ear.heard(Face, empty_s)), SOON_S)
+        listener.await_(
+            "an empty list", lambda: ends_empty(listener.received(FaceMessage, empty_s)), SOON_S
+        )
         product.stop_feeding()
     return f"nothing before; 1 face ({emotion}) in each of ten messages; an empty list after"
 
 
-def ends_empty(messages: list[Face]) -> bool:
+def ends_empty(messages: list[FaceMessage]) -> bool:
     return len(messages) >= 5 and not any(message.faces for message in messages[-5:])
 
 
@@ -106,25 +116,28 @@ def button(bench: Bench) -> str:
     """100 ms at GPIO17, with bounce: one recording, one result, and the LED meanwhile."""
     pi, product = bench.pi, bench.product
     product.play(SPEECH)
-    with bench.ear() as ear:
-        ear.await_state("audio", "ok", SOON_S)
+    with bench.listener() as listener:
+        listener.await_state("audio", "ok", SOON_S)
         since_s = time.monotonic()
         pressed = json.loads(pi.ssh(f"python3 {TOOLS}/press.py 20").stdout)
-        ear.await_("audio", lambda: bool(ear.heard(Audio, since_s)), SOON_S)
+        listener.await_("audio", lambda: bool(listener.received(AudioMessage, since_s)), SOON_S)
         time.sleep(10)
-        heard = [a for a in ear.heard(Audio, since_s) if a.t_ns > pressed["pressed_ns"]]
-        recording = ear.heard(Recording, since_s)
+        received = [
+            a for a in listener.received(AudioMessage, since_s) if a.t_ns > pressed["pressed_ns"]
+        ]
+        recording = listener.received(RecordingMessage, since_s)
     product.stop_playing()
-    assert len(heard) == 1, f"{len(heard)} audio messages"
-    assert heard[0].trigger == "button", heard[0]
-    assert heard[0].duration_s == 2.0, heard[0]
-    assert heard[0].speech, heard[0]
+    assert len(received) == 1, f"{len(received)} audio messages"
+    assert received[0].trigger == "button", received[0]
+    assert received[0].duration_s == 2.0, received[0]
+    assert received[0].speech, received[0]
     phases = changes([message.phase for message in recording])
     assert phases.count("recording") == 1, phases
     on_s = check_led(pressed["led"], recording)
     return (
-        f"one recording ({' '.join(phases)}), one audio of {heard[0].duration_s} s "
-        f"({heard[0].emotion}, {heard[0].level_dbfs} dBFS); LED high for {on_s:.1f} s of it, once"
+        f"one recording ({' '.join(phases)}), one audio of {received[0].duration_s} s "
+        f"({received[0].emotion}, {received[0].level_dbfs} dBFS); "
+        f"LED high for {on_s:.1f} s of it, once"
     )
 
 
@@ -133,7 +146,7 @@ def changes(items: list[str]) -> list[str]:
     return [b for a, b in zip([None, *items], items, strict=False) if a != b]
 
 
-def check_led(led: list[list[int]], recording: list[Recording]) -> float:
+def check_led(led: list[list[int]], recording: list[RecordingMessage]) -> float:
     """It goes high once, after the microphone opened, and low before the analysis. Seconds."""
     assert [level for _, level in led] == [0, 1, 0], f"LED: {led}"
     high_ns, low_ns = led[1][0], led[2][0]
@@ -145,23 +158,25 @@ def check_led(led: list[list[int]], recording: list[Recording]) -> float:
 
 
 def screen(bench: Bench) -> str:
-    """The HDMI screen shows picture, box, label and voice line."""
+    """The HDMI screen shows image, box, label and voice line."""
     pi, product = bench.pi, bench.product
     product.play(SPEECH)
     product.feed(FACE, 600)
-    with bench.ear() as ear:
+    with bench.listener() as listener:
         since_s = time.monotonic()
-        ear.await_("faces", lambda: any(f.faces for f in ear.heard(Face, since_s)), SOON_S)
+        listener.await_(
+            "faces", lambda: any(f.faces for f in listener.received(FaceMessage, since_s)), SOON_S
+        )
         pressed_ns = json.loads(pi.says(f"python3 {TOOLS}/press.py 1"))["pressed_ns"]
-        is_new = lambda: any(a.t_ns > pressed_ns for a in ear.heard(Audio, since_s))  # noqa: E731
-        ear.await_("audio", is_new, SOON_S)
-        ear.await_("a box", lambda: has_box(look_at(bench)), SOON_S)
+        is_new = lambda: any(a.t_ns > pressed_ns for a in listener.received(AudioMessage, since_s))  # noqa: E731
+        listener.await_("audio", is_new, SOON_S)
+        listener.await_("a box", lambda: has_box(look_at(bench)), SOON_S)
     product.stop_feeding()
     product.stop_playing()
     shown = cv2.imread(str(bench.screenshot))
     likeness = best_match(shown, cv2.imread(str(bench.folder / "share/inside/face.jpg")))
-    assert likeness > 0.5, f"the picture is not on the screen: likeness {likeness:.2f}"
-    return f"picture (likeness {likeness:.2f}), box and label; docs/pi-screen.png to look at"
+    assert likeness > 0.5, f"the image is not on the screen: likeness {likeness:.2f}"
+    return f"face (likeness {likeness:.2f}), box and label; see docs/reports/pi-screen.png"
 
 
 def look_at(bench: Bench) -> np.ndarray:
@@ -171,9 +186,9 @@ def look_at(bench: Bench) -> np.ndarray:
 
 
 def has_box(shown: np.ndarray) -> bool:
-    """Whether an emotion's own colour, of box and label, is in the picture above the panel."""
-    picture = shown[: shown.shape[0] * 7 // 10]
-    counts = [int(np.all(picture == colour, axis=2).sum()) for colour in COLOURS.values()]
+    """Whether an emotion's own colour, of box and label, is in the image above the panel."""
+    image = shown[: shown.shape[0] * 7 // 10]
+    counts = [int(np.all(image == colour, axis=2).sum()) for colour in COLOURS.values()]
     return max(counts) >= BOX_PX
 
 
@@ -192,16 +207,16 @@ def best_match(shown: np.ndarray, face: np.ndarray) -> float:
 def death(bench: Bench) -> str:
     """Each unit killed, and stopped: it comes back, and the others do not notice."""
     took = []
-    with bench.ear() as ear:
+    with bench.listener() as listener:
         for service in SERVICES:
-            killed_s = die(bench, ear, service, "KILL", SOON_S * 2)
-            stopped_s = die(bench, ear, service, "STOP", WATCHDOG_S)
+            killed_s = die(bench, listener, service, "KILL", SOON_S * 2)
+            stopped_s = die(bench, listener, service, "STOP", WATCHDOG_S)
             took.append(f"{service} {killed_s:.0f}/{stopped_s:.0f}")
     return f"back after kill/stop, s: {', '.join(took)}; the others: same process, no silence"
 
 
-def die(bench: Bench, ear: Ear, service: str, signal: str, limit_s: float) -> float:
-    """Send the signal; seconds until the service works again, as another host hears it."""
+def die(bench: Bench, listener: Listener, service: str, signal: str, limit_s: float) -> float:
+    """Send the signal; seconds until the service works again, as another host receives it."""
     product = bench.product
     pids = product.pids()
     since_s = time.monotonic()
@@ -209,12 +224,14 @@ def die(bench: Bench, ear: Ear, service: str, signal: str, limit_s: float) -> fl
     product.wait_for_another(service, pids[service], limit_s)
     product.wait_until_active()
     back_s = time.monotonic()
-    ear.await_(f"{service} heard", lambda: ear.last_health(service, back_s) is not None, SOON_S)
+    listener.await_(
+        f"{service} received", lambda: listener.last_health(service, back_s) is not None, SOON_S
+    )
     took_s = time.monotonic() - since_s
     for other in set(SERVICES) - {service}:
         assert product.pids()[other] == pids[other], f"{other} was started again, too"
-        # Nobody hears anything while the hub is away.
-        gap_s = 0.0 if service == "hub" else ear.longest_gap_s(other, since_s)
+        # Nobody receives anything while the hub is away.
+        gap_s = 0.0 if service == "hub" else listener.longest_gap_s(other, since_s)
         assert gap_s < GAP_S, f"{other} said nothing for {gap_s:.0f} s"
     return took_s
 
@@ -223,26 +240,26 @@ def hotplug(bench: Bench) -> str:
     """Camera and sound card unplugged and plugged in: degraded, then ok, and no new process."""
     pi, product = bench.pi, bench.product
     product.feed(FACE, 3600)
-    with bench.ear() as ear:
-        ear.await_state("camera", "ok", SOON_S)
+    with bench.listener() as listener:
+        listener.await_state("camera", "ok", SOON_S)
         pids = product.pids()
         product.stop_feeding()
         unload(bench, "v4l2loopback", "/dev/video0")
-        lost = ear.await_state("camera", "degraded", SOON_S).detail
+        lost = listener.await_state("camera", "degraded", SOON_S).detail
         options = "video_nr=0 card_label='vpi camera' exclusive_caps=1 max_buffers=4"
         pi.ssh(f"modprobe v4l2loopback {options}")
         product.feed(FACE, 3600)
-        ear.await_state("camera", "ok", SOON_S)
-        ear.await_state("face", "ok", SOON_S)
+        listener.await_state("camera", "ok", SOON_S)
+        listener.await_state("face", "ok", SOON_S)
         product.stop_feeding()
-        ear.await_state("audio", "ok", SOON_S)
+        listener.await_state("audio", "ok", SOON_S)
         unload(bench, "snd_aloop", "/dev/snd/controlC0")
         pi.ssh(f"python3 {TOOLS}/press.py 1")
-        deaf = ear.await_state("audio", "degraded", SOON_S).detail
+        deaf = listener.await_state("audio", "degraded", SOON_S).detail
         pi.ssh("modprobe snd-aloop index=0 id=Loopback pcm_substreams=2")
         time.sleep(2)
         pi.ssh(f"python3 {TOOLS}/press.py 1")
-        ear.await_state("audio", "ok", SOON_S)
+        listener.await_state("audio", "ok", SOON_S)
         assert product.pids() == pids, "a process was started again"
     return f"camera: {lost!r}, then ok; sound: {deaf!r}, then ok; all processes the same"
 
@@ -270,10 +287,10 @@ def wrong_settings(bench: Bench) -> str:
         pi.ssh(f"cp -p /root/kept.toml {SETTINGS}; systemctl reset-failed; sync")
         pi.ssh(f"systemctl start --no-block {unit('fusion')}")
     assert result == ("78", 0), f"exit code and restarts: {result}"
-    complaints = [line for line in lines if "fuson" in line]
-    assert len(complaints) == 1, lines
+    warnings = [line for line in lines if "fuson" in line]
+    assert len(warnings) == 1, lines
     product.wait_until_active()
-    return f"exit code 78, 0 restarts, one line: {complaints[0]!r}"
+    return f"exit code 78, 0 restarts, one line: {warnings[0]!r}"
 
 
 def power_cuts(bench: Bench) -> str:
@@ -293,7 +310,7 @@ def power_cuts(bench: Bench) -> str:
         assert not errors, errors
     seconds = ", ".join(f"{moment:.0f}" for moment in moments)
     return (
-        f"cut {seconds} s after it ran; each time six units active, settings and doctor as before"
+        f"cut {seconds} s after it ran; each time seven units active, settings and doctor as before"
     )
 
 
@@ -331,7 +348,7 @@ def idle(bench: Bench) -> str:
     assert not lines, lines
     disk = pi.says("awk '$3 == \"vda\" { print $10 * 512 }' /proc/diskstats")
     return (
-        f"{bench.idle_s / 60:.0f} guest minutes: 0 bytes by all six processes, no line in the "
+        f"{bench.idle_s / 60:.0f} guest minutes: 0 bytes by all seven processes, no line in the "
         f"journal (all the system, since its boot: {disk} bytes)"
     )
 
@@ -353,8 +370,8 @@ def long_press(bench: Bench) -> str:
     pi.ssh(f"cp {RELEASE}/deploy/polkit/50-emotion-edge-poweroff.rules /etc/polkit-1/rules.d/")
     pi.ssh(f"sed -i 's/^.audio.button.$/&\\npower_off_s = 3.0/' {SETTINGS}")
     pi.ssh(f"systemctl restart {unit('audio')}")
-    with bench.ear() as ear:
-        ear.await_state("audio", "ok", SOON_S)
+    with bench.listener() as listener:
+        listener.await_state("audio", "ok", SOON_S)
     before = shutdowns(pi)
     pi.ssh(f"python3 {TOOLS}/press.py 20", check=False)
     state = pi.says("systemctl is-system-running || true")
@@ -364,7 +381,7 @@ def long_press(bench: Bench) -> str:
     pi.power_on()
     product.wait_until_active()
     assert shutdowns(pi) == before + 1, "it went off without a shutdown"
-    return "100 ms leave it on; 3 s switch it off in good order; on again, six units are active"
+    return "100 ms leave it on; 3 s switch it off in good order; on again, seven units are active"
 
 
 def shutdowns(pi: Pi) -> int:

@@ -45,7 +45,7 @@ class Pi:
         self._monitor = disk.with_suffix(".monitor")
         self._tree = disk.with_suffix(".dtb")
         self._control = disk.with_suffix(".ssh")
-        self._ssh_port, self.door_port = free_port(), free_port()
+        self._ssh_port, self.gateway_port = free_port(), free_port()
 
     def power_on(self) -> None:
         """Boot, until ssh answers and /mnt/host is there."""
@@ -78,7 +78,7 @@ class Pi:
 
     def _command(self) -> list[str]:
         forwards = f"hostfwd=tcp:127.0.0.1:{self._ssh_port}-:22,"
-        forwards += f"hostfwd=tcp:127.0.0.1:{self.door_port}-:5556"
+        forwards += f"hostfwd=tcp:127.0.0.1:{self.gateway_port}-:5557"
         drive = f"file={self._disk},format=qcow2,if=none,id=disk,cache=writeback"
         share = f"local,path={self._share},mount_tag=host,security_model=none,readonly=on"
         kernel = "console=ttyAMA0 quiet audit=0 random.trust_cpu=on systemd.show_status=0"

@@ -3,7 +3,7 @@
 import time
 from pathlib import Path
 
-from edge.messages import SERVICES
+from edge.bus.messages import SERVICES
 from tests.pi.machine import Pi, PiError
 
 ACTIVE_S = 3600.0
@@ -75,7 +75,7 @@ class Product:
         return [line for line in said[:-1] if line.strip() and not line.startswith("ok ")]
 
     def feed(self, what: str, seconds: float) -> None:
-        """Pictures into the camera, in the background: a PICTURE in the guest, or `empty`."""
+        """Images into the camera, in the background: a IMAGE in the guest, or `empty`."""
         self.stop_feeding()
         command = f"{PYTHON} {TOOLS}/feed.py {what} 3 {seconds:.0f}"
         self.pi.ssh(f"systemd-run -q --collect --unit=vpi-feed {command}")

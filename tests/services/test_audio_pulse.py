@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 import soundfile
 
-from edge.bus import Publisher
+from edge.bus.messages import AudioMessage, HealthMessage, Message, Press, RecordingMessage
+from edge.bus.pubsub import Publisher
 from edge.config import Config
-from edge.messages import Audio, Health, Message, Press, Recording
-from tests.helpers import (
+from tests.support.harness import (
     DATA,
     PATIENCE_S,
     Listener,
@@ -26,7 +26,7 @@ from tests.helpers import (
     publishing,
     write_config,
 )
-from tests.null_sink import NullSink, missing, null_sink
+from tests.support.null_sink import NullSink, missing, null_sink
 
 pytestmark = pytest.mark.skipif(bool(missing()), reason=missing())
 
@@ -68,23 +68,23 @@ class Bench(NamedTuple):
         now_ns = time.monotonic_ns()
         self.publisher.publish("press", Press(t_ns=now_ns, time=time.time(), trigger="key"))
 
-    def result(self) -> Audio:
+    def result(self) -> AudioMessage:
         message = self.listener.topic("audio")
-        assert isinstance(message, Audio)
+        assert isinstance(message, AudioMessage)
         return message
 
-    def phase(self, name: str) -> Recording:
+    def phase(self, name: str) -> RecordingMessage:
         message = self.listener.until(
-            lambda _, message: isinstance(message, Recording) and message.phase == name
+            lambda _, message: isinstance(message, RecordingMessage) and message.phase == name
         )
-        assert isinstance(message, Recording)
+        assert isinstance(message, RecordingMessage)
         return message
 
-    def health(self, state: str) -> Health:
+    def health(self, state: str) -> HealthMessage:
         message = self.listener.until(
-            lambda _, message: isinstance(message, Health) and message.state == state
+            lambda _, message: isinstance(message, HealthMessage) and message.state == state
         )
-        assert isinstance(message, Health)
+        assert isinstance(message, HealthMessage)
         return message
 
 
@@ -113,29 +113,33 @@ def audio_process(settings: Path, sink: NullSink) -> Iterator["subprocess.Popen[
     assert process.returncode == 0
 
 
-def heard_levels(listener: Listener) -> list[float]:
+def published_levels(listener: Listener) -> list[float]:
     """What `recording` said of the level so far, dBFS."""
-    messages: list[Message] = [message for _, message in listener.heard]
-    return [m.level_dbfs for m in messages if isinstance(m, Recording) and m.level_dbfs is not None]
+    messages: list[Message] = [message for _, message in listener.received]
+    return [
+        m.level_dbfs
+        for m in messages
+        if isinstance(m, RecordingMessage) and m.level_dbfs is not None
+    ]
 
 
 def test_what_is_spoken_into_the_microphone_becomes_an_emotion(bench: Bench, speech: Path) -> None:
     with bench.sink.playing(speech):
         bench.press()
-        heard = bench.result()
-    assert heard.speech
-    assert heard.emotion is not None
-    assert heard.duration_s == 2.0
-    assert heard.level_dbfs > -60
-    assert max(heard_levels(bench.listener)) > -60
+        received = bench.result()
+    assert received.speech
+    assert received.emotion is not None
+    assert received.duration_s == 2.0
+    assert received.level_dbfs > -60
+    assert max(published_levels(bench.listener)) > -60
 
 
 def test_a_quiet_room_gives_no_emotion(bench: Bench) -> None:
     bench.press()
-    heard = bench.result()
-    assert not heard.speech
-    assert heard.emotion is None
-    assert heard.level_dbfs == -120
+    received = bench.result()
+    assert not received.speech
+    assert received.emotion is None
+    assert received.level_dbfs == -120
 
 
 def test_the_microphone_is_open_only_while_recording(bench: Bench) -> None:
@@ -188,7 +192,9 @@ def test_nothing_of_the_sound_libraries_reaches_the_terminal(
 
 
 def test_the_microphone_is_found_by_its_name(sink: NullSink) -> None:
-    program = "from edge.devices.microphone import find_microphone; print(find_microphone())"
+    program = (
+        "from edge.devices.microphone.portaudio import find_microphone; print(find_microphone())"
+    )
     found = subprocess.run(
         [sys.executable, "-c", program],
         env=os.environ | sink.environment,

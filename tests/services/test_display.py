@@ -12,26 +12,29 @@ import msgspec
 import numpy as np
 import pytest
 
-from edge.bus import Publisher, Subscriber
-from edge.config import ConfigError
-from edge.config import Display as DisplaySettings
-from edge.devices import framebuffer
-from edge.devices.framebuffer import Geometry
-from edge.devices.screen import Screen, ScreenError
-from edge.frames import Frame, FramePublisher, FrameSubscriber
-from edge.health import Health
-from edge.messages import Face, FaceResult, Press
-from edge.overlay.chart import COLOURS
+from edge.bus.frames import Frame, FramePublisher
+from edge.bus.messages import FaceMessage, FaceResult, Press
+from edge.config import DisplayConfig
+from edge.devices.screen import Screen, ScreenError, check_screen, framebuffer
+from edge.devices.screen.framebuffer import Geometry
+from edge.errors import UserError
+from edge.overlay.bars import COLOURS
 from edge.services import display
-from edge.services.display import TOPICS, Display
-from tests.helpers import PATIENCE_S, emotion_edge, listening, publishing, running, write_config
+from tests.support.harness import (
+    PATIENCE_S,
+    emotion_edge,
+    listening,
+    publishing,
+    running,
+    write_config,
+)
 
 S = 1_000_000_000
 FOREVER_NS = 3600 * S
 
 
 class Gallery(Screen):
-    """A screen that keeps its pictures, and whose keys a test presses."""
+    """A screen that keeps its images, and whose keys a test presses."""
 
     def __init__(self, size=(640, 586)):
         super().__init__("gallery")
@@ -48,7 +51,7 @@ class Gallery(Screen):
     def show(self, image):
         if self.failures:
             self.failures -= 1
-            raise ScreenError("the gallery is shut")
+            raise ScreenError("the gallery is closed")
         self.shown.append(image)
 
     def poll(self):
@@ -60,30 +63,7 @@ class Gallery(Screen):
 
 def showing(config, screen):
     """A display on this screen, running."""
-
-    def serve(config, loop):
-        publisher = Publisher(config.endpoint("in"), config.device_name)
-        subscriber = Subscriber(config.endpoint("out"), TOPICS)
-        health = Health(publisher, "display", loop)
-        shown = Display(
-            lambda: screen,
-            lambda: FrameSubscriber(config.endpoint("frames")),
-            subscriber,
-            publisher,
-            health,
-            loop,
-            config.audio.duration_s,
-        )
-        try:
-            shown.open()
-            health.ready()
-            loop.run()
-        finally:
-            shown.close()
-            subscriber.close()
-            publisher.close()
-
-    return running(serve, config)
+    return running(lambda config, loop: display.serve(config, loop, lambda: screen), config)
 
 
 @pytest.fixture
@@ -107,7 +87,7 @@ def face_of(of):
         confidence=0.9,
         scores={"happy": 0.9},
     )
-    return Face(
+    return FaceMessage(
         t_ns=min(of.t_ns, time.monotonic_ns()),
         time=of.time,
         frame_seq=of.seq,
@@ -128,10 +108,10 @@ def until(condition, again=lambda: None):
     pytest.fail("it never came about")
 
 
-def hears(listener, wanted):
+def has_received(listener, wanted):
     """Whether a message that is wanted has come by now."""
-    listener.heard += listener.subscriber.receive()
-    return any(wanted(message) for _, message in listener.heard)
+    listener.received += listener.subscriber.receive()
+    return any(wanted(message) for _, message in listener.received)
 
 
 def has_box(image):
@@ -139,7 +119,7 @@ def has_box(image):
 
 
 def grey_of(image):
-    """The grey of the frame that this picture shows."""
+    """The grey of the frame that this image shows."""
     return int(image[5, 320, 0])
 
 
@@ -177,7 +157,7 @@ def test_a_frame_without_faces_of_its_own_is_shown_when_it_is_40_ms_old(with_hub
         )
 
 
-def test_a_picture_that_stands_still_is_dimmed(with_hub, camera):
+def test_an_image_that_stands_still_is_dimmed(with_hub, camera):
     screen = Gallery()
     with showing(with_hub, screen):
         until(
@@ -218,7 +198,9 @@ def test_a_screen_that_fails_is_said_to_and_tried_again(with_hub):
     with listening(with_hub.endpoint("out"), "health.display") as listener:
         with showing(with_hub, screen):
             listener.until(
-                lambda _, health: health.state == "degraded" and "gallery is shut" in health.detail
+                lambda _, health: (
+                    health.state == "degraded" and "gallery is closed" in health.detail
+                )
             )
             listener.until(lambda _, health: health.state == "ok")
         assert screen.shown
@@ -254,19 +236,21 @@ def test_health_tells_the_screen_and_how_old_its_frames_are(with_hub, camera):
         listening(with_hub.endpoint("out"), "health.display") as listener,
         showing(with_hub, Gallery()),
     ):
-        until(lambda: hears(listener, tells), lambda: camera.publish(frame(1)))
+        until(lambda: has_received(listener, tells), lambda: camera.publish(frame(1)))
 
 
-def test_the_service_writes_a_png_that_suits_the_picture(with_hub, camera, tmp_path):
+def test_the_service_writes_a_png_that_suits_the_image(with_hub, camera, tmp_path):
     path = tmp_path / "screen.png"
-    config = msgspec.structs.replace(with_hub, display=DisplaySettings(screen=str(path)))
+    config = msgspec.structs.replace(with_hub, display=DisplayConfig(screen=str(path)))
     with (
         listening(config.endpoint("out"), "health.display") as listener,
         running(display.run, config),
     ):
         until(path.exists)
         until(
-            lambda: hears(listener, lambda health: f"{path} 960x699, frame age" in health.detail),
+            lambda: has_received(
+                listener, lambda health: f"{path} 960x699, frame age" in health.detail
+            ),
             lambda: camera.publish(frame(1, height=360)),
         )
     assert cv2.imread(str(path)).shape == (699, 960, 3)
@@ -282,7 +266,7 @@ def test_a_framebuffer_that_comes_later_is_drawn_on_and_its_console_given_back(
     monkeypatch.setattr(framebuffer, "ACTIVE_CONSOLE", Path(os.ttyname(end)))
     monkeypatch.setattr(display, "RETRY_S", 0.05)
     device = tmp_path / "fb0"
-    settings = DisplaySettings(screen="framebuffer", framebuffer=str(device))
+    settings = DisplayConfig(screen="framebuffer", framebuffer=str(device))
     config = msgspec.structs.replace(with_hub, display=settings)
     with listening(config.endpoint("out"), "health.display") as listener:
         with running(display.run, config):
@@ -298,19 +282,19 @@ def test_a_framebuffer_that_comes_later_is_drawn_on_and_its_console_given_back(
 
 
 def test_a_screen_that_does_not_exist_is_refused(config):
-    config = msgspec.structs.replace(config, display=DisplaySettings(screen="television"))
+    config = msgspec.structs.replace(config, display=DisplayConfig(screen="television"))
     with (
-        pytest.raises(ConfigError, match="no screen is called 'television'"),
+        pytest.raises(UserError, match="no such screen: television"),
         running(display.run, config),
     ):
         pass
 
 
-def test_a_folder_is_refused_as_a_picture_file(tmp_path):
+def test_a_folder_is_refused_as_an_image_file(tmp_path):
     folder = tmp_path / "folder.png"
     folder.mkdir()
-    with pytest.raises(ConfigError, match=r"folder\.png: it is a folder"):
-        display.check_screen(str(folder))
+    with pytest.raises(UserError, match=r"folder\.png: a folder"):
+        check_screen(str(folder))
 
 
 @pytest.fixture
@@ -338,7 +322,7 @@ def press_key(desktop, key):
 
 
 def test_in_a_window_a_records_and_q_quits(with_hub, camera, desktop, tmp_path):
-    settings = DisplaySettings(screen="window")
+    settings = DisplayConfig(screen="window")
     config = write_config(
         msgspec.structs.replace(with_hub, display=settings), tmp_path / "config.json"
     )
@@ -358,5 +342,5 @@ def test_in_a_window_a_records_and_q_quits(with_hub, camera, desktop, tmp_path):
         finally:
             process.kill()
     assert process.returncode == 0
-    assert [topic for topic, _ in listener.heard].count("press") == 1
+    assert [topic for topic, _ in listener.received].count("press") == 1
     assert "Traceback" not in errors and "qt" not in errors.lower()

@@ -1,50 +1,28 @@
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
-import cv2
 import msgspec
 import numpy as np
 import pytest
 
-from edge.config import Config, Detector
+from edge.bus.messages import FACE_LABELS, FaceMessage, HealthMessage
+from edge.config import Config, DetectorConfig
 from edge.devices.soc import Soc
 from edge.errors import UserError
-from edge.frames import Frame, FramePublisher
-from edge.messages import FACE_LABELS, Face, Health
+from edge.pipeline.face import FaceAnalyzer, intersects
+from edge.policy import thermal
 from edge.services import face
-from tests.helpers import ROOT, Listener, listening, running
-from tests.sysfs import add_zone
-
-PORTRAIT = ROOT / "edge" / "assets" / "astronaut.jpg"
-
-
-def picture(width: int = 640, height: int = 480) -> np.ndarray:
-    """One real face on grey."""
-    portrait = cv2.imread(str(PORTRAIT))
-    side = min(width, height)
-    image = np.full((height, width, 3), 128, np.uint8)
-    image[:side, :side] = cv2.resize(portrait, (side, side), interpolation=cv2.INTER_AREA)
-    return image
-
-
-class Camera:
-    """Sends pictures as the camera process does."""
-
-    def __init__(self, config: Config) -> None:
-        self.publisher = FramePublisher(config.endpoint("frames"))
-        self.seq = 0
-
-    def show(self, image: np.ndarray) -> int:
-        self.publisher.publish(Frame(self.seq, time.monotonic_ns(), time.time(), image))
-        self.seq += 1
-        return self.seq - 1
+from tests.support.camera import Camera, make_image
+from tests.support.harness import Listener, listening, running
+from tests.support.sysfs import add_zone
 
 
 @pytest.fixture
 def haar(with_hub: Config) -> Config:
     """The settings with the detector that every machine has."""
-    detector = Detector(kind="haar")
+    detector = DetectorConfig(kind="haar")
     return msgspec.structs.replace(
         with_hub, face=msgspec.structs.replace(with_hub.face, detector=detector)
     )
@@ -63,24 +41,24 @@ def listener(haar: Config) -> Iterator[Listener]:
         yield listener
 
 
-def seen(camera: Camera, listener: Listener, image: np.ndarray, count: int) -> Face:
-    """Show the picture until a message about it reports `count` faces."""
+def seen(camera: Camera, listener: Listener, image: np.ndarray, count: int) -> FaceMessage:
+    """Show the image until a message about it reports `count` faces."""
     deadline_s, first = time.monotonic() + 15, camera.seq
     while time.monotonic() < deadline_s:
         camera.show(image)
         listener.subscriber.socket.poll(200)
         for _, message in listener.subscriber.receive():
-            is_of_it = isinstance(message, Face) and message.frame_seq >= first
+            is_of_it = isinstance(message, FaceMessage) and message.frame_seq >= first
             if is_of_it and len(message.faces) == count:
                 return message
     pytest.fail(f"never saw {count} faces")
 
 
-def test_a_face_in_the_picture_is_published_with_all_its_scores(
+def test_a_face_in_the_image_is_published_with_all_its_scores(
     haar: Config, camera: Camera, listener: Listener
 ) -> None:
     with running(face.run, haar):
-        message = seen(camera, listener, picture(), 1)
+        message = seen(camera, listener, make_image(), 1)
     (result,) = message.faces
     assert set(result.scores) == set(FACE_LABELS)
     assert sum(result.scores.values()) == pytest.approx(1, abs=1e-3)
@@ -100,7 +78,7 @@ def test_no_face_is_an_empty_list_not_silence(
 def test_every_face_is_found_and_has_its_own_id(
     haar: Config, camera: Camera, listener: Listener
 ) -> None:
-    both = np.hstack([picture(480), picture(480)])
+    both = np.hstack([make_image(480), make_image(480)])
     with running(face.run, haar):
         message = seen(camera, listener, both, 2)
     left, right = sorted(message.faces, key=lambda result: result.box[0])
@@ -112,7 +90,7 @@ def test_a_face_that_is_gone_for_a_moment_is_held(
     haar: Config, camera: Camera, listener: Listener
 ) -> None:
     with running(face.run, haar):
-        said = [seen(camera, listener, picture(), 1)]
+        said = [seen(camera, listener, make_image(), 1)]
         camera.show(np.full((480, 640, 3), 90, np.uint8))
         while not said[-1].faces[0].held:
             said.append(listener.until(lambda topic, _: topic == "face"))
@@ -120,12 +98,12 @@ def test_a_face_that_is_gone_for_a_moment_is_held(
     assert (held.id, held.box) == (before.id, before.box)
 
 
-def test_a_picture_whose_size_changes_midway_is_no_trouble(
+def test_an_image_whose_size_changes_midway_is_no_trouble(
     haar: Config, camera: Camera, listener: Listener
 ) -> None:
     with running(face.run, haar):
-        seen(camera, listener, picture(640, 480), 1)
-        message = seen(camera, listener, picture(320, 240), 1)
+        seen(camera, listener, make_image(640, 480), 1)
+        message = seen(camera, listener, make_image(320, 240), 1)
     assert message.frame_size == (320, 240)
 
 
@@ -133,24 +111,24 @@ def test_garbage_among_the_frames_is_counted_and_hurts_nobody(
     haar: Config, camera: Camera, listener: Listener
 ) -> None:
     with running(face.run, haar):
-        seen(camera, listener, picture(), 1)
+        seen(camera, listener, make_image(), 1)
         deadline_s = time.monotonic() + 15
         dropped = 0
         while not dropped and time.monotonic() < deadline_s:
             camera.publisher.socket.send(b"garbage")
             time.sleep(0.05)  # or the next frame takes its place
-            camera.show(picture())
+            camera.show(make_image())
             listener.subscriber.socket.poll(200)
             received = [message for _, message in listener.subscriber.receive()]
-            dropped = max((m.dropped for m in received if isinstance(m, Health)), default=0)
-        seen(camera, listener, picture(), 1)
+            dropped = max((m.dropped for m in received if isinstance(m, HealthMessage)), default=0)
+        seen(camera, listener, make_image(), 1)
     assert dropped
 
 
 def test_no_frames_is_said(haar: Config, listener: Listener) -> None:
     with running(face.run, haar):
-        health = listener.until(lambda _, m: isinstance(m, Health) and m.state == "degraded")
-    assert isinstance(health, Health)
+        health = listener.until(lambda _, m: isinstance(m, HealthMessage) and m.state == "degraded")
+    assert isinstance(health, HealthMessage)
     assert "no frames" in health.detail
 
 
@@ -176,10 +154,10 @@ def test_a_corrupt_model_is_refused_in_one_line(haar: Config, directory: Path) -
         ((10, 10, 0.2, 0.2), False),
     ],
 )
-def test_a_crop_must_hold_something_of_the_picture(
+def test_a_crop_must_hold_something_of_the_image(
     box: tuple[float, float, float, float], there: bool
 ) -> None:
-    assert face.touches(box, picture()) is there
+    assert intersects(box, make_image()) is there
 
 
 def test_a_hot_board_gets_fewer_faces_says_so_and_comes_back(
@@ -189,24 +167,25 @@ def test_a_hot_board_gets_fewer_faces_says_so_and_comes_back(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("edge.heat.CALM_S", 0.0)
+    monkeypatch.setattr(thermal, "CALM_S", 0.0)
     add_zone(tmp_path, 0, "cpu-thermal", 79.0)
 
-    def says(**wanted: object) -> Health:
-        """Show pictures, 30 a second, until health says so."""
+    def says(**wanted: object) -> HealthMessage:
+        """Show images, 30 a second, until health says so."""
         deadline_s = time.monotonic() + 30
         while time.monotonic() < deadline_s:
             camera.show(blank)
             listener.subscriber.socket.poll(33)
             for _, message in listener.subscriber.receive():
-                if isinstance(message, Health) and all(
+                if isinstance(message, HealthMessage) and all(
                     getattr(message, name) == value for name, value in wanted.items()
                 ):
                     return message
         pytest.fail(f"never {wanted}")
 
     blank = np.full((120, 160, 3), 90, np.uint8)
-    with running(lambda config, loop: face.serve(config, loop, Soc(tmp_path)), haar):
+    analyzer = FaceAnalyzer.from_config(haar.face, 1)
+    with running(partial(face.serve, analyzer=analyzer, soc=Soc(tmp_path)), haar):
         hot = says(state="degraded", soc_c=79.0, throttled=None)
         assert hot.detail == "the board is hot: faces at most 3 times a second"
         assert says(state="degraded").rate_hz < 4

@@ -2,13 +2,13 @@ import time
 from collections.abc import Callable
 from functools import partial
 
+from edge.bus.messages import AudioMessage, Emotion, FaceMessage, FaceResult, Message
 from edge.config import Config
-from edge.messages import Audio, Emotion, Face, FaceResult, Message
 from edge.services import fusion
-from tests.helpers import listening, publishing, running
+from tests.support.harness import listening, publishing, running
 
 
-def face(label: str | None, t_ns: int | None = None) -> Face:
+def face(label: str | None, t_ns: int | None = None) -> FaceMessage:
     faces = []
     if label:
         scores = dict.fromkeys(("angry", "disgust", "fear", "neutral", "sad", "surprise"), 0.02)
@@ -22,7 +22,7 @@ def face(label: str | None, t_ns: int | None = None) -> Face:
             ),
             FaceResult(id=8, box=(0, 0, 50, 50), emotion="sad", confidence=1.0, scores={"sad": 1}),
         ]
-    return Face(
+    return FaceMessage(
         t_ns=t_ns or time.monotonic_ns(),
         time=time.time(),
         frame_seq=0,
@@ -32,9 +32,9 @@ def face(label: str | None, t_ns: int | None = None) -> Face:
     )
 
 
-def voice(label: str | None) -> Audio:
+def voice(label: str | None) -> AudioMessage:
     spoken = {"emotion": label, "confidence": 0.9, "scores": {label: 0.9, "neutral": 0.1}}
-    return Audio(
+    return AudioMessage(
         t_ns=time.monotonic_ns(),
         time=time.time(),
         trigger="key",
@@ -52,7 +52,7 @@ def fused(config: Config, *makers: Callable[[], Message], used: tuple[bool, bool
         listener.topic("emotion")
         with publishing(config) as publisher:
             for message in (make() for make in makers):
-                publisher.publish("face" if isinstance(message, Face) else "audio", message)
+                publisher.publish("face" if isinstance(message, FaceMessage) else "audio", message)
             found = listener.until(
                 lambda _, m: (
                     isinstance(m, Emotion)

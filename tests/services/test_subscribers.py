@@ -9,23 +9,22 @@ from pathlib import Path
 
 import pytest
 
+from edge.bus.keys import read_key
 from edge.config import Config
-from edge.keys import read_key
-from edge.services import hub
-from tests.doors import add_key, emotion, locked, outside
-from tests.helpers import ROOT, publishing, running
+from tests.support.harness import ROOT, publishing, with_endpoints
+from tests.support.remote import add_key, emotion, remote_address, with_remote
 
 FOLDER = ROOT / "docs" / "subscribers"
 FILES = sorted(FOLDER.iterdir())
 COMPILE_S = 60
 
 
-@pytest.fixture(params=["locked", "plain"])
+@pytest.fixture(params=["key", "plain"])
 def device(config: Config, request: pytest.FixtureRequest) -> Iterator[tuple[Config, Path | None]]:
-    """A running hub and the subscriber's key, where its door has a lock."""
-    config = locked(config) if request.param == "locked" else config
-    key = add_key(config, "robot") if request.param == "locked" else None
-    with running(hub.run, config):
+    """A running hub and the subscriber's key, where it needs one."""
+    config = with_remote(config) if request.param == "key" else config
+    key = add_key(config, "robot") if request.param == "key" else None
+    with with_endpoints(config):
         yield config, key
 
 
@@ -49,7 +48,7 @@ def test_a_subscriber_has_at_most_twenty_lines(file: Path) -> None:
 
 def test_python_subscribes(device: tuple[Config, Path | None]) -> None:
     config, key = device
-    command = [sys.executable, str(FOLDER / "subscribe.py"), outside(config)]
+    command = [sys.executable, str(FOLDER / "subscribe.py"), remote_address(config)]
     line = first_line([*command, *([str(key)] if key else [])], config)
     assert line == "test happy 0.9\n"
 
@@ -58,7 +57,7 @@ def test_node_subscribes(device: tuple[Config, Path | None]) -> None:
     config, key = device
     if not (ROOT / "node_modules" / "zeromq").is_dir() or shutil.which("node") is None:
         pytest.skip("no node, or no zeromq for it: npm install --no-save zeromq")
-    command = ["node", str(FOLDER / "subscribe.mjs"), outside(config)]
+    command = ["node", str(FOLDER / "subscribe.mjs"), remote_address(config)]
     line = first_line([*command, *([str(key)] if key else [])], config)
     assert line == "test happy 0.9\n"
 
@@ -71,5 +70,5 @@ def test_c_subscribes(device: tuple[Config, Path | None], tmp_path: Path) -> Non
     compile_it = ["cc", "-Wall", "-Werror", str(FOLDER / "subscribe.c"), "-o", program, "-lzmq"]
     subprocess.run(compile_it, check=True, timeout=COMPILE_S)
     keys = [] if key is None else [read_key(key).server, read_key(key).public, read_key(key).secret]
-    line = first_line([str(program), outside(config), *keys], config)
+    line = first_line([str(program), remote_address(config), *keys], config)
     assert json.loads(line)["emotion"] == "happy"

@@ -12,22 +12,19 @@ import msgspec
 import numpy as np
 import pytest
 
-from edge.bus import Publisher
+from edge.bus.messages import SERVICES
 from edge.config import Config
-from edge.devices.camera_source import CameraError
-from edge.devices.microphone import MicrophoneError, Stream
-from edge.frames import FramePublisher
-from edge.health import Health
-from edge.inference.speech_activity import SpeechActivity
-from edge.inference.speech_emotion import SpeechEmotion
-from edge.loop import Loop
-from edge.messages import SERVICES
-from edge.preview import Previewer
+from edge.devices.camera.source import CameraError
+from edge.devices.microphone.portaudio import MicrophoneError, Stream
+from edge.devices.soc import Soc
+from edge.inference.face_emotion import FaceEmotion
+from edge.pipeline.face import FaceAnalyzer
+from edge.pipeline.voice import VoiceAnalyzer
+from edge.runtime.loop import Loop
 from edge.services import audio, camera, face
-from edge.services.camera import CameraService
-from tests.helpers import PATIENCE_S, emotion_edge, running, write_config
-from tests.services.test_face import Camera, picture
-from tests.systemd import WATCHDOG_S, Systemd
+from tests.support.camera import Camera, make_image
+from tests.support.harness import PATIENCE_S, emotion_edge, running, write_config
+from tests.support.systemd import WATCHDOG_S, Systemd
 
 STARVED_S = 3 * WATCHDOG_S
 DEGRADED = {
@@ -46,7 +43,7 @@ def systemd(directory: Path) -> Iterator[Systemd]:
 
 
 @pytest.fixture
-def heard(systemd: Systemd, monkeypatch: pytest.MonkeyPatch) -> Systemd:
+def notified(systemd: Systemd, monkeypatch: pytest.MonkeyPatch) -> Systemd:
     """systemd, for a service in this process. A hub that runs already says nothing to it."""
     for name, value in systemd.environment.items():
         monkeypatch.setenv(name, value)
@@ -91,7 +88,7 @@ def test_a_service_is_ready_feeds_the_watchdog_and_says_that_it_stops(
         systemd.until("WATCHDOG=1")
         os.kill(pid, signal.SIGTERM)
         systemd.until("STOPPING=1")
-    assert "READY=1" not in systemd.heard[systemd.heard.index("READY=1") + 1 :]
+    assert "READY=1" not in systemd.received[systemd.received.index("READY=1") + 1 :]
 
 
 def test_a_process_that_stands_still_starves_the_watchdog(config: Config, systemd: Systemd) -> None:
@@ -109,11 +106,11 @@ class Hanging:
 
     def __init__(self) -> None:
         self.over = threading.Event()
-        self.pictures = [np.zeros((48, 64, 3), np.uint8)] * 3
+        self.images = [np.zeros((48, 64, 3), np.uint8)] * 3
 
     def read(self) -> np.ndarray:
-        if self.pictures:
-            return self.pictures.pop()
+        if self.images:
+            return self.images.pop()
         self.over.wait()
         raise CameraError("over")
 
@@ -126,65 +123,54 @@ class Hanging:
 
 
 def serve_camera(camera_: Hanging, config: Config, loop: Loop) -> None:
-    publisher = Publisher(config.endpoint("in"), "test")
-    frames = FramePublisher(config.endpoint("frames"))
-    health = Health(publisher, "camera", loop)
-    service = CameraService(lambda: camera_, frames, Previewer(publisher, 0.0), health, loop, 0.5)
-    loop.every(camera.CHECK_S, service.check)
     try:
-        loop.run()
+        camera.serve(config, loop, lambda: camera_)
     finally:
         camera_.over.set()
-        service.close()
-        frames.close()
-        publisher.close()
 
 
 def test_a_camera_that_hangs_in_its_driver_starves_the_watchdog(
-    config: Config, heard: Systemd
+    config: Config, notified: Systemd
 ) -> None:
     with running(partial(serve_camera, Hanging()), config):
-        heard.until("WATCHDOG=1")
-        heard.until("STATUS=degraded: no picture for 0.5 s")
-        assert heard.is_quiet("WATCHDOG=1", STARVED_S)
+        notified.until("WATCHDOG=1")
+        notified.until("STATUS=degraded: no frame for 1.5 s")
+        assert notified.is_quiet("WATCHDOG=1", STARVED_S)
 
 
 def test_a_camera_that_hangs_while_it_is_opened_starves_the_watchdog_later(
-    config: Config, heard: Systemd, monkeypatch: pytest.MonkeyPatch
+    config: Config, notified: Systemd, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(camera, "OPEN_S", 2.0)
+    monkeypatch.setattr(camera, "OPEN_TIMEOUT_S", 2.0)
     hanging = Hanging()
-    hanging.pictures.clear()
+    hanging.images.clear()
     with running(partial(serve_camera, hanging), config):
-        heard.until("STATUS=degraded")
-        heard.until("WATCHDOG=1")
-        assert heard.is_quiet("WATCHDOG=1", STARVED_S)
+        notified.until("STATUS=degraded")
+        notified.until("WATCHDOG=1")
+        assert notified.is_quiet("WATCHDOG=1", STARVED_S)
 
 
 def test_a_microphone_that_hangs_in_its_driver_starves_the_watchdog(
-    config: Config, heard: Systemd, monkeypatch: pytest.MonkeyPatch
+    config: Config, notified: Systemd, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(audio, "OPEN_S", 1.0)
-    monkeypatch.setattr(audio, "IDLE_S", 0.1)
+    monkeypatch.setitem(audio.TIMEOUT_S, "opening", 1.0)
+    monkeypatch.setattr(audio, "IDLE_PERIOD_S", 0.1)
     hanging = Hanging()
-    classifier = SpeechEmotion(Path(config.audio.model))
+    analyzer = VoiceAnalyzer.from_config(config.audio, 1)
 
     def serve(config: Config, loop: Loop) -> None:
         try:
-            activity = SpeechActivity(Path(config.audio.activity_model))
-            audio.serve(config, loop, hanging, activity, classifier)
+            audio.serve(config, loop, hanging, analyzer)
         finally:
             hanging.over.set()
 
     with running(serve, config):
-        heard.until("READY=1")
-        assert heard.is_quiet("WATCHDOG=1", STARVED_S)
+        notified.until("READY=1")
+        assert notified.is_quiet("WATCHDOG=1", STARVED_S)
         hanging.over.set()
 
 
-def test_an_inference_that_hangs_starves_the_watchdog(
-    config: Config, heard: Systemd, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_inference_that_hangs_starves_the_watchdog(config: Config, notified: Systemd) -> None:
     over = threading.Event()
     stuck = threading.Event()
 
@@ -196,21 +182,22 @@ def test_an_inference_that_hangs_starves_the_watchdog(
             over.wait()
             return []
 
-    monkeypatch.setattr(face, "detector_of", lambda _: Detector())
+    classifier = FaceEmotion(Path(config.face.model))
+    analyzer = FaceAnalyzer(Detector(), classifier, config.face)
     eye = Camera(config)
-    with running(face.run, config):
+    with running(partial(face.serve, analyzer=analyzer, soc=Soc()), config):
         show_until(stuck.is_set, eye)
-        heard.forget()
-        assert heard.is_quiet("", STARVED_S)
+        notified.forget()
+        assert notified.is_quiet("", STARVED_S)
         over.set()
     eye.publisher.close()
 
 
 def show_until(condition: Callable[[], bool], eye: Camera) -> None:
-    """Show pictures until somebody looks."""
+    """Show images until somebody looks."""
     for _ in range(600):
         if condition():
             return
-        eye.show(picture())
+        eye.show(make_image())
         threading.Event().wait(0.05)
     pytest.fail("nobody looked")

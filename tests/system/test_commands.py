@@ -2,6 +2,8 @@
 
 import os
 import struct
+import subprocess
+import sys
 from pathlib import Path
 from zlib import crc32
 
@@ -12,11 +14,11 @@ import pytest
 import soundfile
 from PIL import Image
 
-from edge import doctor
+from edge.bus.messages import FACE_LABELS, SERVICES
+from edge.commands import doctor
 from edge.config import Config
-from edge.messages import FACE_LABELS, SERVICES
-from tests.helpers import DATA, ROOT, emotion_edge, needs_data
-from tests.system.product import Product
+from tests.support.harness import DATA, ROOT, emotion_edge
+from tests.support.product import Product
 
 PORTRAIT = ROOT / "edge" / "assets" / "astronaut.jpg"
 
@@ -50,8 +52,8 @@ def test_classify_says_in_words_what_it_found() -> None:
 
 def test_classify_goes_on_after_a_bad_file_and_says_so_in_the_end(tmp_path: Path) -> None:
     broken, text = tmp_path / "broken.png", tmp_path / "notes.txt"
-    broken.write_bytes(b"no picture")
-    text.write_text("no picture either")
+    broken.write_bytes(b"no image")
+    text.write_text("no image either")
     code, out, errors = output("classify", broken, text, PORTRAIT)
     assert code == 2
     assert [str(broken) in errors, str(text) in errors, "1 face" in out] == [True, True, True]
@@ -73,6 +75,36 @@ def test_no_file_costs_those_after_it_their_results(tmp_path: Path) -> None:
     assert out.count(": 1 face\n") == 3
     assert f"{bomb}: the image has too many pixels" in errors
     assert "Traceback" not in errors
+
+
+def test_settings_are_used_from_any_folder(tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text('face.model = "models_tflite/face_emotion_raters.tflite"\n')
+    done = subprocess.run(
+        [sys.executable, "-m", "edge", "classify", "--config", "mine.toml", PORTRAIT],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "1 face" in done.stdout
+
+
+@pytest.mark.parametrize("command", ["run", "watch", "record", "doctor", "keys list", "hub"])
+def test_every_command_refuses_a_file_that_it_cannot_use(tmp_path: Path, command: str) -> None:
+    name, *rest = command.split()
+    (tmp_path / "bad.toml").write_text("[camera]\nsorce = 'demo'\n")
+    code, out, errors = output(name, "--config", tmp_path / "bad.toml", *rest)
+    assert (code, out, errors.count("\n")) == (78, "", 1)
+    assert f"{tmp_path}/bad.toml:2: unknown key camera.sorce" in errors
+
+
+def test_a_bad_source_is_the_files_or_the_command_lines(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text('camera.source = "none.mp4"\n')
+    code, _, errors = output("run", "--config", tmp_path / "config.toml")
+    assert (code, errors.count("\n")) == (78, 1)
+    assert "none.mp4" in errors
+    assert output("run", "--camera", "none.mp4")[0] == 2
 
 
 def png_chunk(kind: bytes, data: bytes) -> bytes:
@@ -108,7 +140,7 @@ def test_silence_has_no_emotion(tmp_path: Path) -> None:
     assert [window["start_s"] for window in result["windows"]] == [0.0, 2.0, 4.0]
 
 
-@needs_data
+@pytest.mark.data
 def test_a_spoken_clip_has_an_emotion() -> None:
     clip = sorted((DATA / "ravdess_16k" / "Actor_17").glob("*.flac"))[30]
     code, out, _ = output("classify", clip, "--json")
@@ -118,7 +150,7 @@ def test_a_spoken_clip_has_an_emotion() -> None:
     assert sum(result["scores"].values()) == pytest.approx(1, abs=1e-3)
 
 
-def test_doctor_says_what_is_there_and_how_to_mend_what_is_not() -> None:
+def test_doctor_says_what_is_there_and_how_to_fix_what_is_not() -> None:
     code, out, errors = output("doctor")
     assert (code, errors) == (0, "")
     assert "ready: emotion-edge run" in out
@@ -150,6 +182,6 @@ def test_doctor_reports_a_running_product(running: Product) -> None:
 )
 def test_doctor_knows_the_other_kinds_of_button(button: dict[str, object], said: str) -> None:
     config = msgspec.convert({"audio": {"button": button}}, Config)
-    (finding,) = doctor.the_button(config)
+    (finding,) = doctor.check_button(config)
     assert finding.state == "missing"
     assert said in finding.detail

@@ -11,17 +11,19 @@ from pathlib import Path
 
 import pytest
 
-from edge import config as settings
-from tests.helpers import PATIENCE_S, ROOT
-from tests.hosts import Host, ip, needs_hosts, two_hosts
-from tests.robustness.sizes import CUT_S, measured
+from edge import paths
+from tests.support.harness import PATIENCE_S, ROOT
+from tests.support.hosts import Host, ip, needs_hosts, two_hosts
+from tests.support.sizes import CUT_S, measured
 
-pytestmark = needs_hosts
+pytestmark = [pytest.mark.root, needs_hosts]
 CONFIG = """
 device = "kitchen"
 [bus]
 directory = "{home}/run"
-bind = "tcp://*:5556"
+[gateway]
+local = ""
+remote = "tcp://*:5557"
 """
 
 
@@ -41,6 +43,16 @@ def program(host: Host, command: str) -> Iterator["subprocess.Popen[str]"]:
             process.send_signal(signal.SIGTERM)
 
 
+@contextlib.contextmanager
+def reachable(device: Host) -> Iterator[None]:
+    """The two processes that a subscriber on another host needs."""
+    with (
+        program(device, "exec emotion-edge hub --config config.toml"),
+        program(device, "exec emotion-edge gateway --config config.toml"),
+    ):
+        yield
+
+
 def done(host: Host, command: str) -> str:
     """Run a command to its end; what it printed."""
     with host.start(command) as process:
@@ -56,7 +68,7 @@ def readme_commands() -> list[tuple[str, str]]:
     return [(c.strip(), w) for c, _, w in (line.partition("#") for line in block.splitlines())]
 
 
-@pytest.mark.skipif(settings.SYSTEM_KEYS.exists(), reason="this machine's own keys are not touched")
+@pytest.mark.skipif(paths.SYSTEM_KEYS.exists(), reason="this machine's own keys are not touched")
 def test_the_readmes_three_commands_work_as_written(hosts: tuple[Host, Host]) -> None:
     device, laptop = hosts
     commands = readme_commands()
@@ -64,11 +76,11 @@ def test_the_readmes_three_commands_work_as_written(hosts: tuple[Host, Host]) ->
     (add, at_device), (copy, at_laptop), (watch, _) = commands
     assert ("device" in at_device, "laptop" in at_laptop) == (True, True)
     done(device, add)
-    with program(device, "exec emotion-edge hub --config config.toml"):
+    with reachable(device):
         done(laptop, copy)
         with program(laptop, f"exec {watch}") as watching:
             assert watching.stdout is not None
-            assert re.match(r"kitchen +health\.hub +ok", watching.stdout.readline())
+            assert re.match(r"kitchen +health\.(hub|gateway) +ok", watching.stdout.readline())
 
 
 def test_a_subscriber_outlives_a_cut_cable_and_says_that_it_was_stale(
@@ -76,9 +88,9 @@ def test_a_subscriber_outlives_a_cut_cable_and_says_that_it_was_stale(
 ) -> None:
     device, laptop = hosts
     done(device, "emotion-edge keys --config config.toml add laptop ../other/laptop.key")
-    watch = "exec emotion-edge watch tcp://kitchen.local:5556 --key laptop.key --json"
+    watch = "exec emotion-edge watch tcp://kitchen.local:5557 --key laptop.key --json"
     with (
-        program(device, "exec emotion-edge hub --config config.toml"),
+        reachable(device),
         program(laptop, watch) as watching,
     ):
         assert watching.stdout is not None and watching.stderr is not None
@@ -92,7 +104,7 @@ def test_a_subscriber_outlives_a_cut_cable_and_says_that_it_was_stale(
         measured(f"cable out for {CUT_S} s: resumes after", time.time() - before_s, 5.0, "s")
         watching.terminate()
         said = watching.stderr.read()
-    assert "what came before is stale" in said
+    assert "earlier messages are stale" in said
     assert "back after" in said
 
 
@@ -113,13 +125,13 @@ def test_watch_without_an_address_finds_the_device(hosts: tuple[Host, Host], net
     done(device, "emotion-edge keys --config config.toml make")
     if network == "later":
         ip("-n", device.name, "address", "flush", "dev", "eth0")
-    with program(device, "exec emotion-edge hub --config config.toml"):
+    with reachable(device):
         if network == "later":
-            done(device, "until ss -ltn | grep -q :5556; do sleep 0.1; done")
+            done(device, "until ss -ltn | grep -q :5557; do sleep 0.1; done")
             ip("-n", device.name, "address", "add", f"{device.address}/24", "dev", "eth0")
         found = found_from(laptop)
     assert found.splitlines()[0].startswith("kitchen  (")
-    assert found.splitlines()[1] == "    emotion-edge watch tcp://10.77.0.1:5556 --key FILE"
+    assert found.splitlines()[1] == "    emotion-edge watch tcp://10.77.0.1:5557 --key FILE"
 
 
 def test_a_device_that_is_not_to_be_found_is_not(hosts: tuple[Host, Host]) -> None:
@@ -128,7 +140,7 @@ def test_a_device_that_is_not_to_be_found_is_not(hosts: tuple[Host, Host]) -> No
         file.write("announce = false\n")
     done(device, "emotion-edge keys --config config.toml make")
     with (
-        program(device, "exec emotion-edge hub --config config.toml"),
+        reachable(device),
         laptop.start("exec emotion-edge watch") as watching,
     ):
         out, errors = watching.communicate(timeout=60)

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from edge.messages import SERVICES
-from tests.system.product import Product
+from edge.bus.messages import SERVICES
+from tests.support.product import Product
 
 SETTLED, SECONDS = 3, 5
 """One health of the hub comes a second."""
@@ -48,13 +48,13 @@ def test_at_idle_no_process_writes_to_a_disk_or_says_anything(running: Product) 
     errors = running.process.stderr.fileno()
     pids = [running.process.pid, *(running.pid(name) for name in SERVICES)]
     os.set_blocking(errors, False)
-    running.ear.until(lambda topic, m: topic == "health.face" and m.state == "ok")  # type: ignore
+    running.listener.until(lambda topic, m: topic == "health.face" and m.state == "ok")  # type: ignore
     for _ in range(SETTLED):
-        running.ear.topic("health.hub")
+        running.listener.topic("health.hub")
     read_all(errors)
     before = [written_bytes(pid) for pid in pids]
     for _ in range(SECONDS):
-        running.ear.topic("health.hub")
+        running.listener.topic("health.hub")
     assert [written_bytes(pid) for pid in pids] == before
     assert read_all(errors) == b""
 

@@ -16,21 +16,21 @@ import numpy as np
 import pytest
 import soundfile
 
-from edge import config as settings
-from edge.bus import send_once
+from edge import paths
+from edge.bus.messages import TOPICS, Press
+from edge.bus.pubsub import send_once
+from edge.bus.schema import SHIPPED
 from edge.config import Config
-from edge.messages import TOPICS, Press
-from edge.schema import SHIPPED
 from edge.services import hub
-from tests.doors import forged_key, locked, outside
-from tests.helpers import PATIENCE_S, emotion_edge, listening, running
-from tests.system.product import product, until_all_speak
+from tests.support.harness import PATIENCE_S, emotion_edge, listening, running, with_endpoints
+from tests.support.product import product, until_all_speak
+from tests.support.remote import forged_key, remote_address, with_remote
 
 
 @pytest.fixture
 def here(config: Config, directory: Path) -> Iterator[dict[str, str]]:
     """A hub where this user's processes meet; the environment in which that is so."""
-    if settings.SYSTEM_CONFIG.exists() or settings.SYSTEM_DIRECTORY.exists():
+    if paths.SYSTEM_CONFIG.exists() or paths.SYSTEM_DIRECTORY.exists():
         pytest.skip("the product is installed on this machine, and is not touched")
     bus = msgspec.structs.replace(config.bus, directory=str(directory / "emotion-edge"))
     with running(hub.run, msgspec.structs.replace(config, bus=bus)):
@@ -73,15 +73,14 @@ def test_watch_in_a_terminal_keeps_one_line_a_topic(here: dict[str, str]) -> Non
 
 
 def test_a_key_that_is_unknown_ends_watch_with_one_line(config: Config) -> None:
-    config = locked(config)
+    config = with_remote(config)
     with (
-        running(hub.run, config),
-        emotion_edge("watch", outside(config), "--key", forged_key(config)) as process,
+        with_endpoints(config),
+        emotion_edge("watch", remote_address(config), "--key", forged_key(config)) as process,
     ):
         out, errors = process.communicate(timeout=60)
     assert (process.returncode, out, errors.count("\n")) == (1, "", 1)
-    assert errors.startswith("emotion-edge watch: tcp://127.0.0.1:")
-    assert "does not know this key" in errors
+    assert errors.startswith("emotion-edge watch: authentication failed for tcp://127.0.0.1:")
 
 
 def test_what_is_really_sent_fits_the_shipped_schema(config: Config, directory: Path) -> None:
@@ -100,14 +99,14 @@ def test_what_is_really_sent_fits_the_shipped_schema(config: Config, directory: 
     missing = set(TOPICS)
     with product(config) as running:
         until_all_speak(running)
-        with listening(config.endpoint("out")) as ear:
-            ear.topic("health.hub")
+        with listening(config.endpoint("out")) as listener:
+            listener.topic("health.hub")
             press = Press(t_ns=time.monotonic_ns(), time=time.time(), trigger="command")
             send_once(config.endpoint("in"), config.device_name, "press", press)
             deadline_s = time.monotonic() + 60
             while missing and time.monotonic() < deadline_s:
-                if ear.subscriber.socket.poll(100):
-                    topic, body = ear.subscriber.socket.recv_multipart()
+                if listener.subscriber.socket.poll(100):
+                    topic, body = listener.subscriber.socket.recv_multipart()
                     validators[topic.decode()].validate(json.loads(body))
                     missing.discard(topic.decode())
     assert not missing

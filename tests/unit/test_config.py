@@ -1,9 +1,17 @@
+import logging
+import re
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from edge.config import Camera, Config, ConfigError, load, with_overrides
-from tests.helpers import ROOT
+from edge.config import CameraConfig, Config
+from edge.config.file import KEYS, MOVED, flatten, load, replace_moved, with_overrides
+from edge.errors import ConfigError
+from edge.paths import MODELS
+from tests.support.harness import ROOT
+
+EXAMPLE = ROOT / "deploy" / "config.example.toml"
 
 
 def write(tmp_path: Path, text: str) -> Path:
@@ -14,7 +22,7 @@ def write(tmp_path: Path, text: str) -> Path:
 
 def test_settings_come_from_the_file_and_the_rest_from_the_defaults(tmp_path: Path) -> None:
     config = load(write(tmp_path, '[camera]\nsource = "demo"\n[face.detector]\nkind = "haar"\n'))
-    assert config.camera == Camera(source="demo")
+    assert config.camera == CameraConfig(source="demo")
     assert config.face.detector.kind == "haar"
     assert config.audio == Config().audio
 
@@ -22,30 +30,32 @@ def test_settings_come_from_the_file_and_the_rest_from_the_defaults(tmp_path: Pa
 @pytest.mark.parametrize(
     ("text", "named"),
     [
-        ("[camera]\nsorce = 'demo'", ["sorce", "camera"]),
-        ("[camera]\nrate_hz = 'fast'", ["camera.rate_hz"]),
-        ("[audio.button]\npin = 99", ["audio.button.pin"]),
-        ("[audio.button]\nchip = '/dev/gpiochip0'", ["chip and line", "audio.button"]),
-        ("[audio.button]\nline = 4", ["chip and line", "audio.button"]),
-        ("[audio.button]\nled_line = 4", ["led_line"]),
-        ("[audio.button]\nchip = 'a'\nline = 4\ninput = 'b'", ["chip or input"]),
-        ("[audio.button]\nchip = 'a'\nline = 4\nled_pin = 4", ["led_pin"]),
-        ("[audio.button]\nkey = 48", ["key is a key of input"]),
-        ("[face.detector]\nkind = 'eyes'", ["face.detector.kind"]),
-        ("[camera", ["config.toml"]),
-        ("thread = 2", ["thread"]),
+        ("[camera]\nsorce = 'demo'", ":2: unknown key camera.sorce; did you mean camera.source?"),
+        ("\nthread = 2", ":2: unknown key thread; did you mean threads?"),
+        ("[weather]\nwind = 1", ":2: unknown key weather.wind"),
+        ("[camera]\nrate_hz = 'fast'", ":2: camera.rate_hz: "),
+        ("[camera]\n\n[audio.button]  # ours\npin = 99", ":4: audio.button.pin: "),
+        ("[audio.button]\nchip = '/dev/gpiochip0'", ":1: audio.button: chip and line"),
+        ("[audio.button]\nline = 4", ":1: audio.button: chip and line"),
+        ("[audio.button]\nled_line = 4", "led_line"),
+        ("[audio.button]\nchip = 'a'\nline = 4\ninput = 'b'", "chip or input"),
+        ("[audio.button]\nchip = 'a'\nline = 4\nled_pin = 4", "led_pin"),
+        ("[audio.button]\nkey = 48", "key is a key of input"),
+        ("[face.detector]\nkind = 'eyes'", ":2: face.detector.kind: "),
+        ("gateway.local = 'tcp://*:5556'", ": gateway: local = 'tcp://*:5556' is not an address"),
+        ("[camera", ": "),
     ],
 )
-def test_a_wrong_setting_is_named_with_its_file(
-    tmp_path: Path, text: str, named: list[str]
+def test_a_wrong_setting_is_named_with_its_file_line_and_key(
+    tmp_path: Path, text: str, named: str
 ) -> None:
     path = write(tmp_path, text)
     with pytest.raises(ConfigError) as caught:
         load(path)
     line = str(caught.value)
     assert "\n" not in line
-    for word in [str(path), *named]:
-        assert word in line
+    assert line.startswith(str(path))
+    assert named in line
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
@@ -60,12 +70,124 @@ def test_a_file_that_is_no_text_is_named(tmp_path: Path) -> None:
         load(path)
 
 
+@pytest.mark.parametrize("text", ["[]", '{"camera": {"sorce": 1}}', "{"])
+def test_json_is_refused_with_its_file(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "config.json"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=r"config\.json: "):
+        load(path)
+
+
 def test_overrides_change_only_what_they_name() -> None:
-    config = with_overrides(Config(), [("camera", "source", "demo")])
+    config = with_overrides(Config(), {"camera.source": "demo"})
     assert config.camera.source == "demo"
     assert config.camera.width == Config().camera.width
     assert config.face == Config().face
 
 
 def test_the_example_shows_the_defaults() -> None:
-    assert load(ROOT / "deploy" / "config.example.toml") == Config()
+    assert load(EXAMPLE) == Config()
+
+
+def test_the_example_has_every_key_and_no_other() -> None:
+    text = re.sub(r"(?m)^# (?=\w+ = )", "", EXAMPLE.read_text())
+    assert {key for key, _ in flatten(msgspec.toml.decode(text))} == KEYS
+
+
+@pytest.mark.parametrize(
+    "model", ["face_emotion_raters", "models_tflite/face_emotion_raters.tflite"]
+)
+def test_a_model_that_is_shipped_is_found_from_any_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: str
+) -> None:
+    monkeypatch.chdir("/")
+    config = load(write(tmp_path, f"face.model = {model!r}"))
+    assert config.face.model == str(MODELS / "face_emotion_raters.tflite")
+
+
+@pytest.mark.parametrize("model", ["mine.tflite", "./mine.tflite", "sub/../mine.tflite"])
+def test_a_model_of_ones_own_lies_beside_the_settings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: str
+) -> None:
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "mine.tflite").touch()
+    write(tmp_path, f"[audio]\nmodel = {model!r}")
+    monkeypatch.chdir(tmp_path / "sub")
+    found = load(Path("../config.toml")).audio.model
+    assert Path(found).is_absolute()
+    assert Path(found).samefile(tmp_path / "mine.tflite")
+
+
+def test_relative_paths_are_taken_from_the_folder_of_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("film.mp4", "noise.wav"):
+        (tmp_path / name).touch()
+    monkeypatch.chdir("/")
+    config = load(
+        write(
+            tmp_path,
+            "bus.directory = 'run'\ngateway.keys = 'keys'\ncamera.source = 'film.mp4'\n"
+            "audio.source = 'noise.wav'\ndisplay.screen = 'out.png'\n"
+            "face.detector.model = 'yunet.onnx'\n",
+        )
+    )
+    assert (config.directory, config.keys_directory) == (tmp_path / "run", tmp_path / "keys")
+    assert config.camera.source == str(tmp_path / "film.mp4")
+    assert config.audio.source == str(tmp_path / "noise.wav")
+    assert config.display.screen == str(tmp_path / "out.png")
+    assert config.face.detector.model == str(tmp_path / "yunet.onnx")
+
+
+@pytest.mark.parametrize("source", ["demo", "auto", "0", "/dev/video0", "rtsp://a/b", "a ! b.mp4"])
+def test_a_source_that_is_no_file_stays_as_it_is(tmp_path: Path, source: str) -> None:
+    (tmp_path / "demo").touch()
+    assert load(write(tmp_path, f"camera.source = {source!r}")).camera.source == source
+
+
+def test_a_path_of_the_command_line_is_taken_from_the_working_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    config = with_overrides(Config(), {"display.screen": "out.png"})
+    assert config.display.screen == str(tmp_path / "out.png")
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ({"bus.bind": "tcp://127.0.0.1:7000"}, {"gateway.local": "tcp://127.0.0.1:7000"}),
+        ({"bus.bind": ""}, {"gateway.local": ""}),
+        ({"bus.bind": "tcp://*:5556"}, {"gateway.remote": "tcp://*:5556", "gateway.local": ""}),
+        (
+            {"bus.bind": "tcp://*:5556", "gateway.local": "tcp://127.0.0.1:7000"},
+            {"gateway.remote": "tcp://*:5556", "gateway.local": "tcp://127.0.0.1:7000"},
+        ),
+        ({"bus.keys": "k", "bus.insecure": True}, {"gateway.keys": "k", "gateway.insecure": True}),
+        ({"bus.announce": False}, {"gateway.announce": False}),
+        ({"audio.window": 3, "audio.window_s": 30.0, "threads": 2}, {"threads": 2}),
+    ],
+)
+def test_keys_of_older_versions_are_replaced_with_a_note(
+    old: dict[str, object], new: dict[str, object]
+) -> None:
+    settings = dict(old)
+    notes = replace_moved(settings)
+    assert settings == new
+    assert len(notes) == len(old.keys() & MOVED.keys())
+    assert all(any(note.startswith(key) for note in notes) for key in old.keys() & MOVED.keys())
+
+
+def test_an_old_file_gets_one_warning_that_names_the_new_place(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = write(tmp_path, "[bus]\nbind = 'tcp://*:5556'\nkeys = 'keys'\n[audio]\nwindow = 3\n")
+    with caplog.at_level(logging.WARNING):
+        config = load(path)
+    (record,) = caplog.records
+    assert record.getMessage() == (
+        f"{path}: bus.bind is now gateway.remote; bus.keys is now gateway.keys; "
+        "audio.window has no effect any more"
+    )
+    assert config.gateway.remote == "tcp://*:5556"
+    assert config.keys_directory == tmp_path / "keys"

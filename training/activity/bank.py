@@ -73,7 +73,7 @@ def build(
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, default=Path("../shared/data/ravdess_16k"))
+    parser.add_argument("--data", type=Path, default=Path("training/data/ravdess_16k"))
     parser.add_argument("--sounds", type=Path, default=Path("training/data/sounds"))
     parser.add_argument("--out", type=Path, default=DEFAULT)
     parser.add_argument("--workers", type=int, default=2)

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from edge.inference.speech_activity import SpeechActivity
+from edge.inference.speech import SpeechActivity
 from training.activity import data as activity_data
 from training.activity.data import Part, Signal, Windows
 from training.common.calibration import cost

@@ -6,14 +6,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.inference.interpreter import import_runtime, quiet
+from edge.inference.interpreter import import_runtime, quiet_stderr
 
 CONVOLUTIONS = ("CONV_2D", "FULLY_CONNECTED")
 
 
 def opened(path: Path) -> Any:
     """The runtime's own interpreter of a file of any kind."""
-    with quiet():
+    with quiet_stderr():
         interpreter = import_runtime(None)[1].Interpreter(model_path=str(path), num_threads=2)
         interpreter.allocate_tensors()
     return interpreter

@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from edge.config import Detector
+from edge.config import DetectorConfig
 from edge.inference.face_box import SAME_FACE_IOU, overlap
-from edge.inference.face_detection import Kind
 from edge.inference.face_emotion import FaceEmotion
-from edge.services.face import detector_of
+from edge.inference.stream_detector import Kind
+from edge.pipeline.face import detector_from_config
 from training.common import metrics
 from training.common.calibration import Logits, calibrated, cost, measured
 from training.common.cards import FLOAT
@@ -67,7 +67,7 @@ class FaceFigures:
 
         Both accuracies are of the faces that were found: from the scene, and as given.
         """
-        detector, random = detector_of(Detector(kind=kind)), np.random.default_rng(1)
+        detector, random = detector_from_config(DetectorConfig(kind=kind)), np.random.default_rng(1)
         found, given, cropped, others = [], [], [], 0
         pairs = list(zip(faces.images, faces.labels, strict=True))[::every]
         for image, label in tqdm(pairs, f"scenes, {kind}"):

@@ -13,12 +13,12 @@ import msgspec
 import numpy as np
 from tqdm import tqdm
 
-from edge.config import Fusion
-from edge.fusion import Opinion, Rules, fuse
+from edge.bus.messages import FACE_LABELS
+from edge.config import FusionConfig
+from edge.inference.card import FusionCard, load_fusion_card
 from edge.inference.face_emotion import FaceEmotion
-from edge.inference.fusion_card import FusionCard, load_fusion_card
-from edge.inference.speech_emotion import SpeechEmotion
-from edge.messages import FACE_LABELS
+from edge.inference.speech import SpeechEmotion
+from edge.policy.fusion import Opinion, Rules, fuse
 from training.common import metrics
 from training.common.cards import MODELS
 from training.common.compare import flat, unlike
@@ -30,7 +30,7 @@ from training.voice.windows import pressed
 
 CARD = Path("models_tflite/fusion.json")
 COUNT, SEED = 1000, 2026
-HALF_LIFE_S = Fusion().voice_half_life_s
+HALF_LIFE_S = FusionConfig().voice_half_life_s
 AGES_S = (0.0, HALF_LIFE_S, 3 * HALF_LIFE_S)
 TOLERANCE = 0.005
 PROTOCOL = (
@@ -82,7 +82,7 @@ def share(answers: list[int], pairs: Pairs) -> float:
 
 
 def of_pairs(sides: Sides, pairs: Pairs, rules: Rules) -> dict[str, Any]:
-    """Each side alone and both fused, through `edge.fusion`."""
+    """Each side alone and both fused, through `edge.policy.fusion`."""
     both = list(zip(pairs.faces.tolist(), pairs.voices.tolist(), strict=True))
 
     def fused(age_s: float) -> float:
@@ -122,7 +122,7 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--face", type=Path, default=MODELS["face"])
     parser.add_argument("--voice", type=Path, default=MODELS["voice"])
-    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--data", type=Path, default=Path("training/data"))
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--validation-only", action="store_true")
     how.add_argument("--check", action="store_true", help="compare with the card, write nothing")

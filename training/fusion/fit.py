@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-from edge.fusion import FROM_VOICE, LEAST
-from edge.messages import FACE_LABELS
+from edge.bus.messages import FACE_LABELS
+from edge.policy.fusion import FROM_VOICE, LEAST
 
 Scores = NDArray[np.float64]
 Rows = NDArray[np.int64]
@@ -82,7 +82,7 @@ def with_wrong_face(pairs: Pairs, faces: Rows, random: Random) -> Pairs:
 
 
 def evidence(scores: Scores) -> Scores:
-    """As `edge.fusion` has it: log(n p), against the uniform prior."""
+    """As `edge.policy.fusion` has it: log(n p), against the uniform prior."""
     return np.asarray(np.log(np.maximum(scores, LEAST) * LABELS))
 
 

@@ -134,7 +134,7 @@ def read(path: Path, clips: int) -> Bank:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, default=Path("../shared/data/ravdess_16k"))
+    parser.add_argument("--data", type=Path, default=Path("training/data/ravdess_16k"))
     parser.add_argument("--out", type=Path, default=DEFAULT)
     parser.add_argument("--variants", type=int, default=VARIANTS, help="of each clip")
     parser.add_argument("--workers", type=int, default=2)

@@ -19,7 +19,7 @@ from training.voice.data import LABELS, RATE_HZ
 Signal = NDArray[np.float32]
 Names = NDArray[np.str_]
 
-DATA = Path("../shared/data")
+DATA = Path("training/data")
 SEVEN = tuple(label for label in LABELS if label != "calm")
 """What is scored: calm counts as neutral."""
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from edge.inference.speech_emotion import SpeechEmotion
+from edge.inference.speech import SpeechEmotion
 from training.common import metrics
 from training.common.calibration import Labels, Logits, calibrated, cost, measured
 from training.common.cards import FLOAT

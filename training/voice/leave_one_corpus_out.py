@@ -22,7 +22,7 @@ from pathlib import Path
 import msgspec
 
 from edge.inference.card import load_card
-from edge.inference.speech_emotion import SpeechEmotion
+from edge.inference.speech import SpeechEmotion
 from training.common.cards import MODELS, write_card
 from training.voice import corpora, whole_clips
 from training.voice.corpora import LEFT_OUT, TEST_ONLY

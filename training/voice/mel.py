@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from edge.inference.card import SpeechFeatures
-from edge.inference.speech_features import FLOOR_RMS, QUIETEST_RMS, TARGET_RMS, Signal
+from edge.inference.speech_features import FLOOR_RMS, MIN_RMS, TARGET_RMS, Signal
 from training.voice.augment import noise_like
 from training.voice.bank import LEAST, log_energies
 
@@ -77,7 +77,7 @@ class Microphone:
 
         `power`: the windows' mean square, (n, 1, 1).
         """
-        gain = TARGET_RMS**2 / power.clamp(min=QUIETEST_RMS**2)
+        gain = TARGET_RMS**2 / power.clamp(min=MIN_RMS**2)
         floor = self.some_noise(np.zeros(len(energies), np.int64), energies.shape[1], random)
         return energies * gain + floor * FLOOR_RMS**2
 

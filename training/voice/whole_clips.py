@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from edge.inference.speech_emotion import SpeechEmotion
+from edge.inference.speech import SpeechEmotion
 from training.common.metrics import Scores, softmax
 from training.voice import corpora
 from training.voice.corpora import Clips, Signal

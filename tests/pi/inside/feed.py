@@ -1,7 +1,7 @@
-"""Inside the virtual Pi: feed /dev/video0 as a webcam would, with MJPG pictures of 640x480.
+"""Inside the virtual Pi: feed /dev/video0 as a webcam would, with MJPG images of 640x480.
 
-usage: feed.py PICTURE|empty RATE_HZ SECONDS. The picture moves a little, as a person does; `empty`
-is a wall. All pictures are made beforehand: translated instructions are slow.
+usage: feed.py IMAGE|empty RATE_HZ SECONDS. The image moves a little, as a person does; `empty`
+is a wall. All images are made beforehand: translated instructions are slow.
 """
 
 import fcntl
@@ -19,7 +19,7 @@ OUTPUT = 2
 WIDTH, HEIGHT = 640, 480
 
 
-def pictures(source):
+def images(source):
     """JPEGs of one sway from left to right and back."""
     for shift in (0, 2, 4, 2, 0, -2, -4, -2):
         if source == "empty":
@@ -40,14 +40,14 @@ def main():
     fcntl.ioctl(device, VIDIOC_S_FMT, bytearray(wanted.ljust(208, b"\0")))
     # Makes it the writer: v4l2loopback would else not know that it is free again when we go.
     fcntl.ioctl(device, VIDIOC_STREAMON, struct.pack("i", OUTPUT))
-    loop = list(pictures(source))
+    loop = list(images(source))
     started_s = time.monotonic()
     count = 0
     while time.monotonic() - started_s < seconds:
         os.write(device, loop[count % len(loop)])
         count += 1
         time.sleep(max(0.0, started_s + count / rate_hz - time.monotonic()))
-    print(f"fed {count} pictures")
+    print(f"fed {count} images")
 
 
 main()

@@ -1,1 +1,0 @@
-"""Pictures that the product itself shows."""

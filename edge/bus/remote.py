@@ -1,0 +1,246 @@
+"""An endpoint for other programs: an XPUB, plain or with CURVE, and who may subscribe to it.
+
+Only subscriptions come in. With keys it is encrypted, and a ZAP authenticator
+(rfc.zeromq.org/spec/27) accepts the public keys of the folder and no other. Its ZeroMQ context, and
+so its I/O thread, is its own: what is sent to it does not slow other sockets.
+"""
+
+import logging
+import resource
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+import zmq
+from zmq.utils import z85
+
+from edge.bus import sockets
+from edge.bus.keys import Keys, KeysError
+from edge.bus.sockets import SubscriptionRequest
+from edge.runtime.loop import Loop, Timer
+
+log = logging.getLogger(__name__)
+
+ZAP_ENDPOINT = "inproc://zeromq.zap.01"
+KEYS_RELOAD_S, KEYS_RELOAD_SOON_S = 1.0, 0.1
+"""The folder of keys is read once a second, and so long after an unknown key connected."""
+QUEUE = 256
+"""Messages kept for a subscriber that does not take them; then it misses the newer ones."""
+SEND_BUFFER = 128 * 1024
+"""bytes in the kernel for each subscriber"""
+MAX_REQUEST_BYTES = 1024
+"""A CURVE handshake's longest part and every subscription are shorter."""
+HANDSHAKE_MS = 5000
+"""A client that opens a connection and sends nothing is disconnected after this."""
+HEARTBEAT_MS, HEARTBEAT_TIMEOUT_MS = 2000, 10_000
+"""A subscriber that is pinged and does not answer is disconnected; its queue is freed."""
+BACKLOG = 512
+MAX_PREFIXES = 500
+"""Different subscriptions at a time, of all together; there are a dozen topics."""
+WARN_PERIOD_S = 60.0
+MAX_ADDRESSES = 1000
+RETRY_S = 2.0
+"""An address that is in use, or not here yet as before DHCP, is tried again after this."""
+
+
+class ZapRequest(NamedTuple):
+    """A client with a key that waits to be authenticated."""
+
+    envelope: list[bytes]
+    """Where the reply goes: [who asks, "", version, id]."""
+    address: str
+    public: str
+
+    @classmethod
+    def of(cls, parts: list[bytes]) -> "ZapRequest":
+        """Read a ZAP request; after the envelope: domain, address, identity, mechanism, key."""
+        _, address, _, _, *credentials = parts[4:]
+        return cls(
+            parts[:4],
+            address.decode("ascii", "replace"),
+            z85.encode(credentials[0]).decode() if list(map(len, credentials)) == [32] else "",
+        )
+
+
+class Endpoint:
+    """A bound XPUB, plain or encrypted."""
+
+    def __init__(
+        self,
+        address: str,
+        keys: Keys | None,
+        loop: Loop,
+        on_subscription: Callable[["Endpoint"], None],
+        on_change: Callable[[str], None],
+    ) -> None:
+        """Bind, now or as soon as the address is free. Raises BusError, KeysError.
+
+        `keys`: of the authorised subscribers; None = everyone, without encryption.
+        `on_subscription` is called when subscriptions wait, `on_change` with why the endpoint is
+        not open, or "" when it is.
+        """
+        self._address = address
+        self._keys = keys
+        self._loop = loop
+        self._on_subscription = on_subscription
+        self._on_change = on_change
+        self._secret = b"" if keys is None else keys.secret()
+        self._allowed = {} if keys is None else keys.allowed()
+        self._waiting: list[ZapRequest] = []
+        self._prefixes: set[bytes] = set()
+        self._banned: set[str] = set()
+        self._warned_s: dict[str, float] = {}
+        self._sockets: list[zmq.Socket[bytes]] = []
+        self._retry: Timer | None = None
+        raise_descriptor_limit()
+        self._bind()
+        if keys is not None:
+            loop.call_every(KEYS_RELOAD_S, self._reload_keys)
+
+    @property
+    def about(self) -> str:
+        """What it is, in a few words."""
+        return self._address if self._keys is None else f"{self._address}, encrypted"
+
+    def send(self, parts: list[bytes]) -> None:
+        """Send [topic, JSON] to all who subscribed to it. Never blocks."""
+        self._socket.send_multipart(parts)
+
+    def requests(self) -> list[SubscriptionRequest]:
+        """The next subscriptions. Who would fill our memory with them is banned."""
+        taken = list(sockets.requests(self._socket))
+        for request in taken:
+            change = self._prefixes.add if request.subscribes else self._prefixes.discard
+            change(request.prefix)
+            if len(self._prefixes) > MAX_PREFIXES:
+                self._ban(request.name)
+                return []
+        return taken
+
+    def _ban(self, name: str) -> None:
+        who = repr(name) if name else "a client"
+        log.warning("%s has more than %d subscriptions: disconnected", who, MAX_PREFIXES)
+        self._banned.add(name)
+        self._prefixes.clear()
+        self._loop.call_later(0, self._reopen)
+
+    def _bind(self) -> None:
+        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self._socket = self._make_socket(zmq.XPUB)
+        for option, value in (
+            (zmq.XPUB_VERBOSE, 1),
+            (zmq.SNDHWM, QUEUE),
+            (zmq.SNDBUF, SEND_BUFFER),
+            (zmq.MAXMSGSIZE, MAX_REQUEST_BYTES),
+            (zmq.HANDSHAKE_IVL, HANDSHAKE_MS),
+            (zmq.HEARTBEAT_IVL, HEARTBEAT_MS),
+            (zmq.HEARTBEAT_TIMEOUT, HEARTBEAT_TIMEOUT_MS),
+            (zmq.BACKLOG, BACKLOG),
+        ):
+            self._socket.setsockopt(option, value)
+        if self._keys is not None:
+            self._enable_curve()
+        try:
+            sockets.bind(self._socket, self._address)
+        except sockets.AddressUnavailableError as error:
+            self._retry = self._loop.call_later(RETRY_S, self._reopen)
+            self._on_change(str(error))
+        else:
+            self._loop.add_reader(self._socket, lambda: self._on_subscription(self))
+            self._on_change("")
+
+    def _make_socket(self, kind: int) -> "zmq.Socket[bytes]":
+        socket = sockets.make_socket(kind, self._context)
+        self._sockets.append(socket)
+        return socket
+
+    def _enable_curve(self) -> None:
+        """The authenticator must listen before the first client: without one all are accepted."""
+        self._zap = self._make_socket(zmq.ROUTER)
+        sockets.bind(self._zap, ZAP_ENDPOINT)
+        self._loop.add_reader(self._zap, self._on_zap_request)
+        try:
+            self._socket.setsockopt(zmq.CURVE_SECRETKEY, self._secret)
+        except zmq.ZMQError as error:
+            raise KeysError("device.key is damaged: remove it and make new keys") from error
+        self._socket.setsockopt(zmq.CURVE_SERVER, 1)
+        self._socket.setsockopt(zmq.ZAP_DOMAIN, b"emotion-edge")
+
+    def _on_zap_request(self) -> None:
+        """Accept a known key at once; the others wait until the folder was read again."""
+        request = ZapRequest.of(self._zap.recv_multipart())
+        if request.public in self._allowed:
+            self._reply(request)
+            return
+        if not self._waiting:
+            self._loop.call_later(KEYS_RELOAD_SOON_S, self._reply_to_waiting)
+        self._waiting.append(request)
+
+    def _reply_to_waiting(self) -> None:
+        """A key that was added a moment ago counts; one look at the folder serves all."""
+        self._reload_keys()
+        for request in self._waiting:
+            self._reply(request)
+        self._waiting.clear()
+
+    def _reply(self, request: ZapRequest) -> None:
+        name = self._allowed.get(request.public)
+        if name is None or name in self._banned:
+            why = "unknown key" if name is None else f"{name!r} is banned"
+            self._warn_throttled(
+                request.address, f"authentication failed for {request.address}: {why}"
+            )
+            status = [b"400", b"unknown key", b"", b""]
+        else:
+            status = [b"200", b"OK", name.encode(), b""]
+        self._zap.send_multipart([*request.envelope, *status])
+
+    def _warn_throttled(self, about: str, line: str) -> None:
+        """At most one line a minute about each address, in memory that clients cannot fill."""
+        now_s = time.monotonic()
+        known = self._warned_s
+        if len(known) >= MAX_ADDRESSES:
+            known = {a: at_s for a, at_s in known.items() if now_s - at_s < WARN_PERIOD_S}
+            self._warned_s = known
+        if len(known) >= MAX_ADDRESSES or now_s - known.get(about, -WARN_PERIOD_S) < WARN_PERIOD_S:
+            return
+        known[about] = now_s
+        log.warning("%s", line)
+
+    def _reload_keys(self) -> None:
+        """Read the keys again. Who was removed is disconnected, by closing for a moment."""
+        assert self._keys is not None
+        try:
+            allowed = self._keys.allowed()
+        except KeysError as error:
+            self._warn_throttled("keys", f"{error}; until then the old ones count")
+            return
+        removed = set(self._allowed) - set(allowed)
+        self._allowed = allowed
+        self._banned &= set(allowed.values())  # a name that is removed and added is accepted again
+        if removed:
+            log.info("a key was removed: every subscriber has to authenticate again")
+            self._loop.call_later(0, self._reopen)  # not from within a handler of the old sockets
+
+    def _reopen(self) -> None:
+        self.close()
+        self._bind()
+
+    def close(self) -> None:
+        """Close it; when this returns the port is free."""
+        if self._retry is not None:
+            self._retry.cancel()
+        for socket in self._sockets:
+            if self._loop.has_reader(socket):
+                self._loop.remove_reader(socket)
+            socket.close()
+        self._sockets.clear()
+        self._prefixes.clear()
+        self._waiting.clear()
+        self._context.term()
+
+
+def raise_descriptor_limit() -> None:
+    """Connections of clients must not use up the descriptors that the local bus needs."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

@@ -1,0 +1,1 @@
+"""A file is a command, as in services/ a file is a process; `main` chooses."""

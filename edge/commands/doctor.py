@@ -1,0 +1,248 @@
+"""`emotion-edge doctor`: what is found, what is missing, and how to fix it. Changes nothing."""
+
+import importlib.util
+import os
+import platform
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from itertools import chain
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from edge import __version__
+from edge.bus.messages import SERVICES, HealthMessage
+from edge.bus.pubsub import Subscriber
+from edge.config import Config
+from edge.errors import ExitCode, UserError
+from edge.paths import SYSTEM_CONFIG, SYSTEM_DIRECTORY, bus_permission_denied
+
+LISTEN_S = 2.5
+"""Every running service publishes its health within this."""
+State = Literal["ok", "missing", "broken"]
+READY = "\nready: emotion-edge run"
+MARK = {"ok": "ok     ", "missing": "missing", "broken": "BROKEN "}
+
+
+class Finding(NamedTuple):
+    state: State
+    """missing = it runs without; broken = it does not run."""
+    what: str
+    detail: str
+    fix: str = ""
+
+
+def doctor(config: Config, config_file: Path | None) -> int:
+    """Print every finding. Returns 0, or 1 where something keeps the product from running."""
+    problems = 0
+    for finding in chain(check_program(config_file), *(check(config) for check in CHECKS)):
+        problems += finding.state == "broken"
+        print(f"{MARK[finding.state]}  {finding.what:<13}{finding.detail}", flush=True)
+        if finding.fix:
+            print(f"{'':22}fix: {finding.fix}")
+    print(f"\n{problems} problem{'s' * (problems > 1)} to fix" if problems else READY)
+    return ExitCode.FAILED if problems else ExitCode.OK
+
+
+def check_program(config_file: Path | None) -> Iterator[Finding]:
+    detail = f"emotion-edge {__version__}, Python {platform.python_version()}, {platform.machine()}"
+    yield Finding("ok", "program", f"{detail}, {_board()}")
+    system = SYSTEM_CONFIG if SYSTEM_CONFIG.exists() else "the defaults"
+    yield Finding("ok", "settings", str(config_file or system))
+
+
+def _board() -> str:
+    """This computer's name in the device tree."""
+    model = Path("/proc/device-tree/model")
+    return model.read_text().rstrip("\0") if model.exists() else platform.system()
+
+
+def check_board(_: Config) -> Iterator[Finding]:
+    from edge.devices.soc import Soc
+
+    celsius, throttled = Soc().read()
+    if celsius is not None:
+        yield Finding("ok", "temperature", f"{celsius:.0f} °C")
+    if throttled:
+        fix = "cool the board, or use a stronger power supply"
+        yield Finding("missing", "speed", "the board is throttled now", fix)
+
+
+def check_models(config: Config) -> Iterator[Finding]:
+    from edge.inference.interpreter import import_runtime, open_model
+
+    try:
+        yield Finding("ok", "runtime", import_runtime(None)[0])
+    except UserError as error:
+        yield Finding("broken", "runtime", str(error))
+        return
+    for what, kind, path in (
+        ("face model", "face-emotion", config.face.model),
+        ("voice model", "speech-emotion", config.audio.model),
+        ("speech gate", "speech-activity", config.audio.activity_model),
+    ):
+        try:
+            card, _ = open_model(Path(path), kind, config.threads)
+        except UserError as error:
+            yield Finding("broken", what, str(error))
+        else:
+            yield Finding("ok", what, f"{card.name} {card.version}")
+
+
+def check_detector(config: Config) -> Iterator[Finding]:
+    from edge.inference.yunet import YUNET_PATH, YUNET_SHA256
+    from edge.pipeline.face import detector_from_config
+
+    try:
+        about = detector_from_config(config.face.detector).about
+    except UserError as error:
+        yield Finding("broken", "detector", str(error))
+        return
+    if config.face.detector.kind == "haar" or YUNET_PATH.exists() or config.face.detector.model:
+        yield Finding("ok", "detector", about)
+        return
+    yield Finding(
+        "missing",
+        "detector",
+        about,
+        f"fetch YuNet's weights: deploy/fetch-detector.sh, or put them at {YUNET_PATH} "
+        f"(sha256 {YUNET_SHA256[:12]}...)",
+    )
+
+
+def check_camera(config: Config) -> Iterator[Finding]:
+    from edge.devices.camera.source import check_device, check_source, device_path, find_camera
+
+    source = config.camera.source
+    try:
+        check_source(source)
+        found = find_camera() if source == "auto" else source
+        if found is not None and (device := device_path(found)) is not None:
+            check_device(device)
+    except (UserError, OSError) as error:
+        yield Finding("missing", "camera", str(error))
+        return
+    if found is None:
+        yield Finding(
+            "missing",
+            "camera",
+            "none found",
+            "plug one in; until then `emotion-edge run` shows the demo",
+        )
+    else:
+        yield Finding("ok", "camera", found)
+
+
+def check_microphone(config: Config) -> Iterator[Finding]:
+    from edge.devices.microphone.portaudio import MicrophoneError, find_microphone
+
+    try:
+        yield Finding("ok", "microphone", find_microphone(config.audio.source))
+    except UserError as error:
+        yield Finding("broken", "microphone", str(error))
+    except MicrophoneError as error:
+        yield Finding("missing", "microphone", str(error))
+
+
+def check_button(config: Config) -> Iterator[Finding]:
+    wanted = config.audio.button
+    if wanted.input:
+        yield _check_key(Path(wanted.input))
+    elif wanted.chip:
+        yield _check_line(Path(wanted.chip), wanted.line)
+    else:
+        yield _check_pin(wanted.pin)
+    if wanted.power_off_s:
+        yield Finding("ok", "button", f"held for {wanted.power_off_s:g} s: power off")
+
+
+def _check_key(path: Path) -> Finding:
+    from edge.devices.button.input_key import explain
+
+    try:
+        os.close(os.open(path, os.O_RDONLY | os.O_NONBLOCK))
+    except OSError as error:
+        return Finding("missing", "button", explain(path, error))
+    return Finding("ok", "button", f"key of {path}")
+
+
+def _check_line(chip: Path, line: int | None) -> Finding:
+    from edge.devices.button.gpio_line import chip_number
+    from edge.devices.button.header import ButtonError
+
+    try:
+        chip_number(chip)
+    except ButtonError as error:
+        return Finding("missing", "button", str(error))
+    if importlib.util.find_spec("lgpio") is None:
+        return Finding("missing", "button", "no lgpio", "sudo apt install python3-lgpio")
+    return Finding("ok", "button", f"line {line} of {chip} to ground")
+
+
+def _check_pin(pin: int) -> Finding:
+    from edge.devices.button.header import board_chips, inaccessible_chip
+
+    closed = inaccessible_chip()
+    if closed is not None:
+        fix = "sudo usermod -aG gpio $USER, then log in again"
+        return Finding("missing", "button", f"no permission on {closed}", fix)
+    if board_chips():
+        return Finding("ok", "button", f"GPIO{pin} (BCM) to ground")
+    return Finding("missing", "button", "no GPIO here; `a` in the window records as well")
+
+
+def check_screen(config: Config) -> Iterator[Finding]:
+    framebuffer = Path(config.display.framebuffer)
+    if os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"):
+        yield Finding("ok", "screen", "a window on this desktop")
+    elif os.access(framebuffer, os.R_OK | os.W_OK):
+        yield Finding("ok", "screen", f"{framebuffer}, without a desktop")
+    elif framebuffer.exists():
+        fix = "sudo usermod -aG video $USER, then log in again"
+        yield Finding("missing", "screen", f"no permission on {framebuffer}", fix)
+    else:
+        yield Finding("missing", "screen", "none; results are published all the same")
+
+
+def check_services(config: Config) -> Iterator[Finding]:
+    """Which services run, and their health."""
+    health = _listen(config)
+    if not health and bus_permission_denied():
+        fix = "sudo usermod -aG emotion-edge $USER, then log in again; or sudo"
+        yield Finding("missing", "processes", f"permission denied on {SYSTEM_DIRECTORY}", fix)
+        return
+    if not health:
+        yield Finding("ok", "processes", f"none running in {config.directory}")
+        return
+    for name in SERVICES:
+        message = health.get(f"health.{name}")
+        if message is None:
+            yield Finding("missing", name, "not running")
+        elif message.state == "ok":
+            yield Finding("ok", name, f"running. {message.detail}")
+        else:
+            yield Finding("missing", name, f"{message.state}: {message.detail}")
+
+
+def _listen(config: Config) -> dict[str, HealthMessage]:
+    """{topic: the last health message} of every service."""
+    received: dict[str, HealthMessage] = {}
+    deadline_s = time.monotonic() + LISTEN_S
+    with closing(Subscriber(config.endpoint("out"), ["health."])) as subscriber:
+        while len(received) < len(SERVICES) and (left_s := deadline_s - time.monotonic()) > 0:
+            subscriber.socket.poll(int(left_s * 1e3))
+            new = subscriber.receive()
+            received.update((t, m) for t, m in new if isinstance(m, HealthMessage))
+    return received
+
+
+CHECKS: tuple[Callable[[Config], Iterator[Finding]], ...] = (
+    check_board,
+    check_models,
+    check_detector,
+    check_camera,
+    check_microphone,
+    check_button,
+    check_screen,
+    check_services,
+)

@@ -1,0 +1,81 @@
+"""`emotion-edge record`: what the button does, from a keyboard, and its result."""
+
+import time
+from contextlib import closing
+
+from edge.bus.messages import AudioMessage, HealthMessage, Message, Press, RecordingMessage
+from edge.bus.pubsub import Subscriber, send_once
+from edge.commands.text import format_message, print_error
+from edge.config import Config
+from edge.errors import ExitCode
+
+READ_TIMEOUT_S = 4.0
+"""After a press `recording` is published within this time, or never: a device may be slow."""
+ANALYSIS_S = 5.0
+"""Time beyond the recording's own length."""
+
+
+def record(config: Config, endpoint: str | None) -> int:
+    """Press, follow the recording, print the result.
+
+    `endpoint`: the hub's input; None = this host's. Returns 0, or 1 where there is no result.
+    Raises BusError where there is no hub.
+    """
+    inlet = endpoint or config.endpoint("in")
+    outlet = inlet.removesuffix("/in") + "/out"
+    with closing(Subscriber(outlet, ["recording", "audio", "health.audio"])) as subscriber:
+        pressed_ns = time.monotonic_ns()
+        press = Press(t_ns=pressed_ns, time=time.time(), trigger="command")
+        send_once(inlet, config.device_name, "press", press)
+        return Follower(subscriber, pressed_ns, config.audio.duration_s + ANALYSIS_S).follow()
+
+
+class Follower:
+    """Prints what a press leads to, up to its result."""
+
+    def __init__(self, subscriber: Subscriber, pressed_ns: int, max_s: float) -> None:
+        self._subscriber = subscriber
+        self._pressed_ns = pressed_ns
+        self._max_s = max_s
+        self._deadline_s = time.monotonic() + READ_TIMEOUT_S
+        self._started = False
+        self._problem = ""
+
+    def follow(self) -> int:
+        """Returns the exit code."""
+        while time.monotonic() < self._deadline_s:
+            self._subscriber.socket.poll(100)
+            received = [message for _, message in self._subscriber.receive()]
+            # A result comes with the `idle` that follows it: look at the result first.
+            for message in sorted(received, key=lambda m: not isinstance(m, AudioMessage)):
+                code = self._on_message(message)
+                if code is not None:
+                    return code
+        return self._fail("the recording gave no result" if self._started else "no recording began")
+
+    def _on_message(self, message: Message) -> int | None:
+        """The exit code where this message ends it."""
+        is_new = message.t_ns >= self._pressed_ns
+        if isinstance(message, HealthMessage):
+            self._problem = message.detail if message.state != "ok" else ""
+        elif isinstance(message, AudioMessage) and is_new:
+            print(format_message(message))
+            return ExitCode.OK
+        elif isinstance(message, RecordingMessage):
+            return self._on_phase(message.phase, is_new)
+        return None
+
+    def _on_phase(self, phase: str, is_new: bool) -> int | None:
+        if not is_new and phase != "idle":
+            return self._fail("a recording was in progress, so the press was ignored")
+        if is_new and phase == "recording" and not self._started:
+            self._started = True
+            self._deadline_s = time.monotonic() + self._max_s
+            print("recording: speak now", flush=True)
+        elif is_new and phase == "idle" and self._started:
+            return self._fail("the recording was cancelled")
+        return None
+
+    def _fail(self, what: str) -> int:
+        print_error("record", f"{what}: {self._problem}" if self._problem else what)
+        return ExitCode.FAILED

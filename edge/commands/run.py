@@ -1,0 +1,263 @@
+"""`emotion-edge run`: all services as children of one terminal.
+
+What systemd does on a device, for a person at a prompt: starts each, restarts one that died, stops
+all of them together. It does none of their work, and does without numpy.
+"""
+
+import ctypes
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import msgspec
+
+from edge.bus.messages import SERVICES
+from edge.bus.pubsub import Subscriber
+from edge.commands.status_line import StatusLine
+from edge.config import Config
+from edge.config.file import with_overrides
+from edge.devices import microphone
+from edge.devices.camera import source as camera
+from edge.devices.screen import check_screen
+from edge.errors import ConfigError, ExitCode, UsageError, UserError
+from edge.paths import is_folder, make_directory
+from edge.runtime.loop import Loop
+from edge.runtime.process import single_instance
+
+FIRST_DELAY_S = 0.2
+MAX_DELAY_S = 10.0
+HEALTHY_S = 10.0
+"""A process that ran this long is restarted after the first delay."""
+STOP_S = 3.0
+"""From SIGTERM to SIGKILL."""
+STATUS_S = 0.25
+START_ORDER = ("hub", "camera", "face", "display", "audio", "fusion", "gateway")
+PR_SET_PDEATHSIG = 1
+assert set(START_ORDER) == set(SERVICES)
+
+
+class Child:
+    """One process, its standard error, and when it may start again."""
+
+    def __init__(self, name: str, command: list[str]) -> None:
+        self.name = name
+        self.command = command
+        self.process: subprocess.Popen[bytes] | None = None
+        self.pidfd = -1
+        self.started_s = 0.0
+        self.delay_s = FIRST_DELAY_S
+        self.ran_ok = False
+        """It has run with these settings for a while, so they are not the cause of its end."""
+
+    def start(self) -> None:
+        """Start it in a session of its own: Ctrl-C goes to the supervisor alone."""
+        self.process = subprocess.Popen(
+            self.command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+            preexec_fn=_stop_with_parent,
+        )
+        self.pidfd = os.pidfd_open(self.process.pid)
+        self.started_s = time.monotonic()
+
+    def ran_long(self) -> bool:
+        return time.monotonic() - self.started_s >= HEALTHY_S
+
+    def next_delay_s(self) -> float:
+        """How long to wait before the next start; doubles while it keeps ending early."""
+        if self.ran_long():
+            self.delay_s = FIRST_DELAY_S
+        delay_s = self.delay_s
+        self.delay_s = min(MAX_DELAY_S, 2 * delay_s)
+        return delay_s
+
+
+def _stop_with_parent() -> None:
+    """Have the kernel stop this child when the supervisor is gone, whatever killed it. prctl(2)"""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+class Supervisor:
+    """Starts, monitors, restarts and stops the children."""
+
+    def __init__(
+        self, loop: Loop, children: list[Child], print_line: Callable[[str], None]
+    ) -> None:
+        """`print_line` is called with each line of a child or the supervisor for the user."""
+        self._loop = loop
+        self._children = children
+        self._print_line = print_line
+        self._partial: dict[int, bytes] = {}
+        self.exit_code = ExitCode.OK
+
+    def start(self) -> None:
+        for child in self._children:
+            self._start(child)
+
+    def _start(self, child: Child) -> None:
+        child.start()
+        assert child.process is not None and child.process.stderr is not None
+        errors = child.process.stderr.fileno()
+        os.set_blocking(errors, False)
+        self._loop.add_reader(errors, lambda: self._relay(errors))
+        self._loop.add_reader(child.pidfd, lambda: self._on_exit(child))
+
+    def _relay(self, descriptor: int) -> None:
+        """Pass on the whole lines that a child has written."""
+        try:
+            data = os.read(descriptor, 65536)
+        except BlockingIOError:
+            return
+        if not data:
+            self._loop.remove_reader(descriptor)
+            return
+        *lines, rest = (self._partial.pop(descriptor, b"") + data).split(b"\n")
+        if rest:
+            self._partial[descriptor] = rest
+        for line in lines:
+            self._print_line(line.decode("utf-8", "replace"))
+
+    def _on_exit(self, child: Child) -> None:
+        code = self._reap(child)
+        child.ran_ok |= child.ran_long()
+        if child.name == "display" and code == 0:
+            self._loop.stop()  # the user closed the window or pressed q
+        elif code == ExitCode.BAD_CONFIG and not child.ran_ok:
+            self.exit_code = ExitCode.BAD_CONFIG
+            self._loop.stop()
+        else:
+            delay_s = child.next_delay_s()
+            self._print_line(f"{child.name} ended ({_reason(code)}); starting it again")
+            self._loop.call_later(delay_s, lambda: self._start(child))
+
+    def _reap(self, child: Child) -> int:
+        process = child.process
+        assert process is not None and process.stderr is not None
+        self._loop.remove_reader(child.pidfd)
+        os.close(child.pidfd)
+        code = process.wait()
+        errors = process.stderr.fileno()
+        if self._loop.has_reader(errors):
+            self._relay(errors)
+        if self._loop.has_reader(errors):
+            self._loop.remove_reader(errors)
+        self._partial.pop(errors, None)
+        process.stderr.close()
+        child.process = None
+        return code
+
+    def stop(self) -> None:
+        """Stop all of them: SIGTERM, and after STOP_S SIGKILL."""
+        running = [child.process for child in self._children if child.process is not None]
+        for process in running:
+            process.terminate()
+            process.send_signal(signal.SIGCONT)
+        deadline_s = time.monotonic() + STOP_S
+        for process in running:
+            try:
+                process.wait(max(0.0, deadline_s - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def _reason(code: int) -> str:
+    return f"exit code {code}" if code >= 0 else signal.Signals(-code).name
+
+
+def command_of(name: str, config_file: Path) -> list[str]:
+    """`emotion-edge NAME --config F`, so that `ps` tells the processes apart."""
+    script = shutil.which("emotion-edge", path=str(Path(sys.executable).parent))
+    start = [script] if script else [sys.executable, "-m", "edge"]
+    return [*start, name, "--config", str(config_file)]
+
+
+@contextmanager
+def config_file(config: Config) -> Iterator[Path]:
+    """The settings as a file for the children, while the block runs."""
+    path = config.directory / "run.json"
+    path.write_bytes(msgspec.json.encode(config))
+    try:
+        yield path
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def run(config: Config, overrides: Mapping[str, str], duration_s: float | None) -> int:
+    """Run all services until a signal, `q` in the window, or the end of `duration_s`.
+
+    `overrides`: {key: value} of the command line. Returns the exit code: 0, or 78 where a service
+    refused its settings. Raises UsageError, ConfigError.
+    """
+    config = effective(config, overrides)
+    loop = Loop()
+    loop.stop_on_signals()
+    if duration_s is not None:
+        loop.call_later(duration_s, loop.stop)
+    make_directory(config.directory)
+    with single_instance(config.directory, "run"), config_file(config) as path:
+        return supervise(config, path, loop)
+
+
+def supervise(config: Config, path: Path, loop: Loop) -> ExitCode:
+    """Keep all services running with the settings in `path` until the loop stops."""
+    with (
+        closing(StatusLine(sys.stderr)) as status,
+        closing(Subscriber(config.endpoint("out"), [""])) as subscriber,
+    ):
+        children = [Child(name, command_of(name, path)) for name in START_ORDER]
+        supervisor = Supervisor(loop, children, status.print_line)
+        loop.add_reader(subscriber.socket, lambda: status.update(subscriber.receive()))
+        loop.call_every(STATUS_S, status.redraw)
+        try:
+            supervisor.start()
+            loop.run()
+        finally:
+            supervisor.stop()
+        return supervisor.exit_code
+
+
+def effective(config: Config, overrides: Mapping[str, str]) -> Config:
+    """The settings with the command line's, checked; the demo where there is no camera.
+
+    Raises UsageError for what the command line gave, ConfigError for the rest.
+    """
+    config = with_overrides(config, overrides)
+    for key, value, check in (
+        ("camera.source", config.camera.source, camera.check_source),
+        ("audio.source", config.audio.source, microphone.check_source),
+        ("display.screen", config.display.screen, check_screen_and_folder),
+    ):
+        try:
+            check_utf8(value)
+            check(value)
+        except UserError as error:
+            raise (UsageError if key in overrides else ConfigError)(str(error)) from error
+    if config.camera.source == "auto" and camera.find_camera() is None:
+        print("no camera found: showing the demo (choose one with --camera)", file=sys.stderr)
+        return with_overrides(config, {"camera.source": "demo"})
+    return config
+
+
+def check_utf8(value: str) -> None:
+    """Raises UserError for a file name that no settings file can hold."""
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise UserError(f"{value!r}: not a name in UTF-8; rename the file") from error
+
+
+def check_screen_and_folder(screen: str) -> None:
+    """Raises UserError for what is no screen, and for a file in a folder that does not exist."""
+    check_screen(screen)
+    path = Path(screen)
+    if not is_folder(path.absolute().parent):
+        raise UserError(f"{path.parent}: no such folder for the file")

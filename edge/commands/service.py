@@ -1,0 +1,37 @@
+"""`emotion-edge NAME`: one process, as systemd or `emotion-edge run` starts it."""
+
+import importlib
+import os
+from pathlib import Path
+
+from edge.config import Config
+from edge.errors import ExitCode
+from edge.paths import SYSTEM_DIRECTORY, make_directory, user_runtime_directory
+from edge.runtime.loop import Loop
+from edge.runtime.process import TRIM_S, set_mmap_threshold, single_instance, trim_heap
+
+
+def run(name: str, config: Config) -> int:
+    """`edge.services.NAME.run` until a signal. Returns the exit code."""
+    set_process_name(name)
+    loop = Loop()
+    loop.stop_on_signals()
+    loop.call_every(TRIM_S, trim_heap)
+    set_mmap_threshold()
+    make_directory(config.directory)
+    with single_instance(lock_directory(config.directory), name):
+        importlib.import_module(f"edge.services.{name}").run(config, loop)
+    return ExitCode.OK
+
+
+def lock_directory(directory: Path) -> Path:
+    """The runtime folder, or this user's own where the service's may be read but not written."""
+    if directory != SYSTEM_DIRECTORY or os.access(directory, os.W_OK):
+        return directory
+    make_directory(user_runtime_directory())
+    return user_runtime_directory()
+
+
+def set_process_name(name: str) -> None:
+    """Let `top` and `ps -A` tell the processes apart. proc_pid_comm(5)"""
+    Path("/proc/self/comm").write_text(f"edge-{name}")

@@ -1,0 +1,124 @@
+"""`emotion-edge watch`: what a device publishes, for people or, with --json, for programs."""
+
+import shutil
+import socket
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from edge.bus import discovery
+from edge.bus.discovery import Found
+from edge.client import Received, Subscription
+from edge.commands.text import format_message, print_error, printable
+from edge.commands.watch_table import CLEAR_SCREEN, Row, render_table
+from edge.config import Config
+from edge.errors import ExitCode
+
+REDRAW_S = 0.25
+
+
+class View(NamedTuple):
+    """Which messages are shown, and how."""
+
+    topics: Sequence[str] = ("",)
+    limit: int | None = None
+    """End after so many messages; None = at Ctrl-C."""
+    as_json: bool = False
+
+
+def watch(endpoint: str, key: Path | None, view: View) -> int:
+    """Show what is received from `endpoint`. Returns the exit code. Raises BusError, KeysError."""
+    with Subscription(endpoint, view.topics, key) as device:
+        if view.limit is None and not view.as_json and sys.stdout.isatty():
+            return _show_table(device)
+        return _print_lines(device, view)
+
+
+def _print_lines(device: Subscription, view: View) -> int:
+    left = view.limit
+    while left is None or left > 0:
+        for received in device.wait(1.0)[:left]:
+            print(json_line(received) if view.as_json else text_line(received))
+            left = None if left is None else left - 1
+        sys.stdout.flush()
+    return ExitCode.OK
+
+
+def json_line(received: Received) -> str:
+    """The message as it was sent, with its topic."""
+    content = msgspec.to_builtins(received.message)
+    return msgspec.json.encode({"topic": received.topic, **content}).decode()
+
+
+def text_line(received: Received) -> str:
+    device = printable(received.message.device)
+    text = format_message(received.message)
+    return f"{device}  {received.topic:<16} {text}  ({received.age_s:.1f} s ago)"
+
+
+def _show_table(device: Subscription) -> int:
+    """The live view, until Ctrl-C."""
+    newest: dict[tuple[str, str], tuple[Received, float]] = {}
+    print(end=CLEAR_SCREEN)
+    while True:
+        now_s = time.monotonic()
+        for received in device.wait(REDRAW_S):
+            newest[received.message.device, received.topic] = (received, now_s)
+        now_s = time.monotonic()
+        rows = [Row(r.topic, r.message, r.age_s + now_s - at_s) for r, at_s in newest.values()]
+        note = "live" if rows else "waiting"
+        note = "no messages: this is out of date" if device.stale else note
+        size = shutil.get_terminal_size()
+        print(end=render_table(rows, f"{device.endpoint}: {note}. Ctrl-C ends.", size), flush=True)
+        time.sleep(REDRAW_S)
+
+
+def watch_here(config: Config, view: View) -> int:
+    """Watch this host's device if it runs; else, and if nothing is asked for, list all devices.
+
+    Returns the exit code.
+    """
+    here = config.endpoint("out") if is_listening(config.directory / "out") else None
+    if here is None or view == View():
+        found, why = find_devices()
+        others = [one for one in found if here is None or one.device != config.device_name]
+        if others:
+            print(format_list(others, here))
+            return ExitCode.OK
+        print_error("watch", why)
+    return ExitCode.FAILED if here is None else watch(here, None, view)
+
+
+def is_listening(path: Path) -> bool:
+    """Whether a program listens at this local socket."""
+    if not hasattr(socket, "AF_UNIX"):
+        return False
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(str(path)) == 0
+
+
+def find_devices() -> tuple[list[Found], str]:
+    """The devices on the network; the text is why there is no other one, and the fix."""
+    try:
+        return discovery.find(), (
+            "no other device found on this network (a device is found if gateway.remote is set); "
+            "name one: emotion-edge watch tcp://HOST:5557 --key FILE"
+        )
+    except ImportError:
+        return [], "cannot look for other devices: pip install zeroconf, or name one"
+    except OSError as error:
+        return [], f"cannot look for other devices ({error.strerror}); name one"
+
+
+def format_list(found: Sequence[Found], here: str | None) -> str:
+    """A line for each device, and under it the command that watches it."""
+    lines = [] if here is None else ["this device", f"    emotion-edge watch {here}"]
+    for device in found:
+        key = " --key FILE" if device.locked else ""
+        lines.append(f"{device.device}  ({device.version})")
+        lines.append(f"    emotion-edge watch {device.endpoint}{key}")
+    return "\n".join(lines)

@@ -1,0 +1,184 @@
+"""The settings: frozen structs, every default with its unit. edge.config.file reads them."""
+
+import ipaddress
+import socket
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+
+from edge.paths import MODELS, keys_directory, runtime_directory
+
+Positive = Annotated[float, msgspec.Meta(gt=0, le=3600)]
+NotNegative = Annotated[float, msgspec.Meta(ge=0, le=3600)]
+Fraction = Annotated[float, msgspec.Meta(ge=0, le=1)]
+Count = Annotated[int, msgspec.Meta(ge=1, le=64)]
+Pixels = Annotated[int, msgspec.Meta(ge=16, le=8192)]
+Pin = Annotated[int, msgspec.Meta(ge=0, le=27)]
+Line = Annotated[int, msgspec.Meta(ge=0, le=1023)]
+
+
+def is_local(endpoint: str) -> bool:
+    """Whether only programs of this host can reach `endpoint`."""
+    scheme, _, address = endpoint.partition("://")
+    host = address.rpartition(":")[0].strip("[]")
+    if scheme == "ipc" or host in ("lo", "localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A table of the configuration file."""
+
+
+class BusConfig(Section, frozen=True):
+    """Where the processes of this device meet."""
+
+    directory: str = ""
+    """Folder of the local sockets; empty = /run/emotion-edge, or the user's runtime folder."""
+
+
+class GatewayConfig(Section, frozen=True):
+    """What other programs and other hosts may subscribe to; nothing comes in there."""
+
+    local: str = "tcp://127.0.0.1:5556"
+    """Plain endpoint for programs of this host; empty = none."""
+    remote: str = ""
+    """Encrypted endpoint for other hosts, such as "tcp://*:5557"; empty = none."""
+    keys: str = ""
+    """Folder of the keys; empty = /etc/emotion-edge/keys, or a folder of the user's own."""
+    insecure: bool = False
+    """True: `remote` is open to the network without keys. Anyone there can read along."""
+    announce: bool = True
+    """True: other hosts find `remote` by DNS-SD (needs zeroconf)."""
+
+    def __post_init__(self) -> None:
+        if self.local and not is_local(self.local):
+            raise ValueError(f"local = {self.local!r} is not an address of this host; set remote")
+
+
+class CameraConfig(Section, frozen=True):
+    source: str = "auto"
+    """auto, an index, /dev/videoN, picamera, a file, a URL, a GStreamer pipeline, or demo."""
+    width: Pixels = 640
+    """px; larger frames are scaled down to fit."""
+    height: Pixels = 480
+    """px"""
+    rate_hz: Annotated[float, msgspec.Meta(ge=0.1, le=240)] = 30.0
+    preview_hz: Annotated[float, msgspec.Meta(ge=0, le=10)] = 0.0
+    """Small JPEG frames a second for everyone who may subscribe; 0 = none."""
+
+
+class DetectorConfig(Section, frozen=True):
+    kind: Literal["auto", "yunet", "haar"] = "auto"
+    """auto = YuNet where its weights are, else Haar."""
+    model: str = ""
+    """Path of YuNet's .onnx; empty = the one that set-up fetched."""
+    cascade: Literal["alt2", "default"] = "alt2"
+    min_face: Pixels = 48
+    """px; smaller faces are ignored."""
+
+
+class FaceConfig(Section, frozen=True):
+    model: str = str(MODELS / "face_emotion.tflite")
+    """A path, or the name of a file in models_tflite; with its card (.json) beside it."""
+    threshold: Fraction = 0.4
+    """A face whose best score is below this is `uncertain`."""
+    window_s: Positive = 0.5
+    """Scores are averaged over this long."""
+    hold_s: NotNegative = 0.5
+    """A face that is lost is shown this much longer."""
+    detector: DetectorConfig = DetectorConfig()
+
+
+class ButtonConfig(Section, frozen=True):
+    """At a pin of a Raspberry Pi; or, in its place, at a line of a GPIO chip; or a USB key."""
+
+    pin: Pin = 17
+    """BCM number; the other leg goes to ground."""
+    bounce_s: NotNegative = 0.05
+    led_pin: Pin | None = None
+    """BCM number of an LED that is on while recording."""
+    chip: str = ""
+    """A GPIO chip, such as /dev/gpiochip0, on boards that are no Raspberry Pi."""
+    line: Line | None = None
+    """The line of `chip` that the button pulls to ground."""
+    led_line: Line | None = None
+    """The line of `chip` that an LED is at."""
+    input: str = ""
+    """A key or foot pedal, such as /dev/input/by-id/usb-...-event-kbd."""
+    key: Annotated[int, msgspec.Meta(ge=1, le=767)] | None = None
+    """The key's code (linux/input-event-codes.h); None = any key of `input`."""
+    power_off_s: NotNegative = 0.0
+    """Held for so long, the button switches the computer off; 0 = never."""
+
+    def __post_init__(self) -> None:
+        if bool(self.chip) != (self.line is not None):
+            raise ValueError("chip and line belong together")
+        if self.chip and self.input:
+            raise ValueError("set chip or input, not both")
+        if self.led_line is not None and not self.chip:
+            raise ValueError("led_line is a line of chip; set chip")
+        if self.led_pin is not None and (self.chip or self.input):
+            raise ValueError("led_pin goes with pin, not with chip or input")
+        if self.key is not None and not self.input:
+            raise ValueError("key is a key of input; set input")
+
+
+class AudioConfig(Section, frozen=True):
+    source: str = "auto"
+    """auto, a device name or index, or a sound file."""
+    model: str = str(MODELS / "voice_emotion.tflite")
+    activity_model: str = str(MODELS / "speech_activity.tflite")
+    """Decides whether anybody spoke."""
+    duration_s: Annotated[float, msgspec.Meta(ge=0.5, le=10)] = 2.0
+    threshold: Fraction = 0.3
+    button: ButtonConfig = ButtonConfig()
+
+
+class FusionConfig(Section, frozen=True):
+    threshold: Fraction = 0.4
+    voice_half_life_s: Positive = 8.0
+    """After this long the voice counts half."""
+
+
+class DisplayConfig(Section, frozen=True):
+    screen: str = "auto"
+    """auto, window, framebuffer, none, or a path that ends in .png"""
+    framebuffer: str = "/dev/fb0"
+    fullscreen: bool = False
+
+
+class Config(Section, frozen=True):
+    device: str = ""
+    """This device's name in every message; empty = the host name."""
+    threads: Count = 1
+    """Threads of each model's interpreter."""
+    bus: BusConfig = BusConfig()
+    gateway: GatewayConfig = GatewayConfig()
+    camera: CameraConfig = CameraConfig()
+    face: FaceConfig = FaceConfig()
+    audio: AudioConfig = AudioConfig()
+    fusion: FusionConfig = FusionConfig()
+    display: DisplayConfig = DisplayConfig()
+
+    @property
+    def device_name(self) -> str:
+        return self.device or socket.gethostname()
+
+    def endpoint(self, name: str) -> str:
+        """The local ZeroMQ endpoint `name` ("in", "out", "frames")."""
+        return f"ipc://{self.directory / name}"
+
+    @property
+    def directory(self) -> Path:
+        """The folder of the local sockets."""
+        return Path(self.bus.directory) if self.bus.directory else runtime_directory()
+
+    @property
+    def keys_directory(self) -> Path:
+        """The folder of the keys."""
+        return Path(self.gateway.keys) if self.gateway.keys else keys_directory()

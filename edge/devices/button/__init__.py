@@ -1,0 +1,1 @@
+"""Buttons: a GPIO header, a GPIO chip's line, or an input device's key."""

@@ -1,0 +1,109 @@
+"""Faces in a stream of frames: full scans now and then, known faces followed in between.
+
+The same for both detectors: YuNet where its weights are, Haar elsewhere. Knows no message, no
+device and nothing of which face is whose.
+"""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal, Protocol
+
+from edge.inference.face_box import FaceBox, ScanSchedule, distinct, is_same_face, score_of
+from edge.inference.haar import Cascade, Haar
+from edge.inference.yunet import YUNET_PATH, YuNet
+from edge.types import Image
+
+Kind = Literal["auto", "yunet", "haar"]
+
+
+class FaceFinder(Protocol):
+    """Finds faces in one image: (height, width, 3) uint8 BGR."""
+
+    about: str
+    schedule: ScanSchedule
+    margin: float
+    """How far around a known face it is looked for, in its sides."""
+
+    def find(self, image: Image, /) -> list[FaceBox]:
+        """All faces."""
+
+    def find_quickly(self, image: Image, /) -> list[FaceBox]:
+        """The faces that a cheaper scan finds; none where there is no such scan."""
+
+    def find_near(self, part: Image, side_px: float, /) -> list[FaceBox]:
+        """Faces in the surroundings of one that had this side a moment ago."""
+
+
+class StreamDetector:
+    """Finds all faces in frames, or in images that have nothing to do with each other."""
+
+    def __init__(self, finder: FaceFinder, clock: Callable[[], float] = time.monotonic) -> None:
+        """`clock`: seconds."""
+        self.about = finder.about
+        """What it is, and why where that is not the best one."""
+        self._finder = finder
+        self._schedule = finder.schedule
+        self._clock = clock
+        self._known: list[FaceBox] = []
+        self._shape: tuple[int, ...] = ()
+        self._next_full_s = self._next_quick_s = 0.0
+
+    def detect_all(self, image: Image) -> list[FaceBox]:
+        """All faces in a single image: (height, width, 3) uint8 BGR."""
+        return self._finder.find(image)
+
+    def detect(self, image: Image) -> list[FaceBox]:
+        """All faces in the next frame of a stream: (height, width, 3) uint8 BGR."""
+        now_s = self._clock()
+        if image.shape != self._shape or now_s >= self._next_full_s:
+            return self._scan_fully(image, now_s)
+        faces = self._follow(image)
+        if not faces or now_s >= self._next_quick_s:
+            self._next_quick_s = now_s + self._schedule.quick_s
+            faces = distinct([*faces, *self._finder.find_quickly(image)])
+        lost = [old for old in self._known if not any(is_same_face(old, new) for new in faces)]
+        self._known = [*faces, *lost]
+        return faces
+
+    def _scan_fully(self, image: Image, now_s: float) -> list[FaceBox]:
+        self._shape = image.shape
+        self._known = self._finder.find(image)
+        took_s = self._clock() - now_s
+        full_s, full_fraction, quick_s, _ = self._schedule
+        self._next_full_s = now_s + max(full_s, took_s / full_fraction)
+        self._next_quick_s = now_s + quick_s
+        return self._known
+
+    def _follow(self, image: Image) -> list[FaceBox]:
+        """The known faces, a moment later; none of them where they are too many to follow."""
+        if len(self._known) > self._schedule.max_followed:
+            return []
+        return distinct(near for face in self._known for near in self._near(image, face))
+
+    def _near(self, image: Image, face: FaceBox) -> list[FaceBox]:
+        """The same face, a moment later, or nothing."""
+        x, y, side, _ = face.box
+        margin = side * self._finder.margin
+        left, top = max(0, int(x - margin)), max(0, int(y - margin))
+        part = image[top : int(y + side + margin), left : int(x + side + margin)]
+        found = self._finder.find_near(part, side) if part.size else []
+        moved = [near.moved_by(left, top) for near in found]
+        same = [near for near in moved if is_same_face(near, face)]
+        return sorted(same, key=score_of, reverse=True)[:1]
+
+
+def make_detector(kind: Kind, model: str, cascade: Cascade, min_face: int) -> StreamDetector:
+    """YuNet or Haar; "auto" is YuNet where its weights are.
+
+    `model`: path of YuNet's weights, "" = where set-up puts them. `min_face`: px of the crop's
+    side; smaller faces are skipped. Raises ModelError for weights that are missing although they
+    were asked for, or are not the ones that the crop was fitted to.
+    """
+    path = Path(model) if model else YUNET_PATH
+    if kind == "haar":
+        return StreamDetector(Haar(cascade, min_face))
+    if kind == "auto" and not model and not path.exists():
+        reason = "YuNet's weights are missing; deploy/fetch-detector.sh fetches them"
+        return StreamDetector(Haar(cascade, min_face, reason))
+    return StreamDetector(YuNet(path, min_face))

@@ -1,0 +1,1 @@
+"""What every process needs of its own: event loop, lock, allocator, systemd."""

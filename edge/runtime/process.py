@@ -1,0 +1,92 @@
+"""What a process needs before and beside its work: one instance, its memory, native libraries."""
+
+import contextlib
+import ctypes
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from edge.errors import ConfigError
+
+PID_WIDTH = 10
+"""Characters; always as many, so that a reader never sees half a number."""
+TRIM_S = 10.0
+"""How often a process gives back what it does not use."""
+LARGE_BYTES = 512 * 1024
+"""A frame, and what is computed from a whole one."""
+M_MMAP_THRESHOLD = -3
+"""malloc.h"""
+OPENCV_SETTINGS = {
+    "OPENCV_FOR_THREADS_NUM": "1",  # a frame is small; the other processes need the other cores
+    "OPENCV_LOG_LEVEL": "OFF",  # what fails is reported once, by us
+    "OPENCV_FFMPEG_LOGLEVEL": "-8",
+    "OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT": "2",  # s; else 10
+}
+
+
+def configure_opencv() -> None:
+    """Set what OpenCV reads from the environment: call it when a process starts."""
+    for name, value in OPENCV_SETTINGS.items():
+        os.environ.setdefault(name, value)
+
+
+def set_mmap_threshold() -> None:
+    """Every large block gets pages of its own, which go back when it is freed. mallopt(3)
+
+    Left to itself glibc raises this threshold with the first frame that is freed; then frames of
+    different ages leave holes that no trimming finds: five megabytes an hour on a busy machine.
+    """
+    with contextlib.suppress(AttributeError):
+        ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, LARGE_BYTES)
+
+
+def trim_heap() -> None:
+    """Frames and thousands of connections leave holes that glibc keeps. malloc_trim(3)"""
+    with contextlib.suppress(AttributeError):  # another C library keeps less
+        ctypes.CDLL(None).malloc_trim(0)
+
+
+@contextlib.contextmanager
+def quiet_stderr() -> Iterator[None]:
+    """Hide what native libraries print, where they have no option against it."""
+    sys.stderr.flush()
+    stderr, devnull = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(devnull, 2)
+        yield
+    finally:
+        os.dup2(stderr, 2)
+        os.close(stderr)
+        os.close(devnull)
+
+
+@contextlib.contextmanager
+def single_instance(directory: Path, name: str) -> Iterator[None]:
+    """Hold `directory/name.lock` while the block runs; the kernel frees it when we die.
+
+    Raises ConfigError where another process holds it: ZeroMQ would take its local endpoint away
+    from it without a word.
+    """
+    import fcntl  # not on Windows, where `watch` works all the same
+
+    try:
+        descriptor = os.open(directory / f"{name}.lock", os.O_RDWR | os.O_CREAT, 0o640)
+    except OSError as error:
+        raise ConfigError(
+            f"{directory} cannot be written ({error.strerror}); set bus.directory"
+        ) from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        owner = os.pread(descriptor, PID_WIDTH, 0).decode().strip()
+        os.close(descriptor)
+        raise ConfigError(
+            f"it is running already (pid {owner}) in {directory}; "
+            "stop it, or set another bus.directory"
+        ) from error
+    try:
+        os.pwrite(descriptor, f"{os.getpid():<{PID_WIDTH}}".encode(), 0)
+        yield
+    finally:
+        os.close(descriptor)

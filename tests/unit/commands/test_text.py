@@ -1,0 +1,56 @@
+"""What a terminal shows of each message."""
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from edge.bus.messages import TOPICS, FaceResult
+from edge.commands.text import format_message
+from tests.support.messages import example
+
+ANGRY = FaceResult(
+    id=2, box=(0.0, 0.0, 9.0, 9.0), emotion="angry", confidence=0.5, scores={}, held=True
+)
+
+
+@pytest.mark.parametrize(
+    ("topic", "changes", "line"),
+    [
+        ("face", {}, "#1 happy 0.90"),
+        ("face", {"faces": [*example("face").faces, ANGRY]}, "#1 happy 0.90, #2 angry 0.50 (held)"),
+        ("face", {"faces": []}, "no face"),
+        ("recording", {}, "recording 0.5 s, -20 dBFS"),
+        ("recording", {"level_dbfs": None}, "recording 0.5 s"),
+        ("recording", {"phase": "analysing"}, "analysing"),
+        ("audio", {}, "calm 0.50"),
+        (
+            "audio",
+            {"emotion": None, "speech": False},
+            "nobody spoke (-20 dBFS)",
+        ),
+        ("emotion", {}, "calm 0.50 (face 0.1 s ago)"),
+        ("emotion", {"voice_age_s": 2.0}, "calm 0.50 (face 0.1 s ago, voice 2.0 s ago)"),
+        ("emotion", {"face_age_s": None}, "neither a face nor a voice"),
+        ("health.hub", {}, "ok, 30.0/s, 20 MB"),
+        ("health.hub", {"detail": "slow", "soc_c": 61.4}, "ok, 30.0/s, 20 MB, 61 °C: slow"),
+        ("preview", {}, "frame 7, 0 kB"),
+        ("press", {}, "button pressed"),
+    ],
+)
+def test_a_message_is_one_line(topic: str, changes: dict[str, Any], line: str) -> None:
+    assert format_message(msgspec.structs.replace(example(topic), **changes)) == line
+
+
+@pytest.mark.parametrize("topic", TOPICS)
+def test_every_message_has_a_line_of_its_own(topic: str) -> None:
+    line = format_message(example(topic))
+    assert line.isprintable()
+    assert [one for one in TOPICS if format_message(example(one)) == line] == [
+        one for one in TOPICS if type(example(one)) is type(example(topic))
+    ]
+
+
+def test_control_characters_from_the_network_are_shown_as_replacements() -> None:
+    forged = msgspec.structs.replace(example("emotion"), emotion="\x1b]0;PWNED\x07happy\nFAKE")
+    assert format_message(forged).startswith("\ufffd]0;PWNED\ufffdhappy\ufffdFAKE 0.50")
