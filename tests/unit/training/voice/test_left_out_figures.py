@@ -85,12 +85,13 @@ def test_a_corpus_has_no_say_in_its_own_calibration() -> None:
 def test_offsets_take_back_what_is_said_too_often() -> None:
     one = a_corpus(3, right=0.6)
     surprised = np.zeros(len(LABELS))
-    surprised[LABELS.index("surprised")] = 6.0
+    surprised[LABELS.index("surprised")] = 4.5
     biased = one._replace(answers=one.answers.shifted(surprised))
     fitted = fit_calibration([biased])
     before, after = figures(biased, 1.0, 0.5), figures(fitted.applied(biased), 1.0, 0.5)
     assert after["unweighted_average_recall"] > before["unweighted_average_recall"] + 0.2
-    assert fitted.offsets[LABELS.index("surprised")] == fitted.offsets.min()
+    there = [LABELS.index(name) for name in ("happy", "sad", "angry")]
+    assert fitted.offsets[LABELS.index("surprised")] < fitted.offsets[there].min()
     assert fitted.offsets[LABELS.index("calm")] == fitted.offsets[LABELS.index("neutral")]
 
 
