@@ -20,6 +20,11 @@ TEACHER = (
     "of a clip: Whisper tiny's, inside Smart Turn v3.2 (BSD-2, of the PyPI wheel pipecat-ai). "
     "Nothing of that encoder is in the model or on a device. "
 )
+CALIBRATION = (
+    "The temperature and half of an offset for each label, which is in the last layer's bias, are "
+    "fitted on the left-out corpora; for a left-out corpus's own row, on the others. That offsets "
+    "are used was decided with the left-out figures in sight."
+)
 
 
 def terms(corpus: Corpus) -> str:
@@ -30,10 +35,11 @@ def licence(also: Collection[str] = ()) -> str:
     """Whose data the weights were trained on, and on what terms; `also` have their own."""
     known = [terms(BY_NAME[name]) for name in TRAINING]
     named = "; ".join([*known, *(f"{name}: its own terms" for name in also)])
+    tested = "; ".join(terms(BY_NAME[name]) for name in TEST_ONLY)
     return (
         f"Non-commercial use only. Weights trained on {named}. Some of these terms ask for the "
         "same terms, for no derivatives or for research only: none of this is cleared for "
-        "commercial use."
+        f"commercial use. Tested on, never trained on: {tested}."
     )
 
 
@@ -51,8 +57,8 @@ def protocol(left_out: Collection[str], taught: bool) -> str:
         "The recipe was chosen on RAVDESS actors 17-20 and, of networks trained without them, on "
         "emovo and turev; nothing by actors 21-24. One 2 s window a clip of RAVDESS: 'loudest' is "
         "the two seconds with the most energy, 'pressed' begins 0.3 s before the speech. 'Left "
-        "out': whole clips of a corpus that a network of the same recipe was not trained on "
-        f"({', '.join(TEST_ONLY)}: never trained on at all), by the mean scores of their windows; "
-        "any of seven labels may be answered, calm counts as neutral. Temperature: fitted on the "
-        "left-out corpora; for a left-out corpus's own row, on the others."
+        "out': whole clips of a corpus that a network of the same recipe, trained for less long, "
+        f"has not seen ({', '.join(TEST_ONLY)}: by this network, which was never trained on "
+        "them), by the mean scores of their windows; any of seven labels may be answered, calm "
+        f"counts as neutral. {CALIBRATION}"
     )

@@ -137,7 +137,7 @@ def main() -> None:
     parser.add_argument(
         "--average", type=Path, nargs="*", default=[], help="weights to average each with"
     )
-    parser.add_argument("--share", type=float, default=1.0, help="how much of the offsets to keep")
+    parser.add_argument("--share", type=float, default=0.5, help="how much of the offsets to keep")
     options, rest = parser.parse_known_args()
     if options.what == "train":
         extra = ["--data", str(options.data), *rest]
