@@ -38,6 +38,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (UserError, BusError) as error:
         print_error(options.command, error)
         return exit_code(error, options.command)
+    except ModuleNotFoundError as error:
+        if (error.name or "edge").startswith("edge"):
+            raise  # a bug
+        fix = "this needs the device extra; in the checkout: pip install -e '.[device]'"
+        print_error(options.command, f"{error.name} is not installed: {fix}")
+        return ExitCode.BAD_CONFIG
     except KeyboardInterrupt:
         return ExitCode.OK
     except BrokenPipeError:  # `watch | head`
