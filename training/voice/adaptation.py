@@ -61,7 +61,8 @@ def streams(one: LeftOut, random: np.random.Generator) -> Iterator[NDArray[np.in
 
 def gains(one: LeftOut, temperature: float) -> dict[str, list[float]]:
     """For each way of adapting, the share that is right in each stream."""
-    scores, found = one.answers.scores(temperature), {}
+    scores = one.answers.scores(temperature)
+    found: dict[str, list[float]] = {}
     for rows in streams(one, np.random.default_rng(0)):
         labels = one.labels[rows]
         ways = {"as they are": scores[rows]}

@@ -60,7 +60,8 @@ class CorporaTask:
         self.tune = mel_augment.music(np.random.default_rng(1))
         self.embeddings = None if embeddings is None else Path(embeddings)
         self.reader: nn.Module = nn.Identity()
-        self.mean, self.std = np.float32(0), np.float32(1)
+        values = 2 * SETTINGS.coefficients
+        self.mean, self.std = np.zeros(values, np.float32), np.ones(values, np.float32)
         self.mean, self.std = self._statistics()
 
     @cached_property
