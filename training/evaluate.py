@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from edge.inference.card import Card
-from edge.runtime.process import configure_opencv
+from edge.runtime.process import configure_libraries
 from training.activity.figures import ActivityFigures
 from training.common.cards import BASELINES, MODELS, write_card
 from training.common.compare import differences
@@ -87,7 +87,7 @@ def data_of(task: str, folder: Path) -> Path:
 
 
 def main() -> None:
-    configure_opencv()
+    configure_libraries()
     options = parse()
     data = data_of(options.task, options.data)
     for model in options.model or shipped(options.task):

@@ -20,7 +20,7 @@ from edge.bus.sockets import BusError
 from edge.commands.text import print_error
 from edge.config.file import load
 from edge.errors import ConfigError, ExitCode, UsageError, UserError
-from edge.runtime.process import configure_opencv
+from edge.runtime.process import configure_libraries
 
 MAX_DURATION_S = 1e9
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command, and turn every expected error into one line and its exit code."""
-    configure_opencv()
+    configure_libraries()
     options = make_parser().parse_args(arguments)
     set_logging(options.command)
     try:

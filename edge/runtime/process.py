@@ -15,9 +15,10 @@ TRIM_S = 10.0
 """How often a process gives back what it does not use."""
 LARGE_BYTES = 512 * 1024
 """A frame, and what is computed from a whole one."""
-M_MMAP_THRESHOLD = -3
+M_MMAP_THRESHOLD, M_ARENA_MAX = -3, -8
 """malloc.h"""
-OPENCV_SETTINGS = {
+LIBRARY_SETTINGS = {
+    "OPENBLAS_NUM_THREADS": "1",  # numpy's: buffers for each core, and nothing here multiplies much
     "OPENCV_FOR_THREADS_NUM": "1",  # a frame is small; the other processes need the other cores
     "OPENCV_LOG_LEVEL": "OFF",  # what fails is reported once, by us
     "OPENCV_FFMPEG_LOGLEVEL": "-8",
@@ -25,19 +26,21 @@ OPENCV_SETTINGS = {
 }
 
 
-def configure_opencv() -> None:
-    """Set what OpenCV reads from the environment: call it when a process starts."""
-    for name, value in OPENCV_SETTINGS.items():
+def configure_libraries() -> None:
+    """Set what OpenCV and numpy read from the environment: call it when a process starts."""
+    for name, value in LIBRARY_SETTINGS.items():
         os.environ.setdefault(name, value)
 
 
-def set_mmap_threshold() -> None:
-    """Every large block gets pages of its own, which go back when it is freed. mallopt(3)
+def configure_malloc() -> None:
+    """One heap for all threads, and for every large block pages of its own. mallopt(3)
 
-    Left to itself glibc raises this threshold with the first frame that is freed; then frames of
-    different ages leave holes that no trimming finds: five megabytes an hour on a busy machine.
+    A heap a thread is several megabytes a process, for speed that nobody needs here. The threshold
+    is raised by glibc itself with the first frame that is freed; then frames of different ages
+    leave holes that no trimming finds: five megabytes an hour on a busy machine.
     """
     with contextlib.suppress(AttributeError):
+        ctypes.CDLL(None).mallopt(M_ARENA_MAX, 1)
         ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, LARGE_BYTES)
 
 
