@@ -9,6 +9,7 @@ It reconnects by itself, and logs when the device falls silent, when it is back,
 be read. A slow reader misses states that have a newer one, and is never far behind.
 """
 
+import contextlib
 import logging
 import time
 from collections.abc import AsyncIterator, Iterable, Iterator
@@ -24,7 +25,7 @@ from edge.bus import sockets
 from edge.bus.clock_offset import ClockOffset
 from edge.bus.keys import SubscriberKey, read_key
 from edge.bus.messages import TOPICS, HealthMessage, Message
-from edge.bus.pubsub import Subscriber
+from edge.bus.pubsub import MAX_DEVICES, Subscriber, remember
 from edge.bus.sockets import BusError
 
 log = logging.getLogger(__name__)
@@ -80,11 +81,13 @@ class Subscription:
         self.offsets: dict[str, ClockOffset] = {}
         """Per device: how far this host's clock is ahead of its own."""
         self._timeout_s = timeout_s
-        self._opened_s = self._received_s = self._wanted_s = time.monotonic()
+        self._connected: dict[str, SubscriberKey | None] = {}
+        self._opened_s = self._connected_s = self._received_s = self._wanted_s = time.monotonic()
         self._stale = False
         self._failure = ""
         self._health: dict[str, HealthMessage] = {}
-        self._socket = _make_socket(None if key is None else read_key(Path(key)))
+        self._connected[endpoint] = None if key is None else read_key(Path(key))
+        self._socket = _make_socket(self._connected[endpoint])
         self._waiter: zmq.asyncio.Socket | None = None
         self._monitor = self._socket.get_monitor_socket(EVENTS)
         try:
@@ -95,9 +98,19 @@ class Subscription:
 
     def connect(self, endpoint: str, key: "str | Path | None" = None) -> None:
         """Subscribe to another device as well; `message.device` tells them apart."""
-        _use(self._socket, None if key is None else read_key(Path(key)))
+        self._connected[endpoint] = None if key is None else read_key(Path(key))
+        _use(self._socket, self._connected[endpoint])
         sockets.connect(self._socket, endpoint)
         self.endpoint += f" and {endpoint}"
+
+    def _reconnect(self) -> None:
+        """libzmq itself does not, after a message that is too long."""
+        self._connected_s = time.monotonic()
+        for endpoint, key in self._connected.items():
+            with contextlib.suppress(zmq.ZMQError):
+                self._socket.disconnect(endpoint)
+            _use(self._socket, key)
+            sockets.connect(self._socket, endpoint)
 
     @property
     def bad(self) -> int:
@@ -135,7 +148,8 @@ class Subscription:
 
     def _age_s(self, message: Message) -> float:
         """A message's age, by what its time tells about the clock of its device."""
-        offset = self.offsets.setdefault(message.device, ClockOffset())
+        offset = self.offsets.get(message.device) or ClockOffset()
+        remember(self.offsets, message.device, offset, MAX_DEVICES)
         now_s = time.time()
         offset.take(message.time + message.age_ms / 1e3, now_s)
         return max(0.0, now_s - offset.seconds - message.time)
@@ -151,6 +165,8 @@ class Subscription:
         if self.stale and not self._stale:
             self._stale = True
             log.warning("%s", self._stale_line())
+        if self.stale and now_s - self._connected_s > STALE_S:
+            self._reconnect()
         if self._timeout_s is not None and now_s - self._wanted_s > self._timeout_s:
             if now_s - self._received_s > min(self._timeout_s, STALE_S):
                 raise StaleError(self._stale_line())

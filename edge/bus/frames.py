@@ -74,6 +74,7 @@ class FrameSubscriber:
 
     def __init__(self, endpoint: str) -> None:
         self.socket = make_socket(zmq.SUB)
+        self.socket.setsockopt(zmq.MAXMSGSIZE, -1)
         self.socket.setsockopt(zmq.RCVHWM, QUEUE)
         self.socket.setsockopt(zmq.SUBSCRIBE, b"")
         connect(self.socket, endpoint)

@@ -24,8 +24,20 @@ from edge.bus.sockets import (
 log = logging.getLogger(__name__)
 
 M = TypeVar("M", bound=Message)
+K = TypeVar("K")
+V = TypeVar("V")
+MAX_DEVICES = 1000
+"""Whose messages a subscriber remembers something of; then it forgets the longest silent one."""
 
 LATE_MS = 1000.0
+
+
+def remember(known: dict[K, V], key: K, value: V, limit: int) -> None:
+    """Keep `value` as the newest of at most `limit`."""
+    known.pop(key, None)
+    known[key] = value
+    if len(known) > limit:
+        del known[next(iter(known))]
 
 
 def age_ms(t_ns: int) -> float:
@@ -153,7 +165,7 @@ class Subscriber:
         """The hub repeats last values when anyone subscribes; only the first one is news."""
         source, key = (message.device, topic), (message.seq, message.t_ns)
         replay = self._seen.get(source) == key and not TOPICS[topic].event
-        self._seen[source] = key
+        remember(self._seen, source, key, MAX_DEVICES * len(TOPICS))
         return replay
 
     def _warn_once(self, error: BadMessageError) -> None:

@@ -24,6 +24,8 @@ SUBSCRIBE, UNSUBSCRIBE = b"\x01", b"\x00"
 MAX_REQUESTS_PER_POLL = 100
 MAX_MESSAGE_BYTES = 256 * 1024
 """bytes; the contract's messages are a hundred times smaller."""
+MAX_RECEIVED_BYTES = 1024 * 1024
+"""libzmq closes the connection of who sends more, and does not connect again by itself."""
 
 
 class BusError(OSError):
@@ -42,7 +44,7 @@ def make_socket(
     socket.setsockopt(zmq.LINGER, 0)
     socket.setsockopt(zmq.RECONNECT_IVL, RECONNECT_MS)
     socket.setsockopt(zmq.RECONNECT_IVL_MAX, RECONNECT_MAX_MS)
-    socket.setsockopt(zmq.MAXMSGSIZE, -1 if kind == zmq.SUB else MAX_MESSAGE_BYTES)
+    socket.setsockopt(zmq.MAXMSGSIZE, MAX_RECEIVED_BYTES if kind == zmq.SUB else MAX_MESSAGE_BYTES)
     return socket
 
 

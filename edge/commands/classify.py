@@ -4,6 +4,7 @@ import mimetypes
 import os
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from functools import cached_property
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from edge.bus.messages import FaceResult, LabelScores
 from edge.commands.text import print_error, print_line, printable_json
 from edge.config import Config
 from edge.devices.camera.image_file import read_image
-from edge.devices.microphone.sound_file import read_sound, resample
+from edge.devices.microphone.sound_file import SoundFile
 from edge.errors import ExitCode, UserError
 from edge.inference.card import ModelError
 from edge.paths import is_file, is_folder
@@ -82,15 +83,15 @@ class Files:
         return ImageResult(_name(path), size, self._faces.analyze_image(image))
 
     def _sound(self, path: Path) -> SoundResult:
-        signal = resample(*read_sound(path), RATE_HZ)
-        results = [
-            (start_s, self._voice.analyze(part))
-            for start_s, part in windows(signal, self._config.audio.duration_s)
-        ]
+        with closing(SoundFile(path)) as file:
+            results = [
+                (start_s, self._voice.analyze(part))
+                for start_s, part in windows(file.resampled(RATE_HZ), self._config.audio.duration_s)
+            ]
         whole = self._voice.combine([result for _, result in results])
         return SoundResult(
             _name(path),
-            round(signal.size / RATE_HZ, 3),
+            round(file.samples_read / file.rate_hz, 3),
             whole.speech,
             whole.emotion,
             whole.confidence,

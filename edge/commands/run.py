@@ -8,6 +8,7 @@ import ctypes
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -38,6 +39,10 @@ HEALTHY_S = 10.0
 STOP_S = 3.0
 """From SIGTERM to SIGKILL."""
 STATUS_S = 0.25
+WATCHDOG_S = 10.0
+"""A process that gave no sign of life for so long is killed and started again."""
+START_S = 60.0
+"""A process that is not ready yet has longer."""
 START_ORDER = ("hub", "camera", "face", "display", "audio", "fusion", "gateway")
 PR_SET_PDEATHSIG = 1
 assert set(START_ORDER) == set(SERVICES)
@@ -55,11 +60,17 @@ class Child:
         self.pidfd = -1
         self.started_s = 0.0
         self.delay_s = FIRST_DELAY_S
+        self.alive_s = 0.0
+        """When it last gave a sign of life."""
+        self.ready = False
         self.ran_ok = False
         """It has run with these settings for a while, so they are not the cause of its end."""
 
-    def start(self) -> None:
-        """Start it in a session of its own: Ctrl-C goes to the supervisor alone."""
+    def start(self, notify: str) -> None:
+        """Start it in a session of its own: Ctrl-C goes to the supervisor alone.
+
+        `notify`: the socket for its signs of life, as systemd gives one (sd_notify(3)).
+        """
         self.process = subprocess.Popen(
             self.command,
             stdin=subprocess.DEVNULL,
@@ -68,9 +79,20 @@ class Child:
             pass_fds=() if self.config is None else (self.config,),
             start_new_session=True,
             preexec_fn=_stop_with_parent,
+            env={
+                **{name: value for name, value in os.environ.items() if name != "WATCHDOG_PID"},
+                "NOTIFY_SOCKET": notify,
+                "WATCHDOG_USEC": f"{WATCHDOG_S * 1e6:.0f}",
+            },
         )
         self.pidfd = os.pidfd_open(self.process.pid)
-        self.started_s = time.monotonic()
+        self.started_s = self.alive_s = time.monotonic()
+        self.ready = False
+
+    def hangs(self) -> bool:
+        """Whether it runs, and gave no sign of life for too long."""
+        silent_s = time.monotonic() - self.alive_s
+        return self.process is not None and silent_s > (WATCHDOG_S if self.ready else START_S)
 
     def ran_long(self) -> bool:
         return time.monotonic() - self.started_s >= HEALTHY_S
@@ -93,21 +115,53 @@ class Supervisor:
     """Starts, monitors, restarts and stops the children."""
 
     def __init__(
-        self, loop: Loop, children: list[Child], print_line: Callable[[str], None]
+        self,
+        loop: Loop,
+        children: list[Child],
+        directory: Path,
+        print_line: Callable[[str], None],
     ) -> None:
-        """`print_line` is called with each line of a child or the supervisor for the user."""
+        """`print_line` is called with each line of a child or the supervisor for the user.
+
+        `directory`: for the sockets on which the children give signs of life.
+        """
         self._loop = loop
         self._children = children
+        self._notify = {child.name: directory / f"{child.name}.notify" for child in children}
+        self._sockets: list[socket.socket] = []
         self._print_line = print_line
         self._partial: dict[int, bytes] = {}
         self.exit_code = ExitCode.OK
 
     def start(self) -> None:
         for child in self._children:
+            self._listen(child)
             self._start(child)
+        self._loop.call_every(1.0, self._kill_hanging)
+
+    def _listen(self, child: Child) -> None:
+        path = self._notify[child.name]
+        path.unlink(missing_ok=True)
+        notified = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+        self._sockets.append(notified)
+        notified.bind(str(path))
+        self._loop.add_reader(notified.fileno(), lambda: self._on_notified(child, notified))
+
+    def _on_notified(self, child: Child, notified: socket.socket) -> None:
+        """Take a child's sign of life; STATUS= is none, as it is sent while the work hangs."""
+        state = notified.recv(4096)
+        if state in (b"READY=1", b"WATCHDOG=1"):
+            child.alive_s = time.monotonic()
+            child.ready |= state == b"READY=1"
+
+    def _kill_hanging(self) -> None:
+        for child in self._children:
+            if child.process is not None and child.hangs():
+                self._print_line(f"{child.name} hangs; it is killed")
+                child.process.kill()
 
     def _start(self, child: Child) -> None:
-        child.start()
+        child.start(str(self._notify[child.name]))
         assert child.process is not None and child.process.stderr is not None
         errors = child.process.stderr.fileno()
         os.set_blocking(errors, False)
@@ -171,6 +225,11 @@ class Supervisor:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+        for notified in self._sockets:
+            self._loop.remove_reader(notified.fileno())
+            notified.close()
+        for path in self._notify.values():
+            path.unlink(missing_ok=True)
 
 
 def _reason(code: int) -> str:
@@ -218,7 +277,7 @@ def supervise(config: Config, file: int, loop: Loop) -> ExitCode:
         closing(Subscriber(config.endpoint("out"), [""])) as subscriber,
     ):
         children = [Child(name, command_of(name, file), file) for name in START_ORDER]
-        supervisor = Supervisor(loop, children, status.print_line)
+        supervisor = Supervisor(loop, children, config.directory, status.print_line)
         loop.add_reader(subscriber.socket, lambda: status.update(subscriber.receive()))
         loop.call_every(STATUS_S, status.redraw)
         try:

@@ -14,6 +14,7 @@ import msgspec
 from edge.bus import discovery
 from edge.bus.discovery import Found
 from edge.bus.messages import TOPICS
+from edge.bus.pubsub import MAX_DEVICES, remember
 from edge.client import Received, Subscription
 from edge.commands.text import (
     format_message,
@@ -83,7 +84,8 @@ def _show_table(device: Subscription) -> int:
     while True:
         now_s = time.monotonic()
         for received in device.wait(REDRAW_S):
-            newest[received.message.device, received.topic] = (received, now_s)
+            key = received.message.device, received.topic
+            remember(newest, key, (received, now_s), MAX_DEVICES * len(TOPICS))
         now_s = time.monotonic()
         rows = [Row(r.topic, r.message, r.age_s + now_s - at_s) for r, at_s in newest.values()]
         note = "live" if rows else "waiting"

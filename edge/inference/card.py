@@ -6,6 +6,7 @@ numpy only where a card computes with it: fusion reads cards and needs no numpy.
 """
 
 import hashlib
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -18,9 +19,17 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-Positive = Annotated[float, Meta(gt=0)]
+MAX_LABELS, MAX_CHARACTERS = 32, 200
+"""As many as a message may have (edge.bus.messages)."""
+
+Label = Annotated[str, Meta(min_length=1, max_length=MAX_CHARACTERS)]
+Side = Annotated[int, Meta(ge=1, le=4096)]
+Seconds = Annotated[float, Meta(ge=0.001, le=10)]
+Divisor = Annotated[float, Meta(ge=1e-6, le=1e6)]
+Offset = Annotated[float, Meta(ge=-1e6, le=1e6)]
 Fraction = Annotated[float, Meta(ge=0, le=1)]
-Count = Annotated[int, Meta(gt=0)]
+Share = Annotated[float, Meta(ge=0.01, le=1)]
+Temperature = Annotated[float, Meta(ge=0.01, le=100)]
 Figures = dict[str, float | dict[str, float] | list[list[int]]]
 
 
@@ -31,45 +40,61 @@ class ModelError(UserError):
 class Input(Struct, frozen=True, forbid_unknown_fields=True):
     """What the network takes: `shape` without the batch; (x - mean) / std along the last axis."""
 
-    shape: tuple[Count, ...]
+    shape: Annotated[tuple[Side, ...], Meta(min_length=1, max_length=4)]
     dtype: Literal["int8"]
-    mean: tuple[float, ...]
-    std: tuple[Positive, ...]
+    mean: tuple[Offset, ...]
+    std: tuple[Divisor, ...]
 
 
 class Crop(Struct, frozen=True, forbid_unknown_fields=True):
     """Where the training faces have eyes and mouth, in fractions of the square crop's side."""
 
-    eyes_apart: Positive
-    eyes_height: Positive
-    mouth_height: Positive
+    eyes_apart: Share
+    eyes_height: Share
+    mouth_height: Share
 
 
 class SpeechFeatures(Struct, frozen=True, forbid_unknown_fields=True):
     """The settings of MFCC and delta, with python_speech_features' meanings."""
 
-    rate_hz: Count
-    window_s: Positive
-    frame_s: Positive
-    hop_s: Positive
-    fft_size: Count
-    filters: Count
-    coefficients: Count
-    low_hz: float
-    high_hz: Positive
-    preemphasis: float
-    lifter: Annotated[int, Meta(ge=0)]
-    delta_reach: Count
+    rate_hz: Annotated[int, Meta(ge=8_000, le=48_000)]
+    window_s: Seconds
+    frame_s: Seconds
+    hop_s: Seconds
+    fft_size: Annotated[int, Meta(ge=16, le=8192)]
+    filters: Annotated[int, Meta(ge=1, le=256)]
+    coefficients: Annotated[int, Meta(ge=1, le=256)]
+    low_hz: Annotated[float, Meta(ge=0)]
+    high_hz: Annotated[float, Meta(le=24_000)]
+    preemphasis: Fraction
+    lifter: Annotated[int, Meta(ge=0, le=256)]
+    delta_reach: Annotated[int, Meta(ge=1, le=16)]
 
     @property
     def window_samples(self) -> int:
         return round(self.rate_hz * self.window_s)
 
+    @property
+    def size(self) -> int:
+        """How many values they are, by the framing of python_speech_features."""
+        hop = round(self.rate_hz * self.hop_s)
+        rest = max(0, self.window_samples - round(self.rate_hz * self.frame_s))
+        return (1 - -rest // hop) * 2 * self.coefficients
+
+    def is_consistent(self) -> bool:
+        """Whether a frame fits into the window and the FFT, and the filters into the band."""
+        return (
+            self.frame_s <= self.window_s
+            and self.rate_hz * self.frame_s <= self.fft_size
+            and self.coefficients <= self.filters
+            and self.low_hz < self.high_hz <= self.rate_hz / 2
+        )
+
 
 class RatersHead(Struct, frozen=True, forbid_unknown_fields=True):
     """A face network's second head: the share of ten raters that would choose each label."""
 
-    temperature: Positive
+    temperature: Temperature
     default_share: Fraction
     """How much this head counts beside the first where the settings leave it open."""
 
@@ -82,9 +107,9 @@ class Card(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     version: str
     file: str
     sha256: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
-    labels: Annotated[tuple[str, ...], Meta(min_length=2)]
+    labels: Annotated[tuple[Label, ...], Meta(min_length=2, max_length=MAX_LABELS)]
     input: Input
-    temperature: Positive
+    temperature: Temperature
     reliability: dict[str, Fraction]
     protocol: str
     figures: dict[str, Figures]
@@ -165,11 +190,18 @@ def check_content(card: Card, path: Path) -> None:
     widths = {len(card.input.mean), len(card.input.std)}
     if not widths <= {1, card.input.shape[-1]}:
         raise ModelError(f"{path}: mean and std need one value or {card.input.shape[-1]}")
+    if len(set(card.labels)) != len(card.labels):
+        raise ModelError(f"{path}: two labels are equal; give each its own name")
     if set(card.reliability) != set(card.labels):
         raise ModelError(f"{path}: reliability must name each label once")
     wanted = card.crop if card.kind == "face-emotion" else card.features
     if wanted is None:
         raise ModelError(f"{path}: a {card.kind} card needs `crop` or `features`, for its kind")
+    settings = card.features
+    if settings is not None and not (
+        settings.is_consistent() and settings.size == math.prod(card.input.shape)
+    ):
+        raise ModelError(f"{path}: `features` do not fit each other or the input's shape; fix them")
 
 
 def check_fit(card: Card, kind: str, inputs: tuple[int, ...], outputs: int, model: Path) -> None:

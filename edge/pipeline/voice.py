@@ -1,6 +1,6 @@
 """A sound in, its emotion out: resampled, gated by speech activity, classified, decided."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -77,10 +77,14 @@ def level_of(signal: Signal) -> float | None:
     return level_dbfs(signal) if signal.size else None
 
 
-def windows(signal: Signal, window_s: float) -> Iterator[tuple[float, Signal]]:
-    """(start in s, samples) of the windows in a (n,) signal at RATE_HZ, end to end."""
+def windows(parts: Iterable[Signal], window_s: float) -> Iterator[tuple[float, Signal]]:
+    """(start in s, samples) of the windows in a signal at RATE_HZ that comes in parts."""
     size = round(window_s * RATE_HZ)
-    for start in range(0, signal.size, size):
-        part = signal[start : start + size]
-        if start == 0 or part.size >= MIN_WINDOW_S * RATE_HZ:
-            yield start / RATE_HZ, part
+    start, rest = 0, np.empty(0, np.float32)
+    for part in parts:
+        rest = np.concatenate([rest, part])
+        while rest.size >= size:
+            yield start / RATE_HZ, rest[:size]
+            start, rest = start + size, rest[size:]
+    if rest.size and (start == 0 or rest.size >= MIN_WINDOW_S * RATE_HZ):
+        yield start / RATE_HZ, rest

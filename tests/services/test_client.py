@@ -13,7 +13,7 @@ from edge.bus import messages, sockets
 from edge.bus.keys import KeysError
 from edge.bus.messages import Emotion, HealthMessage, Message
 from edge.bus.sockets import BusError
-from edge.client import SilentError, StaleError, Subscription, subscribe, subscribe_async
+from edge.client import Received, SilentError, StaleError, Subscription, subscribe, subscribe_async
 from edge.config import BusConfig, Config
 from tests.support.harness import PATIENCE_S, ROOT, free_port, publishing, with_endpoints
 from tests.support.remote import add_key, emotion, next_received, remote_address, with_remote
@@ -108,6 +108,40 @@ def test_a_reader_that_is_in_time_gets_everything_and_a_late_one_the_newest(
             while "happy" not in taken:
                 taken += [received.message.emotion for received in device.wait(5.0)]
             assert taken == expected
+
+
+def test_a_message_of_more_than_1_mb_is_refused_and_the_next_one_is_received() -> None:
+    with (
+        contextlib.closing(sockets.make_socket(zmq.XPUB)) as device,
+        Subscription(address := f"tcp://127.0.0.1:{free_port()}", ["emotion"]) as client,
+    ):
+        device.bind(address)
+        device.poll(int(PATIENCE_S * 1e3))
+        device.send_multipart([b"emotion", b"x" * 2_000_000])
+        deadline_s = time.monotonic() + PATIENCE_S
+        received: list[Received] = []
+        while not received and time.monotonic() < deadline_s:
+            device.send_multipart([b"emotion", messages.encode(emotion())])
+            received = client.wait(0.1)
+        assert received and client.bad == 0
+
+
+def test_at_most_1000_devices_are_remembered() -> None:
+    with (
+        contextlib.closing(sockets.make_socket(zmq.XPUB)) as device,
+        Subscription(address := f"tcp://127.0.0.1:{free_port()}", ["emotion"]) as client,
+    ):
+        device.bind(address)
+        device.poll(int(PATIENCE_S * 1e3))
+        for number in range(1_100):
+            body = msgspec.structs.replace(emotion(), device=f"d{number}")
+            device.send_multipart([b"emotion", messages.encode(body)])
+            if number % 100 == 0:
+                client.wait(0.1)
+        while client.wait(0.5):
+            pass
+        assert len(client.offsets) == 1_000
+        assert "d1099" in client.offsets
 
 
 def test_two_devices_are_told_apart(config: Config, directory: Path) -> None:

@@ -21,6 +21,12 @@ FORMATS = ("BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
 TOO_LARGE = (PillowImage.DecompressionBombError, PillowImage.DecompressionBombWarning)
 
 
+MAX_PIXELS = 16_000_000
+"""A Pi's memory holds the image several times over while it is decoded."""
+STRIP_PX = 256
+"""Rows that are converted at a time."""
+
+
 class ImageFileError(UserError):
     """A file that cannot be read as an image. The message is one line: which, why, and the fix."""
 
@@ -28,12 +34,15 @@ class ImageFileError(UserError):
 def read_image(path: str | Path) -> Image:
     """(height, width, 3) uint8 BGR, upright by its EXIF; of an animation the first frame.
 
-    Transparency is ignored. Raises ImageFileError, also above Pillow's limit of 89 million pixels.
+    Transparency is ignored. A JPEG of more than MAX_PIXELS is decoded at a half or a quarter of its
+    size. Raises ImageFileError, also for any other image of more.
     """
     try:
         return _bgr(_upright(path))
     except TOO_LARGE as error:
-        raise ImageFileError(f"{path}: the image has too many pixels; scale it down") from error
+        raise ImageFileError(
+            f"{path}: the image has too many pixels; scale it down to {MAX_PIXELS // 10**6} million"
+        ) from error
     except Exception as error:  # every decoder has its own errors for damaged files
         why = getattr(error, "strerror", None) or "damaged, or of an unknown format"
         raise ImageFileError(
@@ -45,15 +54,32 @@ def _upright(path: str | Path) -> PillowImage.Image:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         warnings.simplefilter("error", PillowImage.DecompressionBombWarning)
-        with PillowImage.open(path, formats=FORMATS) as image:
-            return ImageOps.exif_transpose(image)
+        image: PillowImage.Image = PillowImage.open(path, formats=FORMATS)
+        with image:
+            if pixels(image) > MAX_PIXELS and "progressive" not in image.info:
+                shrink = 2 if pixels(image) <= 4 * MAX_PIXELS else 4
+                image.draft(None, (image.width // shrink, image.height // shrink))
+            if pixels(image) > MAX_PIXELS:
+                raise PillowImage.DecompressionBombError
+            image.load()
+            ImageOps.exif_transpose(image, in_place=True)
+            return image
+
+
+def pixels(image: PillowImage.Image) -> int:
+    return image.width * image.height
 
 
 def _bgr(image: PillowImage.Image) -> Image:
     if image.mode.startswith("I"):  # grey of 16 bits, whose upper half Pillow would clip away
-        grey = np.asarray(image).astype(np.int64).clip(0, 0xFFFF) >> 8
-        return np.repeat(grey.astype(np.uint8)[..., None], 3, axis=2)
-    return np.ascontiguousarray(np.asarray(image.convert("RGB"))[..., ::-1])
+        grey = np.asarray(image).clip(0, 0xFFFF) >> 8
+        return np.asarray(cv2.cvtColor(grey.astype(np.uint8), cv2.COLOR_GRAY2BGR), np.uint8)
+    bgr = np.empty((image.height, image.width, 3), np.uint8)
+    for top in range(0, image.height, STRIP_PX):
+        bottom = min(top + STRIP_PX, image.height)
+        strip = image.crop((0, top, image.width, bottom))
+        bgr[top:bottom] = np.asarray(strip.convert("RGB"))[..., ::-1]
+    return bgr
 
 
 def fit(image: Image, width: int, height: int) -> Image:

@@ -6,13 +6,14 @@ both may block, as may `read()`, so they belong in a thread, and always in the s
 
 import os
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
 from edge.devices.microphone import is_sound_file
-from edge.devices.microphone.sound_file import read_sound
+from edge.devices.microphone.sound_file import SoundError, SoundFile
 from edge.runtime.process import quiet_stderr
 from edge.types import Signal
 
@@ -81,31 +82,39 @@ class FileMicrophone:
 
     def __init__(self, path: Path) -> None:
         """Raises SoundError."""
-        self._signal, self._rate_hz = read_sound(path)
+        self._path = path
+        with closing(SoundFile(path)) as file:
+            next(file.seconds())
         self.about = f"{path.name} as microphone"
 
     def open(self) -> Stream:
-        return FileStream(self._signal, self._rate_hz)
+        try:
+            return FileStream(SoundFile(self._path))
+        except SoundError as error:
+            raise MicrophoneError(str(error)) from error
 
 
 class FileStream:
-    """Plays (n,) float32 at its own rate."""
+    """Plays a file at its own rate."""
 
-    def __init__(self, signal: Signal, rate_hz: int) -> None:
-        self.rate_hz = rate_hz
-        self._signal = signal
+    def __init__(self, file: SoundFile) -> None:
+        self.rate_hz = file.rate_hz
+        self._file = file
         self._position = 0
         self._started_s = time.monotonic()
 
     def read(self, samples: int) -> Signal:
-        part = self._signal[self._position : self._position + samples]
+        try:
+            part = self._file.read(samples)
+        except SoundError as error:
+            raise MicrophoneError(str(error)) from error
         self._position += samples
         due_s = self._started_s + self._position / self.rate_hz
         time.sleep(max(0.0, due_s - time.monotonic()))
         return np.pad(part, (0, samples - part.size))
 
     def close(self) -> None:
-        """There is nothing to close."""
+        self._file.close()
 
 
 class DeviceMicrophone:

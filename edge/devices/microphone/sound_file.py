@@ -1,11 +1,12 @@
 """Sound files as samples, and their rates converted. Knows no devices and nothing of speech."""
 
 import os
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 import soxr
-from numpy.typing import NDArray
 
 from edge.errors import UserError
 from edge.paths import is_file
@@ -14,7 +15,7 @@ from edge.types import Signal
 RATES_HZ = range(8_000, 192_001)
 MAX_CHANNELS = 2
 MAX_S = 3600
-"""All of a file is held in memory; and a damaged header may claim years."""
+"""A damaged header may claim years."""
 
 
 class SoundError(UserError):
@@ -22,34 +23,77 @@ class SoundError(UserError):
 
 
 def read_sound(path: Path) -> tuple[Signal, int]:
-    """A WAV, FLAC, OGG or MP3 file as (n,) float32 mono (stereo is averaged) and its rate in Hz.
+    """All of a file, (n,) float32, and its rate in Hz. Raises SoundError, as SoundFile does."""
+    with closing(SoundFile(path)) as file:
+        return np.concatenate(list(file.seconds())), file.rate_hz
+
+
+class SoundFile:
+    """A WAV, FLAC, OGG or MP3 file, read in pieces, as mono (stereo is averaged).
 
     Raises SoundError for a file that is missing or no sound, has no samples, more than two
     channels, a rate outside 8 to 192 kHz, samples that are not finite, or more than an hour.
     """
-    samples, rate_hz = _read(path)
-    if not samples.size:
-        raise SoundError(f"{path}: it has no samples; record it again")
-    if not np.isfinite(samples).all():
-        raise SoundError(f"{path}: it has samples that are not finite numbers; export it again")
-    return samples.mean(axis=1), rate_hz
 
+    def __init__(self, path: Path) -> None:
+        import soundfile
 
-def _read(path: Path) -> tuple[NDArray[np.float32], int]:
-    """((n, channels) float32, rate in Hz)."""
-    import soundfile
+        if not is_file(path):
+            raise SoundError(f"{path}: no such sound file; check the path")
+        self._path = path
+        # ValueError: a kind of file that soundfile cannot seek in; TypeError: a name in .raw
+        self._errors = (soundfile.LibsndfileError, OSError, TypeError, ValueError)
+        try:
+            self._file = soundfile.SoundFile(os.fsencode(path))
+        except self._errors as error:
+            raise self._unreadable(error) from error
+        self.rate_hz: int = self._file.samplerate
+        self.samples_read = 0
+        _check(path, self._file.channels, self.rate_hz, self._file.frames)
 
-    if not is_file(path):
-        raise SoundError(f"{path}: no such sound file; check the path")
-    try:
-        with soundfile.SoundFile(os.fsencode(path)) as file:
-            _check(path, file.channels, file.samplerate, file.frames)
-            return file.read(dtype="float32", always_2d=True), file.samplerate
-    except (soundfile.LibsndfileError, OSError, TypeError) as error:  # TypeError: a name in .raw
+    def read(self, samples: int) -> Signal:
+        """The next `samples`, (n,) float32; fewer at the end."""
+        try:
+            part = self._file.read(samples, dtype="float32", always_2d=True)
+        except self._errors as error:
+            raise self._unreadable(error) from error
+        self.samples_read += len(part)
+        if not self.samples_read:
+            raise SoundError(f"{self._path}: it has no samples; record it again")
+        if self.samples_read > MAX_S * self.rate_hz:
+            raise _too_long(self._path, self.samples_read, self.rate_hz)
+        if not np.isfinite(part).all():
+            raise SoundError(
+                f"{self._path}: it has samples that are not finite numbers; export it again"
+            )
+        return np.asarray(part.mean(axis=1), np.float32)
+
+    def seconds(self) -> Iterator[Signal]:
+        """The rest of it, a second at a time."""
+        while True:
+            part = self.read(self.rate_hz)
+            yield part
+            if part.size < self.rate_hz:
+                return
+
+    def resampled(self, to_hz: int) -> Iterator[Signal]:
+        """`seconds` at another rate; together they are what `resample` makes of the whole."""
+        if self.rate_hz == to_hz:
+            yield from self.seconds()
+            return
+        stream = soxr.ResampleStream(self.rate_hz, to_hz, 1, dtype="float32")
+        for part in self.seconds():
+            yield stream.resample_chunk(part, last=part.size < self.rate_hz)
+
+    def close(self) -> None:
+        self._file.close()
+
+    def _unreadable(self, error: Exception) -> SoundError:
         why = getattr(error, "error_string", None) or str(error)
-        raise SoundError(
-            f"{path}: cannot be read ({why.strip().rstrip('.')}); give a WAV, FLAC or OGG file"
-        ) from error
+        return SoundError(
+            f"{self._path}: cannot be read ({why.strip().rstrip('.')}); "
+            "give a WAV, FLAC or OGG file"
+        )
 
 
 def _check(path: Path, channels: int, rate_hz: int, frames: int) -> None:
@@ -59,7 +103,11 @@ def _check(path: Path, channels: int, rate_hz: int, frames: int) -> None:
     if rate_hz not in RATES_HZ:
         raise SoundError(f"{path}: its rate is {rate_hz} Hz; convert it to 16000 Hz")
     if frames > MAX_S * rate_hz:
-        raise SoundError(f"{path}: it claims {frames / rate_hz / 60:.0f} minutes; cut it to 60")
+        raise _too_long(path, frames, rate_hz)
+
+
+def _too_long(path: Path, samples: int, rate_hz: int) -> SoundError:
+    return SoundError(f"{path}: it claims {samples / rate_hz / 60:.0f} minutes; cut it to 60")
 
 
 def resample(signal: Signal, from_hz: int, to_hz: int) -> Signal:

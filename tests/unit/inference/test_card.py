@@ -27,6 +27,52 @@ def refusal(model: Path, kind: str = "face-emotion") -> str:
     return str(raised.value)
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"temperature": 1e-300},
+        {"temperature": 1e300},
+        {"labels": ["a"] * 7, "reliability": {"a": 1}},
+        {"labels": ["x" * 300, *"bcdefg"], "reliability": dict.fromkeys(["x" * 300, *"bcdefg"], 1)},
+        {"input": {"shape": [48, 48, 1], "dtype": "int8", "mean": [0], "std": [1e-300]}},
+        {"input": {"shape": [48, 48, 1], "dtype": "int8", "mean": [1e300], "std": [1]}},
+        {"input": {"shape": [], "dtype": "int8", "mean": [0], "std": [1]}},
+        {"crop": dict.fromkeys(("eyes_apart", "eyes_height", "mouth_height"), 1e-9)},
+    ],
+)
+def test_face_card_with_impossible_figures_is_refused(
+    tmp_path: Path, changes: dict[str, object]
+) -> None:
+    assert "face_emotion.json: " in refusal(copy_of(FACE, tmp_path, **changes))
+
+
+def test_card_with_nan_is_refused(tmp_path: Path) -> None:
+    assert "not a valid model card" in refusal(copy_of(FACE, tmp_path, temperature=float("nan")))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"fft_size": 2**30},
+        {"fft_size": 256},
+        {"rate_hz": 1},
+        {"window_s": 1e9},
+        {"window_s": 1.0},
+        {"frame_s": 1e-9},
+        {"hop_s": 0.0199},
+        {"coefficients": 41},
+        {"low_hz": 7700},
+        {"high_hz": 8001},
+    ],
+)
+def test_voice_card_with_impossible_features_is_refused(
+    tmp_path: Path, changes: dict[str, float]
+) -> None:
+    features = json.loads(VOICE.with_suffix(".json").read_text())["features"]
+    model = copy_of(VOICE, tmp_path, features={**features, **changes})
+    assert "voice_emotion.json: " in refusal(model, "speech-emotion")
+
+
 def test_missing_model_is_named(tmp_path: Path) -> None:
     assert "absent.tflite: no such model file" in refusal(tmp_path / "absent.tflite")
 

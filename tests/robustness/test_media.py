@@ -1,0 +1,112 @@
+"""Small files that need much memory: refused, or read in pieces."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from PIL import Image
+
+from tests.support.harness import ROOT, emotion_edge
+from tests.support.sizes import FULL
+
+MAX_MB = 400
+MINUTES = 59 if FULL else 4
+SIDE_PX = 9_400
+MICROPHONE = """
+from edge.devices.microphone.portaudio import make_microphone
+import sys
+stream = make_microphone(sys.argv[1]).open()
+assert stream.read(stream.rate_hz // 10).size
+"""
+CAMERA = """
+from edge.devices.camera import open_camera
+import sys
+open_camera(sys.argv[1], 640, 480, 10).read()
+"""
+
+
+def peak_mb(process: "subprocess.Popen[str]") -> tuple[float, int]:
+    """(peak of its memory in MB, its exit code), once it has ended."""
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    return usage.ru_maxrss / 1024, process.returncode
+
+
+def flac(path: Path) -> Path:
+    path = path / "long.flac"
+    with soundfile.SoundFile(path, "w", 192_000, 2, "PCM_16") as file:
+        for _ in range(MINUTES):
+            file.write(np.zeros((192_000 * 60, 2), np.int16))
+    return path
+
+
+def wav(path: Path) -> Path:
+    """Sparse: a header, and a hole."""
+    path = path / "long.wav"
+    soundfile.write(path, np.zeros((1, 2), np.int16), 192_000)
+    header = bytearray(path.read_bytes()[:44])
+    size = MINUTES * 60 * 192_000 * 4
+    header[4:8], header[40:44] = (36 + size).to_bytes(4, "little"), size.to_bytes(4, "little")
+    path.write_bytes(header)
+    os.truncate(path, 44 + size)
+    return path
+
+
+def gsm(path: Path) -> Path:
+    path = path / "telephone.wav"
+    soundfile.write(path, np.zeros(8000), 8000, subtype="GSM610")
+    return path
+
+
+def image(mode: str, name: str, **options: str) -> Callable[[Path], Path]:
+    def make(folder: Path) -> Path:
+        Image.new(mode, (SIDE_PX, SIDE_PX)).save(folder / name, **options)
+        return folder / name
+
+    return make
+
+
+TIFF = image("1", "a.tif", compression="group4")
+GREY_16 = image("I;16", "a.png")
+JPEG = image("L", "a.jpg")
+
+
+@pytest.mark.parametrize(
+    ("make", "code"), [(flac, 0), (wav, 0), (gsm, 0), (TIFF, 2), (GREY_16, 2), (JPEG, 0)]
+)
+def test_classify_needs_little_memory(
+    tmp_path: Path, make: Callable[[Path], Path], code: int
+) -> None:
+    process = emotion_edge(
+        "classify", make(tmp_path), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    mb, ended = peak_mb(process)
+    assert (ended, mb < MAX_MB) == (code, True), mb
+
+
+@pytest.mark.parametrize(
+    ("program", "make", "code"),
+    [
+        (MICROPHONE, flac, 0),
+        (MICROPHONE, wav, 0),
+        (MICROPHONE, gsm, 0),
+        (CAMERA, TIFF, 1),
+        (CAMERA, JPEG, 0),
+    ],
+)
+def test_a_file_as_device_needs_little_memory(
+    tmp_path: Path, program: str, make: Callable[[Path], Path], code: int
+) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", program, str(make(tmp_path))],
+        text=True,
+        cwd=ROOT,
+        stderr=subprocess.DEVNULL,
+    )
+    mb, ended = peak_mb(process)
+    assert (ended, mb < MAX_MB) == (code, True), mb
