@@ -253,7 +253,9 @@ place_files() {
 }
 
 make_user() {
-  getent passwd emotion-edge >/dev/null || act "make the user emotion-edge" add_user
+  if ! getent passwd emotion-edge >/dev/null || ! getent group emotion-edge-keys >/dev/null; then
+    act "make the user emotion-edge and its groups" add_user
+  fi
   if is_running && [ ! -d /run/emotion-edge ]; then
     act "make /run/emotion-edge" systemd-tmpfiles --create $shared/tmpfiles.d/emotion-edge.conf
   fi
@@ -261,7 +263,7 @@ make_user() {
 
 # uninstall.sh removes the groups that were not there before.
 add_user() {
-  missing_groups | put $opt/groups 644
+  [ -e $opt/groups ] || missing_groups | put $opt/groups 644
   systemd-sysusers $shared/sysusers.d/emotion-edge.conf
 }
 
@@ -276,8 +278,8 @@ make_settings() {
   if [ ! -e $settings/config.toml ]; then
     act "write $settings/config.toml, with the defaults" put $settings/config.toml 644 < <(first_settings)
   fi
-  if [ "$(stat -c '%a %U' $settings/keys 2>/dev/null)" != "700 emotion-edge" ]; then
-    act "make $settings/keys, for the service alone" make_keys_folder
+  if [ "$(stat -c '%a %U %G' $settings/keys 2>/dev/null)" != "750 root emotion-edge-keys" ]; then
+    act "make $settings/keys, which the service may read" make_keys_folder
   fi
 }
 
@@ -294,9 +296,11 @@ has_key() {
   [ -e $settings/keys/device.key ] || { [ -d $settings/keys ] && [ ! -x $settings/keys ]; }
 }
 
+# It was the service's before 0.2. The folder first: then nobody else can put a link into it.
 make_keys_folder() {
-  install -d -m 700 $settings/keys
-  chown -R emotion-edge:emotion-edge $settings/keys
+  install -d -o root -g emotion-edge-keys -m 750 $settings/keys
+  find $settings/keys -maxdepth 1 -type f -links 1 \
+    -exec chown root:emotion-edge-keys {} + -exec chmod 640 {} +
 }
 
 # On a desktop the display is a window of the user who logs in.

@@ -56,7 +56,9 @@ remove_user() {
     log "remove the user emotion-edge"
     userdel emotion-edge
   fi
-  if getent group emotion-edge >/dev/null; then groupdel emotion-edge; fi
+  for group in emotion-edge emotion-edge-keys; do
+    if getent group $group >/dev/null; then groupdel $group; fi
+  done
   if [ -e $opt/groups ]; then
     while read -r group; do
       if getent group "$group" >/dev/null; then log "remove the group $group"; groupdel "$group"; fi

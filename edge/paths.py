@@ -50,14 +50,27 @@ def make_directory(directory: Path) -> None:
     """Make the folder of the local sockets, for this user alone. Raises ConfigError."""
     try:
         directory.mkdir(mode=0o700, exist_ok=True)
-        status = directory.lstat()
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise ConfigError(f"cannot make {directory}: {reason}; set bus.directory") from error
+    check_directory(directory)
+
+
+def check_directory(directory: Path) -> bool:
+    """Whether there is a folder of local sockets. Raises ConfigError for one of another user's.
+
+    In /tmp anybody may have made it first. Once it is ours it stays so: the kernel does not let
+    others rename or remove it there.
+    """
+    try:
+        status = directory.lstat()
+    except (OSError, ValueError):
+        return False
     # Only root makes folders in /run: that one is the service's, whoever runs this.
     known = status.st_uid in (os.geteuid(), 0) or directory == SYSTEM_DIRECTORY
     if not (stat.S_ISDIR(status.st_mode) and known) or status.st_mode & WRITABLE_BY_OTHERS:
         raise ConfigError(f"{directory}: another user can write there; set bus.directory")
+    return True
 
 
 # Until Python 3.14 Path.is_file and Path.is_dir raise without permission or for too long a name.

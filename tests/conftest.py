@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from edge.config import BusConfig, Config, GatewayConfig
-from edge.runtime.process import configure_opencv
+from edge.runtime.process import configure_libraries
 from edge.services import hub
 from tests.support.harness import DATA, free_port, running, with_endpoints
 
 # A shell has Ctrl-C ignored by what it runs in the background, and by all that this starts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
-configure_opencv()
+configure_libraries()
 
 SLOW = ("robustness", "system")
 """Folders whose tests start the whole product, or push it for seconds."""

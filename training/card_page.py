@@ -11,6 +11,7 @@ mpl.use("Agg")
 from matplotlib import pyplot as plt
 
 from edge.inference.card import Card, load_card
+from training.voice.left_out_figures import PREFIX
 
 COUNTS = ("samples", "leaked", "ferplus_majority_images", "other_boxes")
 INK, BLUE, GREY = "#222222", "#2f6fb3", "#9a9a9a"
@@ -92,11 +93,11 @@ def bullets(lines: tuple[str, ...]) -> str:
 PAGE = """# {card.name} {card.version}
 
 Answers with one of: {labels}. {cost}
-
+{heads}
 Made by `python -m training.card_page` from [the card](../../models_tflite/{stem}.json) that lies
 beside the model. `make evaluate-{task}` measures every figure again, from the shipped file
 through the device's own code, and fails where one is not as it stands here.
-
+{left_out}
 ## Protocol
 
 {card.protocol}
@@ -119,6 +120,17 @@ through the device's own code, and fails where one is not as it stands here.
 """
 
 
+HEADS = """
+Two heads in one file: how FER2013's labels name a face, and what most of ten people (FER+) would
+say. The device answers with a mean of both; the raters' share of it is {share:g} unless
+`face.raters_share` says otherwise. Accuracy is against FER2013's labels, "ferplus majority
+agreement" and "ferplus neutral recall" (of the faces that most raters call neutral) against the
+raters'. Rows that name no share are of the default.
+"""
+LEFT_OUT = """\
+The rows 'left out' are of networks that do not ship, but the two that were never trained on:
+`python -m training.voice.leave_one_corpus_out` trains and measures those.
+"""
 CHANCE = """\
 "Chance calibration error" is what scores that are exactly right would show in so few samples.
 """
@@ -141,6 +153,8 @@ def page(stem: str, card: Card) -> str:
         task=TASKS[card.kind],
         card=card,
         labels=", ".join(card.labels),
+        heads=HEADS.format(share=card.raters.default_share) if card.raters else "",
+        left_out=LEFT_OUT if any(name.startswith(PREFIX) for name in card.figures) else "",
         cost=f"{megabytes:.2f} MB, {millions:.0f} million multiply-adds.",
         table=table(card),
         pictures=PICTURES.format(drawn=drawn, stem=stem, chance=chance) if drawn else "",

@@ -16,23 +16,30 @@ from torch import Tensor
 from training.activity.task import ActivityTask
 from training.common.cards import FLOAT, MODELS, write_model
 from training.common.to_tflite import float16, int8, rebuild
+from training.common.weights import mix, shift
 from training.face.task import FaceTask
 from training.train import averaged, build_task
+from training.voice.corpora_task import CorporaTask
 
 CALIBRATION_INPUTS = 500
+SHIPPED = {**MODELS, "corpora": MODELS["voice"]}
 KEPT = (Path("models_tflite"), Path("training/baseline"))
 
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("task", choices=list(MODELS))
+    parser.add_argument("task", choices=list(SHIPPED))
     parser.add_argument("--run", type=Path, required=True, help="the folder of training.train")
     parser.add_argument("--out", type=Path, help="default: the one that ships")
     parser.add_argument(
-        "--view",
-        choices=["labels", "raters"],
-        default="labels",
-        help="face: answer as FER2013's labels do, or as most of ten people would",
+        "--average",
+        type=Path,
+        action="append",
+        default=[],
+        help="weights to average with the run's, RUN/last.pt (repeatable)",
+    )
+    parser.add_argument(
+        "--calibration", type=Path, help="of training.voice.leave_one_corpus_out: labels' offsets"
     )
     parser.add_argument("--name", required=True, help="the model's name on its card")
     parser.add_argument("--version", required=True)
@@ -50,22 +57,25 @@ def main() -> None:
     options = argparse.Namespace(**json.loads((wanted.run / "options.json").read_text()))
     task = build_task(options)
     network = averaged(wanted.run)
+    mix(network, wanted.average)
+    if wanted.calibration:
+        offsets = json.loads(wanted.calibration.read_text())["offsets"]
+        shift(network, [offsets[label] for label in task.card_fields()["labels"]])
     state = torch.load(wanted.run / "last.pt", map_location="cpu", weights_only=True)
     calibration = task.calibration(CALIBRATION_INPUTS)
     names = {"name": wanted.name, "version": wanted.version}
-    if isinstance(task, FaceTask):
-        network = task.released(network, wanted.view)
-        names["view"] = wanted.view
-    elif isinstance(task, ActivityTask):
+    if isinstance(task, FaceTask | ActivityTask):
         network = task.released(network)
     rebuilt = rebuild(network, calibration[:8])
     content = int8(rebuilt, calibration)
-    out = wanted.out or MODELS[wanted.task]
+    out = wanted.out or SHIPPED[wanted.task]
     write_model(out, content, {**task.card_fields(), **names})
     if out.parent in KEPT:
         (FLOAT / out.name).write_bytes(float16(rebuilt))
     if wanted.out is None:
-        torch.save(half(state), FLOAT / f"{wanted.task}.pt")
+        if isinstance(task, CorporaTask):
+            state["average"] = network.state_dict()
+        torch.save(half(state), FLOAT / f"{out.stem.split('_')[0]}.pt")
     print(f"{out}: {len(content) / 1e6:.2f} MB after {state['epoch']} epochs")
 
 

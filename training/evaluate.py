@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from edge.inference.card import Card
-from edge.runtime.process import configure_opencv
+from edge.runtime.process import configure_libraries
 from training.activity.figures import ActivityFigures
 from training.common.cards import BASELINES, MODELS, write_card
 from training.common.compare import differences
@@ -67,7 +67,7 @@ def evaluate(model: Path, options: argparse.Namespace, data: Path) -> None:
 
 
 def shipped(task: str) -> list[Path]:
-    """All files of a kind: face_emotion.tflite, face_emotion_raters.tflite ..., and baselines."""
+    """All files of a kind: face_emotion.tflite ..., and baselines."""
     model = MODELS[task]
     ours = sorted(model.parent.glob(f"{model.stem}*.tflite"))
     return ours + sorted(BASELINES.glob(f"{task}_*.tflite"))
@@ -87,7 +87,7 @@ def data_of(task: str, folder: Path) -> Path:
 
 
 def main() -> None:
-    configure_opencv()
+    configure_libraries()
     options = parse()
     data = data_of(options.task, options.data)
     for model in options.model or shipped(options.task):

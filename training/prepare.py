@@ -2,8 +2,9 @@
 
 face: Kaggle's FER2013 folders (train/<emotion>/*.jpg, test/<emotion>/*.jpg) to one .npz. FER+ votes
 cannot be told from the folders' names, so there are none and the labels stand alone.
-voice: RAVDESS speech (Actor_*/03-01-*.wav), or a folder of one's own recordings, named
-EMOTION_SPEAKER_ANYTHING.wav or EMOTION_ANYTHING.wav, to 16 kHz FLAC and an index.
+voice: RAVDESS speech (Actor_*/03-01-*.wav), CREMA-D (1001_DFA_ANG_XX.wav), or a folder of one's
+own recordings, named EMOTION_SPEAKER_ANYTHING.wav or EMOTION_ANYTHING.wav, to 16 kHz FLAC and an
+index.
 """
 
 import argparse
@@ -29,6 +30,15 @@ from training.voice.data import LABELS as VOICE_LABELS
 
 USAGES = {"Training": TRAINING, "PublicTest": PUBLIC, "PrivateTest": PRIVATE}
 RATERS = 10
+CREMA_EMOTIONS = {
+    "NEU": "neutral",
+    "HAP": "happy",
+    "SAD": "sad",
+    "ANG": "angry",
+    "FEA": "fearful",
+    "DIS": "disgust",
+}
+CREMA_NAME = re.compile(rf"(1\d{{3}})_[A-Z]{{3}}_({'|'.join(CREMA_EMOTIONS)})_[A-Z]{{2}}")
 NAME_PARTS = re.compile("[-_ ]+")
 
 
@@ -84,6 +94,16 @@ def ravdess_files(folder: Path) -> list[Recording]:
     ]
 
 
+def crema_files(folder: Path) -> list[Recording]:
+    """CREMA-D's AudioWAV (Cao et al. 2014): ACTOR_SENTENCE_EMOTION_LEVEL.wav, actors from 1001."""
+    named = ((path, CREMA_NAME.fullmatch(path.stem)) for path in sorted(folder.rglob("*.wav")))
+    return [
+        Recording(path, f"Actor_{int(name[1]) - 1000:02}", CREMA_EMOTIONS[name[2]])
+        for path, name in named
+        if name
+    ]
+
+
 def own_files(folder: Path) -> list[Recording]:
     """One's own: EMOTION_SPEAKER_ANYTHING.wav, or EMOTION_ANYTHING.wav by one who is not named.
 
@@ -113,9 +133,11 @@ def actor_of(parts: list[str], speakers: list[str], number: int) -> int:
 
 
 def prepare_voice(folder: Path, out: Path) -> None:
-    files = ravdess_files(folder) or own_files(folder)
+    files = ravdess_files(folder) or crema_files(folder) or own_files(folder)
     if not files:
-        raise SystemExit(f"{folder}: neither Actor_*/03-01-*.wav nor EMOTION_*.wav in it")
+        raise SystemExit(
+            f"{folder}: neither Actor_*/03-01-*.wav nor 1001_DFA_ANG_XX.wav nor EMOTION_*.wav in it"
+        )
     rows = []
     for path, speaker, emotion in tqdm(files):
         signal, rate = soundfile.read(path, dtype="float32", always_2d=True)

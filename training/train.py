@@ -21,6 +21,9 @@ from training.activity.task import ActivityTask
 from training.common.networks import FACE_NETWORKS, VOICE_NETWORKS, VoiceNet
 from training.face.task import FaceTask
 from training.voice import bank as voice_bank
+from training.voice import corpora, corpora_bank
+from training.voice.corpora_targets import Targets
+from training.voice.corpora_task import CorporaTask
 from training.voice.data import FOLDS
 from training.voice.task import VoiceTask
 
@@ -55,7 +58,7 @@ def logits_of(network: nn.Module, inputs: Tensor, device: torch.device) -> Tenso
     return torch.cat([network(part.to(device)).float().cpu() for part in inputs.split(512)])
 
 
-Task = FaceTask | VoiceTask | ActivityTask
+Task = FaceTask | VoiceTask | CorporaTask | ActivityTask
 
 
 class Trainer:
@@ -66,7 +69,7 @@ class Trainer:
         self.task, self.options = task, options
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.network = self.place(build_network(options))
-        if isinstance(task, VoiceTask):
+        if isinstance(task, VoiceTask | CorporaTask):
             task.begin(self.network)
         if options.start:
             start = torch.load(options.start, map_location=self.device, weights_only=True)
@@ -74,6 +77,10 @@ class Trainer:
         self.average = self.place(build_network(options))
         self.average.load_state_dict(self.network.state_dict())
         self.teachers = [self.place(teacher(run, options)) for run in options.teacher]
+        if isinstance(task, FaceTask) and self.teachers:
+            with torch.autocast(self.device.type, torch.bfloat16, enabled=options.bf16):
+                task.learn_from(self.teachers)
+            self.teachers = []
         self.optimiser = task.optimiser(self.network, options.rate)
         self.epoch = 0
         self.steps = task.steps(options.batch) * options.epochs
@@ -81,16 +88,22 @@ class Trainer:
     def place(self, network: nn.Module) -> nn.Module:
         return network.to(self.device, memory_format=torch.channels_last)
 
-    def step(self, inputs: Tensor, targets: Tensor, number: int) -> float:
+    def loss(self, inputs: Tensor, targets: Tensor | Targets) -> Tensor:
+        """The batch's mean loss; teachers' answers are mixed into the targets."""
+        if isinstance(targets, Targets):
+            assert isinstance(self.task, CorporaTask)
+            return self.task.loss(self.network, inputs, targets)
+        targets = targets.view(-1, self.task.classes)
+        if self.teachers:
+            targets = targets.lerp(self.taught(inputs), TAUGHT_SHARE)
+        return functional.cross_entropy(self.network(inputs).float().view_as(targets), targets)
+
+    def step(self, inputs: Tensor, targets: Tensor | Targets, number: int) -> float:
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate(number, self.steps, self.options.rate)
         inputs = inputs.contiguous(memory_format=torch.channels_last)
-        targets = targets.view(-1, self.task.classes)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.options.bf16):
-            if self.teachers:
-                targets = targets.lerp(self.taught(inputs), TAUGHT_SHARE)
-            logits = self.network(inputs)
-        loss = functional.cross_entropy(logits.float().view_as(targets), targets)
+            loss = self.loss(inputs, targets)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         self.optimiser.step()
@@ -133,6 +146,8 @@ class Trainer:
             "optimiser": self.optimiser.state_dict(),
             "random": torch.get_rng_state(),
         }
+        if isinstance(self.task, CorporaTask):
+            state["reader"] = self.task.reader.state_dict()
         part = path.with_suffix(".part")
         torch.save(state, part)
         part.replace(path)
@@ -142,6 +157,8 @@ class Trainer:
         self.network.load_state_dict(state["network"])
         self.average.load_state_dict(state["average"])
         self.optimiser.load_state_dict(state["optimiser"])
+        if isinstance(self.task, CorporaTask):
+            self.task.reader.load_state_dict(state["reader"])
         torch.set_rng_state(state["random"].cpu())
         self.epoch = state["epoch"]
 
@@ -167,7 +184,7 @@ def averaged(run: Path) -> nn.Module:
 def check_held_out(run: Path, options: argparse.Namespace) -> None:
     """SystemExit if the run in this folder may have seen what the options hold out."""
     theirs, ours = json.loads((run / "options.json").read_text()), vars(options)
-    for name in ("data", "fold"):
+    for name in ("data", "fold", "leave_out"):
         if str(theirs.get(name)) != str(ours.get(name)):
             raise SystemExit(f"{run}: trained with another --{name}; it may know who is held out")
 
@@ -182,6 +199,14 @@ def build_task(options: argparse.Namespace) -> Task:
     """The task that the options describe, with its data loaded."""
     if options.task == "activity":
         return ActivityTask(Path(options.bank))
+    if options.task == "corpora":
+        return CorporaTask(
+            Path(options.data),
+            Path(options.bank),
+            options.leave_out,
+            options.embeddings,
+            getattr(options, "also", []),
+        )
     if options.task == "voice":
         return VoiceTask(Path(options.data), Path(options.bank), options.fold)
     return FaceTask(Path(options.data))
@@ -192,7 +217,7 @@ def build_network(options: argparse.Namespace) -> nn.Module:
     if options.task == "activity":
         values = 2 * activity_bank.SETTINGS.coefficients
         return VoiceNet(ActivityTask.classes, values, options.width)
-    if options.task == "voice":
+    if options.task in ("voice", "corpora"):
         values = 2 * voice_bank.SETTINGS.coefficients
         return VOICE_NETWORKS[options.architecture](VoiceTask.classes, values, options.width)
     heads = 2 * FaceTask.classes
@@ -241,6 +266,21 @@ def parse() -> argparse.Namespace:
         data=Path("training/data/ravdess_16k"),
         epochs=200, width=96, batch=32, rate=2e-3, ema=0.99,
     )  # fmt: skip
+    every = tasks.add_parser("corpora", help="voice, on RAVDESS and further corpora")
+    add_common(every)
+    every.add_argument(
+        "--leave-out", nargs="*", choices=corpora.LEFT_OUT, default=[], help="to be tested on them"
+    )
+    every.add_argument("--bank", type=Path, default=corpora_bank.DEFAULT)
+    every.add_argument(
+        "--embeddings", type=Path, help="of training.voice.embeddings, to learn from a teacher"
+    )
+    every.add_argument(
+        "--also", type=Path, nargs="*", default=[], help="folders of training.prepare voice"
+    )
+    every.set_defaults(
+        data=corpora.DATA, architecture="time", epochs=100, width=96, batch=64, rate=2e-3, ema=0.998
+    )
     activity.add_argument("--bank", type=Path, default=activity_bank.DEFAULT)
     activity.set_defaults(epochs=20, width=16, batch=64, rate=2e-3, ema=0.99)
     return parser.parse_args()

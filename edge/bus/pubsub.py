@@ -17,7 +17,6 @@ from edge.bus.messages import TOPICS, BadMessageError, Message, UnknownTopicErro
 from edge.bus.sockets import (
     CONNECT_TIMEOUT_S,
     BusError,
-    SubscriptionRequest,
     connect,
     make_socket,
 )
@@ -75,9 +74,9 @@ class LastValues:
         self._last[topic] = parts, time.monotonic()
         return True
 
-    def asked_for(self, requests: Iterable[SubscriptionRequest]) -> Iterator[list[bytes]]:
-        """What still holds of the topics that are subscribed to, once each."""
-        wanted = tuple(request.prefix for request in requests if request.subscribes)
+    def matching(self, prefixes: Iterable[bytes]) -> Iterator[list[bytes]]:
+        """What is current of the topics that begin so, once each."""
+        wanted = tuple(prefixes)
         for topic, (parts, at_s) in self._last.items():
             age_s = time.monotonic() - at_s
             if topic.encode().startswith(wanted) and TOPICS[topic].is_current(age_s):

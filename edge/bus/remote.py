@@ -5,22 +5,27 @@ Only subscriptions come in. With keys it is encrypted, and a ZAP authenticator
 so its I/O thread, is its own: what is sent to it does not slow other sockets.
 """
 
+import contextlib
 import logging
 import resource
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
 import zmq
 from zmq.utils import z85
 
 from edge.bus import sockets
-from edge.bus.keys import Keys, KeysError
+from edge.bus.keys import Keys, KeysError, write_secret
+from edge.bus.messages import TOPICS
 from edge.bus.sockets import SubscriptionRequest
 from edge.runtime.loop import Loop, Timer
 
 log = logging.getLogger(__name__)
 
+TOPIC_NAMES = [name.encode() for name in TOPICS]
 ZAP_ENDPOINT = "inproc://zeromq.zap.01"
 KEYS_RELOAD_S, KEYS_RELOAD_SOON_S = 1.0, 0.1
 """The folder of keys is read once a second, and so long after an unknown key connected."""
@@ -28,15 +33,19 @@ QUEUE = 256
 """Messages kept for a subscriber that does not take them; then it misses the newer ones."""
 SEND_BUFFER = 128 * 1024
 """bytes in the kernel for each subscriber"""
-MAX_REQUEST_BYTES = 1024
-"""A CURVE handshake's longest part and every subscription are shorter."""
+MAX_REQUEST_BYTES = 512
+"""The longest part of a handshake and every subscription are shorter. libzmq stores a subscription
+at some 44 bytes a character before this program sees it."""
+REQUEST_QUEUE = 10
+"""Subscriptions of one connection that libzmq takes before this program sees the first."""
 HANDSHAKE_MS = 5000
 """A client that opens a connection and sends nothing is disconnected after this."""
 HEARTBEAT_MS, HEARTBEAT_TIMEOUT_MS = 2000, 10_000
 """A subscriber that is pinged and does not answer is disconnected; its queue is freed."""
 BACKLOG = 512
-MAX_PREFIXES = 500
-"""Different subscriptions at a time, of all together; there are a dozen topics."""
+MAX_UNKNOWN_PREFIXES = 100
+"""Different subscriptions of one key to what is no topic; those to topics are not counted."""
+BAN_S = 600.0
 WARN_PERIOD_S = 60.0
 MAX_ADDRESSES = 1000
 RETRY_S = 2.0
@@ -62,6 +71,36 @@ class ZapRequest(NamedTuple):
         )
 
 
+class Bans:
+    """Names that are not accepted for a while, in a file that outlives the process."""
+
+    def __init__(self, path: Path) -> None:
+        """`path`: in the runtime folder, which a restart of the computer empties."""
+        self._path = path
+        try:
+            self._until_s = msgspec.json.decode(path.read_bytes(), type=dict[str, float])
+        except (OSError, msgspec.DecodeError):
+            self._until_s = {}
+
+    def add(self, name: str) -> None:
+        self._until_s[name] = time.monotonic() + BAN_S
+        self._save()
+
+    def has(self, name: str) -> bool:
+        return self._until_s.get(name, 0.0) > time.monotonic()
+
+    def keep(self, names: Collection[str]) -> None:
+        """Forget the bans of all others."""
+        if not self._until_s.keys() <= set(names):
+            self._until_s = {n: at_s for n, at_s in self._until_s.items() if n in names}
+            self._save()
+
+    def _save(self) -> None:
+        """As far as the runtime folder can be written."""
+        with contextlib.suppress(OSError):
+            write_secret(self._path, msgspec.json.encode(self._until_s))
+
+
 class Endpoint:
     """A bound XPUB, plain or encrypted."""
 
@@ -72,6 +111,7 @@ class Endpoint:
         loop: Loop,
         on_subscription: Callable[["Endpoint"], None],
         on_change: Callable[[str], None],
+        bans: Bans,
     ) -> None:
         """Bind, now or as soon as the address is free. Raises BusError, KeysError.
 
@@ -87,8 +127,9 @@ class Endpoint:
         self._secret = b"" if keys is None else keys.secret()
         self._allowed = {} if keys is None else keys.allowed()
         self._waiting: list[ZapRequest] = []
-        self._prefixes: set[bytes] = set()
-        self._banned: set[str] = set()
+        self._unknown: dict[str, set[bytes]] = {}
+        """Prefixes of no topic, by the key's name."""
+        self._bans = bans
         self._warned_s: dict[str, float] = {}
         self._sockets: list[zmq.Socket[bytes]] = []
         self._retry: Timer | None = None
@@ -107,21 +148,27 @@ class Endpoint:
         self._socket.send_multipart(parts)
 
     def requests(self) -> list[SubscriptionRequest]:
-        """The next subscriptions. Who would fill our memory with them is banned."""
-        taken = list(sockets.requests(self._socket))
-        for request in taken:
-            change = self._prefixes.add if request.subscribes else self._prefixes.discard
-            change(request.prefix)
-            if len(self._prefixes) > MAX_PREFIXES:
+        """The next subscriptions to topics. Who would fill our memory with others is banned."""
+        known = []
+        for request in sockets.requests(self._socket):
+            if any(topic.startswith(request.prefix) for topic in TOPIC_NAMES):
+                known.append(request)
+                continue
+            unknown = self._unknown.setdefault(request.name, set())
+            unknown.add(request.prefix)
+            if len(unknown) > MAX_UNKNOWN_PREFIXES:
                 self._ban(request.name)
-                return []
-        return taken
+                break
+        return known
 
     def _ban(self, name: str) -> None:
+        """Disconnect everyone, which alone frees libzmq's memory, and accept all others again."""
         who = repr(name) if name else "a client"
-        log.warning("%s has more than %d subscriptions: disconnected", who, MAX_PREFIXES)
-        self._banned.add(name)
-        self._prefixes.clear()
+        log.warning("%s has subscribed to too much that is no topic: disconnected", who)
+        if name:
+            self._bans.add(name)
+        self._unknown.clear()
+        self._loop.remove_reader(self._socket)
         self._loop.call_later(0, self._reopen)
 
     def _bind(self) -> None:
@@ -131,6 +178,7 @@ class Endpoint:
             (zmq.XPUB_VERBOSE, 1),
             (zmq.SNDHWM, QUEUE),
             (zmq.SNDBUF, SEND_BUFFER),
+            (zmq.RCVHWM, REQUEST_QUEUE),
             (zmq.MAXMSGSIZE, MAX_REQUEST_BYTES),
             (zmq.HANDSHAKE_IVL, HANDSHAKE_MS),
             (zmq.HEARTBEAT_IVL, HEARTBEAT_MS),
@@ -185,7 +233,7 @@ class Endpoint:
 
     def _reply(self, request: ZapRequest) -> None:
         name = self._allowed.get(request.public)
-        if name is None or name in self._banned:
+        if name is None or self._bans.has(name):
             why = "unknown key" if name is None else f"{name!r} is banned"
             self._warn_throttled(
                 request.address, f"authentication failed for {request.address}: {why}"
@@ -217,7 +265,7 @@ class Endpoint:
             return
         removed = set(self._allowed) - set(allowed)
         self._allowed = allowed
-        self._banned &= set(allowed.values())  # a name that is removed and added is accepted again
+        self._bans.keep(allowed.values())  # a name that is removed and added is accepted again
         if removed:
             log.info("a key was removed: every subscriber has to authenticate again")
             self._loop.call_later(0, self._reopen)  # not from within a handler of the old sockets
@@ -235,7 +283,7 @@ class Endpoint:
                 self._loop.remove_reader(socket)
             socket.close()
         self._sockets.clear()
-        self._prefixes.clear()
+        self._unknown.clear()
         self._waiting.clear()
         self._context.term()
 

@@ -2,7 +2,7 @@
 
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -109,6 +109,11 @@ def requests(outlet: "zmq.Socket[bytes]") -> Iterator[SubscriptionRequest]:
             return
         if part.bytes[:1] in (SUBSCRIBE, UNSUBSCRIBE):
             yield SubscriptionRequest(part.bytes[:1] == SUBSCRIBE, part.bytes[1:], _name_of(part))
+
+
+def new_prefixes(requests: Iterable[SubscriptionRequest]) -> set[bytes]:
+    """What is subscribed to, without what is taken back."""
+    return {request.prefix for request in requests if request.subscribes}
 
 
 def _name_of(part: zmq.Frame) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from edge.bus.messages import FaceResult, LabelScores
-from edge.commands.text import print_error
+from edge.commands.text import print_error, print_line, printable_json
 from edge.config import Config
 from edge.devices.camera.image_file import read_image
 from edge.devices.microphone.sound_file import SoundFile
@@ -108,7 +108,7 @@ def _name(path: Path) -> str:
     return os.fsencode(path).decode("utf-8", "replace")
 
 
-def format_result(result: ImageResult | SoundResult) -> str:
+def format_result(result: ImageResult | SoundResult) -> list[str]:
     """One line for the file, and one for each face or window in it."""
     if isinstance(result, ImageResult):
         count = len(result.faces)
@@ -117,7 +117,11 @@ def format_result(result: ImageResult | SoundResult) -> str:
     else:
         summary = _emotion(result)
         lines = [f"{window.start_s:.1f} s: {_emotion(window)}" for window in result.windows]
-    return "\n  ".join([f"{result.file}: {summary}", *lines])
+    return [f"{result.file}: {summary}", *(f"  {line}" for line in lines)]
+
+
+def json_line(result: ImageResult | SoundResult) -> str:
+    return printable_json(msgspec.json.encode(result).decode())
 
 
 def _place(face: FaceResult) -> str:
@@ -137,7 +141,8 @@ def classify(config: Config, paths: Sequence[Path], as_json: bool) -> int:
             print_error("classify", result)
             code = ExitCode.USAGE
         else:
-            print(msgspec.json.encode(result).decode() if as_json else format_result(result))
+            for line in [json_line(result)] if as_json else format_result(result):
+                print_line(line)
     return code
 
 

@@ -13,14 +13,20 @@ from typing import Literal, NamedTuple
 from edge import __version__
 from edge.bus.messages import SERVICES, HealthMessage
 from edge.bus.pubsub import Subscriber
+from edge.commands.text import print_line
 from edge.config import Config
-from edge.errors import ExitCode, UserError
-from edge.paths import SYSTEM_CONFIG, SYSTEM_DIRECTORY, bus_permission_denied
+from edge.errors import ConfigError, ExitCode, UserError
+from edge.paths import (
+    SYSTEM_CONFIG,
+    SYSTEM_DIRECTORY,
+    bus_permission_denied,
+    check_directory,
+)
 
 LISTEN_S = 2.5
 """Every running service publishes its health within this."""
 State = Literal["ok", "missing", "broken"]
-READY = "\nready: emotion-edge run"
+READY = "ready: emotion-edge run"
 MARK = {"ok": "ok     ", "missing": "missing", "broken": "BROKEN "}
 
 
@@ -37,10 +43,11 @@ def doctor(config: Config, config_file: Path | None) -> int:
     problems = 0
     for finding in chain(check_program(config_file), *(check(config) for check in CHECKS)):
         problems += finding.state == "broken"
-        print(f"{MARK[finding.state]}  {finding.what:<13}{finding.detail}", flush=True)
+        print_line(f"{MARK[finding.state]}  {finding.what:<13}{finding.detail}")
         if finding.fix:
-            print(f"{'':22}fix: {finding.fix}")
-    print(f"\n{problems} problem{'s' * (problems > 1)} to fix" if problems else READY)
+            print_line(f"{'':22}fix: {finding.fix}")
+    print_line()
+    print_line(f"{problems} problem{'s' * (problems > 1)} to fix" if problems else READY)
     return ExitCode.FAILED if problems else ExitCode.OK
 
 
@@ -69,6 +76,7 @@ def check_board(_: Config) -> Iterator[Finding]:
 
 
 def check_models(config: Config) -> Iterator[Finding]:
+    from edge.inference.face_emotion import raters_share_of
     from edge.inference.interpreter import import_runtime, open_model
 
     try:
@@ -83,10 +91,14 @@ def check_models(config: Config) -> Iterator[Finding]:
     ):
         try:
             card, _ = open_model(Path(path), kind, config.threads)
+            about = f"{card.name} {card.version}"
+            if kind == "face-emotion":
+                share = raters_share_of(card, config.face.raters_share, Path(path))
+                about += f", raters' share {share:g}" if card.raters else ""
         except UserError as error:
             yield Finding("broken", what, str(error))
         else:
-            yield Finding("ok", what, f"{card.name} {card.version}")
+            yield Finding("ok", what, about)
 
 
 def check_detector(config: Config) -> Iterator[Finding]:
@@ -206,7 +218,11 @@ def check_screen(config: Config) -> Iterator[Finding]:
 
 def check_services(config: Config) -> Iterator[Finding]:
     """Which services run, and their health."""
-    health = _listen(config)
+    try:
+        health = _listen(config) if check_directory(config.directory) else {}
+    except ConfigError as error:
+        yield Finding("broken", "processes", str(error))
+        return
     if not health and bus_permission_denied():
         fix = "sudo usermod -aG emotion-edge $USER, then log in again; or sudo"
         yield Finding("missing", "processes", f"permission denied on {SYSTEM_DIRECTORY}", fix)

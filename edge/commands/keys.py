@@ -3,6 +3,7 @@
 from argparse import Namespace
 
 from edge.bus.keys import Keys, KeysError
+from edge.commands.text import print_line
 from edge.config import Config
 from edge.errors import ExitCode
 from edge.paths import SYSTEM_KEYS, keys_permission_denied
@@ -15,11 +16,12 @@ def keys(config: Config, options: Namespace) -> int:
     store = Keys(config.keys_directory)
     if options.action == "make":
         made = "made" if store.make() else "exists already:"
-        print(f"{made} {store.directory}/device.key; public: {store.public()}")
+        print_line(f"{made} {store.directory}/device.key; public: {store.public()}")
     elif options.action == "add":
         store.export(store.add(options.name, config.device_name), options.file)
     elif options.action == "list":
-        print(*sorted(store.allowed().values()), sep="\n")
+        for name in sorted(store.allowed().values()):
+            print_line(name)
     else:
         store.remove(options.name)
     return ExitCode.OK

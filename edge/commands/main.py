@@ -6,6 +6,7 @@ configuration (systemd must not restart on it).
 """
 
 import argparse
+import io
 import logging
 import os
 import sys
@@ -17,10 +18,14 @@ from typing import TYPE_CHECKING
 from edge import __version__
 from edge.bus.messages import SERVICES
 from edge.bus.sockets import BusError
-from edge.commands.text import print_error
+from edge.commands.text import OutputError, print_error, printable
 from edge.config.file import load
 from edge.errors import ConfigError, ExitCode, UsageError, UserError
-from edge.runtime.process import configure_opencv
+from edge.runtime.process import (
+    check_descriptor_limit,
+    configure_libraries,
+    open_standard_streams,
+)
 
 MAX_DURATION_S = 1e9
 
@@ -30,10 +35,12 @@ if TYPE_CHECKING:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command, and turn every expected error into one line and its exit code."""
-    configure_opencv()
+    configure_libraries()
+    set_output()
     options = make_parser().parse_args(arguments)
     set_logging(options.command)
     try:
+        check_descriptor_limit()
         return int(options.func(options))
     except (UserError, BusError) as error:
         print_error(options.command, error)
@@ -55,17 +62,32 @@ def exit_code(error: Exception, command: str) -> ExitCode:
     """What the settings name is theirs to put right; a key or an address is the command line's."""
     if isinstance(error, UsageError):
         return ExitCode.USAGE
+    if isinstance(error, OutputError):
+        return ExitCode.FAILED
     if isinstance(error, ConfigError) or command not in ("keys", "record", "watch"):
         return ExitCode.BAD_CONFIG
     return ExitCode.FAILED
 
 
+def set_output() -> None:
+    """Have stdout and stderr, and show as escapes what their encoding lacks."""
+    open_standard_streams()
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
+class PrintableFormatter(logging.Formatter):
+    """Log lines hold names of files, devices and hosts."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
+        return printable(super().formatMessage(record))
+
+
 def set_logging(command: str) -> None:
-    logging.basicConfig(
-        level=logging.INFO if command in SERVICES else logging.WARNING,
-        format=f"{command}: %(message)s",
-        stream=sys.stderr,
-    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(PrintableFormatter(f"{command}: %(message)s"))
+    level = logging.INFO if command in SERVICES else logging.WARNING
+    logging.basicConfig(level=level, handlers=[handler])
 
 
 def make_parser() -> argparse.ArgumentParser:

@@ -5,9 +5,11 @@ from contextlib import closing
 
 from edge.bus.messages import AudioMessage, HealthMessage, Message, Press, RecordingMessage
 from edge.bus.pubsub import Subscriber, send_once
-from edge.commands.text import format_message, print_error
+from edge.bus.sockets import BusError
+from edge.commands.text import format_message, print_error, print_line
 from edge.config import Config
 from edge.errors import ExitCode
+from edge.paths import check_directory
 
 READ_TIMEOUT_S = 4.0
 """After a press `recording` is published within this time, or never: a device may be slow."""
@@ -19,8 +21,10 @@ def record(config: Config, endpoint: str | None) -> int:
     """Press, follow the recording, print the result.
 
     `endpoint`: the hub's input; None = this host's. Returns 0, or 1 where there is no result.
-    Raises BusError where there is no hub.
+    Raises BusError where there is no hub, ConfigError where it would be another user's.
     """
+    if endpoint is None and not check_directory(config.directory):
+        raise BusError(f"there is no {config.directory}; is `emotion-edge run` running?")
     inlet = endpoint or config.endpoint("in")
     outlet = inlet.removesuffix("/in") + "/out"
     with closing(Subscriber(outlet, ["recording", "audio", "health.audio"])) as subscriber:
@@ -59,7 +63,7 @@ class Follower:
         if isinstance(message, HealthMessage):
             self._problem = message.detail if message.state != "ok" else ""
         elif isinstance(message, AudioMessage) and is_new:
-            print(format_message(message))
+            print_line(format_message(message))
             return ExitCode.OK
         elif isinstance(message, RecordingMessage):
             return self._on_phase(message.phase, is_new)
@@ -71,7 +75,7 @@ class Follower:
         if is_new and phase == "recording" and not self._started:
             self._started = True
             self._deadline_s = time.monotonic() + self._max_s
-            print("recording: speak now", flush=True)
+            print_line("recording: speak now")
         elif is_new and phase == "idle" and self._started:
             return self._fail("the recording was cancelled")
         return None

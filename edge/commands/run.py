@@ -20,7 +20,9 @@ import msgspec
 
 from edge.bus.messages import SERVICES
 from edge.bus.pubsub import Subscriber
+from edge.bus.sockets import IPC, check_address
 from edge.commands.status_line import StatusLine
+from edge.commands.text import print_note
 from edge.config import Config
 from edge.config.file import with_overrides
 from edge.devices import microphone
@@ -50,9 +52,11 @@ assert set(START_ORDER) == set(SERVICES)
 class Child:
     """One process, its standard error, and when it may start again."""
 
-    def __init__(self, name: str, command: list[str]) -> None:
+    def __init__(self, name: str, command: list[str], config: int | None = None) -> None:
+        """`config`: a descriptor that `command` names."""
         self.name = name
         self.command = command
+        self.config = config
         self.process: subprocess.Popen[bytes] | None = None
         self.pidfd = -1
         self.started_s = 0.0
@@ -73,6 +77,7 @@ class Child:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
+            pass_fds=() if self.config is None else (self.config,),
             start_new_session=True,
             preexec_fn=_stop_with_parent,
             env={
@@ -137,6 +142,7 @@ class Supervisor:
 
     def _listen(self, child: Child) -> None:
         path = self._notify[child.name]
+        check_address(f"{IPC}{path}")
         path.unlink(missing_ok=True)
         notified = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
         self._sockets.append(notified)
@@ -232,22 +238,22 @@ def _reason(code: int) -> str:
     return f"exit code {code}" if code >= 0 else signal.Signals(-code).name
 
 
-def command_of(name: str, config_file: Path) -> list[str]:
+def command_of(name: str, config: int) -> list[str]:
     """`emotion-edge NAME --config F`, so that `ps` tells the processes apart."""
     script = shutil.which("emotion-edge", path=str(Path(sys.executable).parent))
     start = [script] if script else [sys.executable, "-m", "edge"]
-    return [*start, name, "--config", str(config_file)]
+    return [*start, name, "--config", f"/proc/self/fd/{config}"]
 
 
 @contextmanager
-def config_file(config: Config) -> Iterator[Path]:
-    """The settings as a file for the children, while the block runs."""
-    path = config.directory / "run.json"
-    path.write_bytes(msgspec.json.encode(config))
+def config_file(config: Config) -> Iterator[int]:
+    """The settings as a file in memory for the children: it has no name that others can take."""
+    descriptor = os.memfd_create("emotion-edge")
     try:
-        yield path
+        os.pwrite(descriptor, msgspec.json.encode(config), 0)
+        yield descriptor
     finally:
-        path.unlink(missing_ok=True)
+        os.close(descriptor)
 
 
 def run(config: Config, overrides: Mapping[str, str], duration_s: float | None) -> int:
@@ -262,17 +268,17 @@ def run(config: Config, overrides: Mapping[str, str], duration_s: float | None) 
     if duration_s is not None:
         loop.call_later(duration_s, loop.stop)
     make_directory(config.directory)
-    with single_instance(config.directory, "run"), config_file(config) as path:
-        return supervise(config, path, loop)
+    with single_instance(config.directory, "run"), config_file(config) as file:
+        return supervise(config, file, loop)
 
 
-def supervise(config: Config, path: Path, loop: Loop) -> ExitCode:
-    """Keep all services running with the settings in `path` until the loop stops."""
+def supervise(config: Config, file: int, loop: Loop) -> ExitCode:
+    """Keep all services running with the settings in `file` until the loop stops."""
     with (
         closing(StatusLine(sys.stderr)) as status,
         closing(Subscriber(config.endpoint("out"), [""])) as subscriber,
     ):
-        children = [Child(name, command_of(name, path)) for name in START_ORDER]
+        children = [Child(name, command_of(name, file), file) for name in START_ORDER]
         supervisor = Supervisor(loop, children, config.directory, status.print_line)
         loop.add_reader(subscriber.socket, lambda: status.update(subscriber.receive()))
         loop.call_every(STATUS_S, status.redraw)
@@ -301,7 +307,7 @@ def effective(config: Config, overrides: Mapping[str, str]) -> Config:
         except UserError as error:
             raise (UsageError if key in overrides else ConfigError)(str(error)) from error
     if config.camera.source == "auto" and camera.find_camera() is None:
-        print("no camera found: showing the demo (choose one with --camera)", file=sys.stderr)
+        print_note("no camera found: showing the demo (choose one with --camera)")
         return with_overrides(config, {"camera.source": "demo"})
     return config
 

@@ -8,7 +8,7 @@ from edge.config import Config
 from edge.errors import ExitCode
 from edge.paths import SYSTEM_DIRECTORY, make_directory, user_runtime_directory
 from edge.runtime.loop import Loop
-from edge.runtime.process import TRIM_S, set_mmap_threshold, single_instance, trim_heap
+from edge.runtime.process import TRIM_S, configure_malloc, single_instance, trim_heap
 
 
 def run(name: str, config: Config) -> int:
@@ -17,7 +17,7 @@ def run(name: str, config: Config) -> int:
     loop = Loop()
     loop.stop_on_signals()
     loop.call_every(TRIM_S, trim_heap)
-    set_mmap_threshold()
+    configure_malloc()
     make_directory(config.directory)
     with single_instance(lock_directory(config.directory), name):
         importlib.import_module(f"edge.services.{name}").run(config, loop)

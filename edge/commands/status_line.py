@@ -35,15 +35,13 @@ class StatusLine:
 
     def print_line(self, line: str) -> None:
         """Print a permanent line above the live one."""
-        self._out.write(f"{CLEAR_LINE if self._live else ''}{printable(line)}\n")
-        self._out.flush()
+        self._write(f"{CLEAR_LINE if self._live else ''}{printable(line)}\n")
 
     def redraw(self) -> None:
         """Redraw the live line; nothing where this is no terminal."""
         if self._live:
             width = shutil.get_terminal_size().columns - CTRL_C_ECHO
-            self._out.write(f"{CLEAR_LINE}{self._line()[:width]}")
-            self._out.flush()
+            self._write(f"{CLEAR_LINE}{self._line()[:width]}")
 
     def _line(self) -> str:
         parts = []
@@ -72,8 +70,17 @@ class StatusLine:
     def close(self) -> None:
         """Leave the terminal clean."""
         if self._live:
-            self._out.write(CLEAR_LINE)
+            self._write(CLEAR_LINE)
+
+    def _write(self, text: str) -> None:
+        """A full disk under a log ends nothing; nobody at the other end of a pipe does."""
+        try:
+            self._out.write(text)
             self._out.flush()
+        except BrokenPipeError:
+            raise
+        except OSError:
+            pass
 
 
 def is_idle(message: Message) -> bool:

@@ -1,5 +1,11 @@
-"""Messages and errors as text for terminals: one line each."""
+"""Messages, names and errors as text for terminals: one line each.
 
+What other programs, files and hosts are called or send comes to a terminal through `printable` or
+`printable_json`, and no other way.
+"""
+
+import contextlib
+import json
 import sys
 
 from edge.bus.messages import (
@@ -12,16 +18,49 @@ from edge.bus.messages import (
     Preview,
     RecordingMessage,
 )
+from edge.errors import UserError
+
+
+class OutputError(UserError):
+    """Standard output is full or gone."""
 
 
 def print_error(command: str, error: object) -> None:
     """One line to stderr, as every command reports what went wrong."""
-    print(f"emotion-edge {command}: {error}", file=sys.stderr)
+    print_note(f"emotion-edge {command}: {error}")
+
+
+def print_note(line: str) -> None:
+    """One line to stderr, or nothing where that cannot be written."""
+    with contextlib.suppress(OSError):
+        print(printable(line), file=sys.stderr)
+
+
+def print_line(line: str = "") -> None:
+    """One line to stdout, at once. Raises OutputError."""
+    try:
+        print(printable(line), flush=True)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OutputError(f"cannot write the output: {error.strerror}") from error
 
 
 def printable(text: str) -> str:
     """Without control characters, which a terminal would act on instead of showing them."""
+    if text.isprintable():
+        return text
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def printable_json(text: str) -> str:
+    """The same JSON with what a terminal would act on, or cannot show, as escapes."""
+    utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+    if text.isprintable() and (utf8 or text.isascii()):
+        return text
+    return "".join(
+        c if c.isprintable() and (utf8 or c.isascii()) else json.dumps(c)[1:-1] for c in text
+    )
 
 
 def format_message(message: Message) -> str:

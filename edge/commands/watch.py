@@ -15,10 +15,16 @@ from edge.bus.discovery import Found
 from edge.bus.messages import TOPICS
 from edge.bus.pubsub import MAX_DEVICES, remember
 from edge.client import Received, Subscription
-from edge.commands.text import format_message, print_error, printable
+from edge.commands.text import (
+    format_message,
+    print_error,
+    print_line,
+    printable_json,
+)
 from edge.commands.watch_table import CLEAR_SCREEN, Row, render_table
 from edge.config import Config
 from edge.errors import ExitCode
+from edge.paths import check_directory
 
 REDRAW_S = 0.25
 
@@ -44,21 +50,20 @@ def _print_lines(device: Subscription, view: View) -> int:
     left = view.limit
     while left is None or left > 0:
         for received in device.wait(1.0)[:left]:
-            print(json_line(received) if view.as_json else text_line(received))
+            print_line(json_line(received) if view.as_json else text_line(received))
             left = None if left is None else left - 1
-        sys.stdout.flush()
     return ExitCode.OK
 
 
 def json_line(received: Received) -> str:
     """The message as it was sent, with its topic."""
     content = msgspec.to_builtins(received.message)
-    return msgspec.json.encode({"topic": received.topic, **content}).decode()
+    return printable_json(msgspec.json.encode({"topic": received.topic, **content}).decode())
 
 
 def text_line(received: Received) -> str:
-    device = printable(received.message.device)
     text = format_message(received.message)
+    device = received.message.device
     return f"{device}  {received.topic:<16} {text}  ({received.age_s:.1f} s ago)"
 
 
@@ -83,14 +88,16 @@ def _show_table(device: Subscription) -> int:
 def watch_here(config: Config, view: View) -> int:
     """Watch this host's device if it runs; else, and if nothing is asked for, list all devices.
 
-    Returns the exit code.
+    Returns the exit code. Raises ConfigError where another user could be listening here.
     """
-    here = config.endpoint("out") if is_listening(config.directory / "out") else None
+    own = check_directory(config.directory) and is_listening(config.directory / "out")
+    here = config.endpoint("out") if own else None
     if here is None or view == View():
         found, why = find_devices()
         others = [one for one in found if here is None or one.device != config.device_name]
         if others:
-            print(format_list(others, here))
+            for line in format_list(others, here):
+                print_line(line)
             return ExitCode.OK
         print_error("watch", why)
     return ExitCode.FAILED if here is None else watch(here, None, view)
@@ -117,11 +124,11 @@ def find_devices() -> tuple[list[Found], str]:
         return [], f"cannot look for other devices ({error.strerror}); name one"
 
 
-def format_list(found: Sequence[Found], here: str | None) -> str:
+def format_list(found: Sequence[Found], here: str | None) -> list[str]:
     """A line for each device, and under it the command that watches it."""
     lines = [] if here is None else ["this device", f"    emotion-edge watch {here}"]
     for device in found:
         key = " --key FILE" if device.locked else ""
         lines.append(f"{device.device}  ({device.version})")
         lines.append(f"    emotion-edge watch {device.endpoint}{key}")
-    return "\n".join(lines)
+    return lines

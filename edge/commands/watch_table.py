@@ -22,7 +22,7 @@ class Row(NamedTuple):
 
 def render_table(rows: Iterable[Row], note: str, size: tuple[int, int]) -> str:
     """The whole screen. `note`: its last line; `size`: (columns, lines) of the terminal."""
-    lines = [*_blocks(rows, size[0]), f"{DIM}{note[: size[0] - 1]}{PLAIN}"]
+    lines = [*_blocks(rows, size[0]), f"{DIM}{printable(note)[: size[0] - 1]}{PLAIN}"]
     shown = lines[-(size[1] - 1) :]
     return HOME + "".join(f"{line}{CLEAR_LINE}\n" for line in shown) + CLEAR_BELOW
 

@@ -85,6 +85,8 @@ class DetectorConfig(Section, frozen=True):
 class FaceConfig(Section, frozen=True):
     model: str = str(MODELS / "face_emotion.tflite")
     """A path, or the name of a file in models_tflite; with its card (.json) beside it."""
+    raters_share: Fraction | None = None
+    """0 = name faces as FER2013's labels do, 1 = as most of ten people; None = the model's own."""
     threshold: Fraction = 0.4
     """A face whose best score is below this is `uncertain`."""
     window_s: Positive = 0.5

@@ -108,7 +108,8 @@ def load(path: Path | None = None) -> Config:
 
 def _parse(text: str, path: Path) -> Config:
     """Raises ConfigError, and the decoder's errors where `text` is no TOML (or JSON)."""
-    decode = msgspec.json.decode if path.suffix == ".json" else msgspec.toml.decode
+    is_json = path.suffix == ".json" or text.startswith("{")  # which no TOML does
+    decode = msgspec.json.decode if is_json else msgspec.toml.decode
     settings = dict(flatten(decode(text, type=dict[str, Any])))
     if notes := replace_moved(settings):
         log.warning("%s: %s", path, "; ".join(notes))

@@ -23,6 +23,7 @@ MAX_LABELS, MAX_CHARACTERS = 32, 200
 """As many as a message may have (edge.bus.messages)."""
 
 Label = Annotated[str, Meta(min_length=1, max_length=MAX_CHARACTERS)]
+Temperature = Annotated[float, Meta(ge=0.01, le=100)]
 Side = Annotated[int, Meta(ge=1, le=4096)]
 Seconds = Annotated[float, Meta(ge=0.001, le=10)]
 Divisor = Annotated[float, Meta(ge=1e-6, le=1e6)]
@@ -90,6 +91,14 @@ class SpeechFeatures(Struct, frozen=True, forbid_unknown_fields=True):
         )
 
 
+class RatersHead(Struct, frozen=True, forbid_unknown_fields=True):
+    """A face network's second head: the share of ten raters that would choose each label."""
+
+    temperature: Temperature
+    default_share: Fraction
+    """How much this head counts beside the first where the settings leave it open."""
+
+
 class Card(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One model; `reliability` is the F1 of each label on validation data (0 to 1)."""
 
@@ -100,17 +109,24 @@ class Card(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     sha256: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
     labels: Annotated[tuple[Label, ...], Meta(min_length=2, max_length=MAX_LABELS)]
     input: Input
-    temperature: Annotated[float, Meta(ge=0.01, le=100)]
+    temperature: Temperature
     reliability: dict[str, Fraction]
     protocol: str
     figures: dict[str, Figures]
     licence: str
     not_for: tuple[str, ...]
     known_failures: tuple[str, ...] = ()
+    raters: RatersHead | None = None
+    """Faces: the network gives len(labels) values of this head after those of the first."""
     view: Literal["labels", "raters"] | None = None
-    """Faces: whose labels it predicts, FER2013's or those of most FER+ raters."""
+    """Faces, in cards of older one-head networks only: whose labels it predicts."""
     features: SpeechFeatures | None = None
     crop: Crop | None = None
+
+    @property
+    def outputs(self) -> int:
+        """How many values the network gives."""
+        return len(self.labels) * (2 if self.raters else 1)
 
     def normalise(self, x: "NDArray[np.float32]") -> "NDArray[np.float32]":
         """Features or grey levels to what the network takes, same shape, float32."""
@@ -194,8 +210,9 @@ def check_fit(card: Card, kind: str, inputs: tuple[int, ...], outputs: int, mode
         raise ModelError(f"{model}: a {card.kind} model where a {kind} model is needed")
     if card.input.shape != inputs:
         raise ModelError(f"{model}: its input is {inputs}, but its card has {card.input.shape}")
-    if len(card.labels) != outputs:
-        raise ModelError(f"{model}: {outputs} outputs for {len(card.labels)} labels")
+    if card.outputs != outputs:
+        heads = " and two heads" if card.raters else ""
+        raise ModelError(f"{model}: {outputs} outputs for {len(card.labels)} labels{heads}")
 
 
 def load_fusion_card(path: Path) -> FusionCard:

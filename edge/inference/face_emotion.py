@@ -1,6 +1,8 @@
 """Faces to emotion scores: crops the given boxes out of an image and runs the network.
 
-Knows nothing of where the boxes come from, nor of faces over time.
+A network may have two heads: how FER2013's labels name a face, and what ten raters would say of it
+(docs/training/face.md, "Two truths"). Knows nothing of where the boxes come from, nor of faces
+over time.
 """
 
 from collections.abc import Sequence
@@ -9,6 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from edge.inference.card import Card, ModelError
 from edge.inference.interpreter import open_model
 from edge.types import Box, Image, Vector
 
@@ -42,11 +45,46 @@ def resize(grey: Image, height: int, width: int) -> Image:
     return np.asarray(cv2.resize(grey, (width, height), interpolation=method), np.uint8)
 
 
+def softmax(logits: Vector, temperature: float) -> Vector:
+    """softmax(logits / temperature) along the last axis (Guo et al. 2017), the same shape."""
+    scaled = np.exp((logits - logits.max(-1, keepdims=True)) / np.float32(temperature))
+    return np.asarray(scaled / scaled.sum(-1, keepdims=True), np.float32)
+
+
+def mixed(card: Card, logits: Vector, raters_share: float) -> Vector:
+    """Logits (..., card.outputs) to scores (..., n labels) that sum to 1.
+
+    The weighted mean of both heads' probabilities, `raters_share` (0..1) of it the raters'.
+    A network with one head has nothing to mix.
+    """
+    count = len(card.labels)
+    labels = softmax(logits[..., :count], card.temperature)
+    if card.raters is None:
+        return labels
+    raters = softmax(logits[..., count:], card.raters.temperature)
+    share = np.float32(raters_share)
+    return np.asarray((1 - share) * labels + share * raters, np.float32)
+
+
+def raters_share_of(card: Card, wanted: float | None, model: Path) -> float:
+    """The share to mix with: `wanted` (0..1), or the card's default for None.
+
+    Raises ModelError where one is wanted of a network that has no head for the raters.
+    """
+    if card.raters is None:
+        if wanted is not None:
+            raise ModelError(f"{model}: has no raters' head; remove raters_share from [face]")
+        return 0.0
+    return card.raters.default_share if wanted is None else wanted
+
+
 class FaceEmotion:
     """A face-emotion network. Raises ModelError if the model or its card is unusable."""
 
-    def __init__(self, model: Path, threads: int = 1) -> None:
+    def __init__(self, model: Path, threads: int = 1, raters_share: float | None = None) -> None:
+        """`raters_share`: 0 = as FER2013's labels, 1 = as most raters, None = the card's."""
         self.card, self._network = open_model(model, "face-emotion", threads)
+        self.raters_share = raters_share_of(self.card, raters_share, model)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -58,10 +96,14 @@ class FaceEmotion:
 
         image: (h, w, 3) BGR or (h, w) grey, uint8. A box may reach over the border.
         """
-        return [self.card.scores(self.logits(crop_grey(image, box))) for box in boxes]
+        return [self.scores(self.logits(crop_grey(image, box))) for box in boxes]
+
+    def scores(self, logits: Vector) -> Vector:
+        """Logits (..., card.outputs) to scores (..., n labels) that sum to 1."""
+        return mixed(self.card, logits, self.raters_share)
 
     def logits(self, face: Image) -> Vector:
-        """The network's output (n labels,) for a grey face of any size, before the temperature."""
+        """The network's output (card.outputs,) for a grey face of any size."""
         height, width, _ = self.card.input.shape
         pixels = resize(face, height, width).astype(np.float32)
         return self._network(self.card.normalise(pixels[:, :, np.newaxis]))

@@ -27,7 +27,7 @@ class FaceAnalyzer:
     @classmethod
     def from_config(cls, config: FaceConfig, threads: int) -> "FaceAnalyzer":
         """With the detector and the network of the settings. Raises ModelError."""
-        classifier = FaceEmotion(Path(config.model), threads)
+        classifier = FaceEmotion(Path(config.model), threads, config.raters_share)
         return cls(detector_from_config(config.detector), classifier, config)
 
     def analyze(self, frame: Image, now_s: float) -> list[FaceResult]:

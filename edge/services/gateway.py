@@ -6,6 +6,7 @@ never the bus.
 """
 
 import logging
+import time
 from collections.abc import Callable
 from contextlib import ExitStack, closing
 from functools import partial
@@ -16,21 +17,28 @@ from edge.bus import discovery, sockets
 from edge.bus.keys import Keys, KeysError
 from edge.bus.messages import TOPICS
 from edge.bus.pubsub import LastValues, Publisher
-from edge.bus.remote import Endpoint
+from edge.bus.remote import Bans, Endpoint
 from edge.config import Config, GatewayConfig, is_local
 from edge.runtime.loop import Loop
 from edge.services.health import PERIOD_S, Health
 
 log = logging.getLogger(__name__)
 
+REPLAY_PERIOD_S = 1.0
+COLLECT_S = 0.02
+"""A subscriber's topics are asked for one after the other, within this."""
+
 
 class Gateway:
     """Forwards to the endpoints, remembers, replays."""
 
-    def __init__(self, inlet: "zmq.Socket[bytes]", health: Health) -> None:
+    def __init__(self, inlet: "zmq.Socket[bytes]", health: Health, loop: Loop) -> None:
         """`inlet`: SUB of the hub's outlet."""
         self._inlet = inlet
         self._health = health
+        self._loop = loop
+        self._asked: dict[Endpoint, set[bytes]] = {}
+        self._replayed_s: dict[Endpoint, float] = {}
         self._last = LastValues()
         self.endpoints: list[Endpoint] = []
 
@@ -49,7 +57,18 @@ class Gateway:
                 endpoint.send(parts)
 
     def on_subscription(self, endpoint: Endpoint) -> None:
-        for parts in self._last.asked_for(endpoint.requests()):
+        """Replay at once, but at most once a second: every subscriber receives every replay."""
+        prefixes = sockets.new_prefixes(endpoint.requests())
+        asked = self._asked.setdefault(endpoint, set())
+        if prefixes and not asked:
+            due_s = self._replayed_s.get(endpoint, 0.0) + REPLAY_PERIOD_S
+            delay_s = max(COLLECT_S, due_s - time.monotonic())
+            self._loop.call_later(delay_s, partial(self._replay, endpoint))
+        asked |= prefixes
+
+    def _replay(self, endpoint: Endpoint) -> None:
+        self._replayed_s[endpoint] = time.monotonic()
+        for parts in self._last.matching(self._asked.pop(endpoint)):
             endpoint.send(parts)
 
 
@@ -99,10 +118,15 @@ def run(config: Config, loop: Loop) -> None:
             closing(Publisher(config.endpoint("in"), config.device_name))
         )
         health = Health(publisher, "gateway", loop)
-        gateway = Gateway(inlet, health)
+        gateway = Gateway(inlet, health, loop)
         for address, keys in wanted.items():
             endpoint = Endpoint(
-                address, keys, loop, gateway.on_subscription, partial(report, health, address)
+                address,
+                keys,
+                loop,
+                gateway.on_subscription,
+                partial(report, health, address),
+                Bans(config.directory / "gateway.bans"),
             )
             gateway.endpoints.append(stack.enter_context(closing(endpoint)))
         sockets.connect(inlet, config.endpoint("out"))

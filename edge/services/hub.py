@@ -57,7 +57,8 @@ class Hub:
         self._health.dropped += 1
 
     def on_subscription(self) -> None:
-        for parts in self._last.asked_for(sockets.requests(self._outlet)):
+        prefixes = sockets.new_prefixes(sockets.requests(self._outlet))
+        for parts in self._last.matching(prefixes):
             self._outlet.send_multipart(parts)
 
 

@@ -36,6 +36,7 @@ from tests.support.remote import (
 )
 from tests.support.sizes import (
     CONNECTIONS,
+    GREEDY,
     LONGEST_S,
     NOISE_S,
     RESTARTS,
@@ -129,6 +130,36 @@ def test_connections_that_are_opened_and_left_are_forgotten(device: tuple[Config
     print(f"| {CONNECTIONS} connections left open: at the most | {peak_mb - before_mb:.1f} MB | |")
     measured(f"{CONNECTIONS} connections: memory of the hub, more", after_mb - before_mb, 10, "MB")
     measured(f"{CONNECTIONS} connections: local delay p95, more", loud_ms - quiet_ms, 5, "ms")
+
+
+def test_subscriptions_through_many_connections_do_not_fill_the_memory(
+    device: tuple[Config, int],
+) -> None:
+    """As many as each connection takes, of the longest that are accepted, with one key."""
+    config, pid = device
+    key, chance = read_key(add_key(config, "greedy")), random.Random(6)
+    laptop_key = add_key(config, "laptop")
+    with contextlib.ExitStack() as connections, Load(config):
+        Path(f"/proc/{pid}/clear_refs").write_text("5")  # VmHWM begins again
+        before_mb = peak_mb(pid)
+        for _ in range(GREEDY):
+            greedy = connections.enter_context(raw_socket(zmq.XSUB, remote_address(config), key))
+            for _ in range(900):  # of the 1,000 that its queue holds
+                greedy.send(b"\x01" + chance.randbytes(440), zmq.NOBLOCK)
+        delay_ms = local_delay_ms(config, DELAY_S)
+        after_mb = peak_mb(pid)
+        with Subscription(remote_address(config), ["face"], laptop_key) as laptop:
+            next_received(laptop, "face")
+    measured(f"{GREEDY} greedy connections: peak memory, more", after_mb - before_mb, 30, "MB")
+    measured(f"{GREEDY} greedy connections: local delay p95", delay_ms, 100, "ms")
+
+
+def peak_mb(pid: int) -> float:
+    """VmHWM of proc_pid_status(5)."""
+    line = next(
+        line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if "VmHWM" in line
+    )
+    return int(line.split()[1]) / 1e3
 
 
 def test_a_hub_without_descriptors_left_goes_on(device: tuple[Config, int]) -> None:

@@ -207,7 +207,7 @@ def test_no_camera_is_degraded_and_not_the_end(with_hub: Config) -> None:
 def test_opencv_prints_nothing_about_a_missing_camera_and_uses_one_thread() -> None:
     """Looked for every few seconds, it would fill the journal."""
     code = (
-        "from edge.runtime.process import configure_opencv; configure_opencv(); import cv2;"
+        "from edge.runtime.process import configure_libraries; configure_libraries(); import cv2;"
         "cv2.VideoCapture('/dev/null', cv2.CAP_V4L2); assert cv2.getNumThreads() == 1"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -42,6 +42,8 @@ def test_settings_come_from_the_file_and_the_rest_from_the_defaults(tmp_path: Pa
         ("[audio.button]\nchip = 'a'\nline = 4\nled_pin = 4", "led_pin"),
         ("[audio.button]\nkey = 48", "key is a key of input"),
         ("[face.detector]\nkind = 'eyes'", ":2: face.detector.kind: "),
+        ("[face]\nraters_share = 1.5", ":2: face.raters_share: "),
+        ("[face]\nraters_share = 'half'", ":2: face.raters_share: "),
         ("gateway.local = 'tcp://*:5556'", ": gateway: local = 'tcp://*:5556' is not an address"),
         ("[camera", ": "),
     ],
@@ -94,15 +96,13 @@ def test_the_example_has_every_key_and_no_other() -> None:
     assert {key for key, _ in flatten(msgspec.toml.decode(text))} == KEYS
 
 
-@pytest.mark.parametrize(
-    "model", ["face_emotion_raters", "models_tflite/face_emotion_raters.tflite"]
-)
+@pytest.mark.parametrize("model", ["voice_emotion", "models_tflite/voice_emotion.tflite"])
 def test_a_model_that_is_shipped_is_found_from_any_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: str
 ) -> None:
     monkeypatch.chdir("/")
-    config = load(write(tmp_path, f"face.model = {model!r}"))
-    assert config.face.model == str(MODELS / "face_emotion_raters.tflite")
+    config = load(write(tmp_path, f"audio.model = {model!r}"))
+    assert config.audio.model == str(MODELS / "voice_emotion.tflite")
 
 
 @pytest.mark.parametrize("model", ["mine.tflite", "./mine.tflite", "sub/../mine.tflite"])

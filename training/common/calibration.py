@@ -23,9 +23,11 @@ def cost(model: Path) -> dict[str, int]:
     return {"bytes": model.stat().st_size, "multiply_adds": multiply_adds(model)}
 
 
-def calibrated(card: Card, logits: Logits, labels: Labels) -> Card:
-    """The card with temperature and reliability (F1 per label) from validation logits."""
-    temperature = metrics.fit_temperature(logits, labels)
+def calibrated(
+    card: Card, logits: Logits, labels: Labels, temperature: float | None = None
+) -> Card:
+    """The card with temperature (unless it is given) and reliability (F1 per label) of logits."""
+    temperature = temperature or metrics.fit_temperature(logits, labels)
     counts = metrics.confusion(metrics.softmax(logits, temperature), labels)
     reliability = {
         name: round(float(f), 3) for name, f in zip(card.labels, metrics.f1(counts), strict=True)

@@ -117,10 +117,13 @@ class VoiceNet(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.classifier = nn.Linear(6 * width, labels)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def pooled(self, x: Tensor) -> Tensor:
+        """Each channel's mean and maximum over the window, (n, 6 * width)."""
         x = self.body(torch.relu(self.stem(x)))
-        pooled = torch.cat([x.mean((2, 3)), x.amax((2, 3))], 1)
-        return self.classifier(self.dropout(pooled))
+        return torch.cat([x.mean((2, 3)), x.amax((2, 3))], 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.classifier(self.dropout(self.pooled(x)))
 
 
 def planes(x: Tensor) -> Tensor:

@@ -66,9 +66,3 @@ def majority(votes: NDArray[np.int64]) -> NDArray[np.int64]:
     labels = np.full(len(FERPLUS_COLUMNS), -1)
     labels[VOTED_COLUMNS] = np.arange(len(VOTED))
     return np.where(alone & (best[:, 0] > 0), labels[winner], -1)
-
-
-def label_targets(faces: FaceSet, smoothing: float) -> NDArray[np.float32]:
-    """The label as soft targets (n, 7): `smoothing` of it goes to all seven alike."""
-    hard = np.eye(len(LABELS), dtype=np.float32)[faces.labels]
-    return hard * (1 - smoothing) + smoothing / len(LABELS)

@@ -1,18 +1,15 @@
-"""Two answers, the FER2013 label and the raters' votes, made one: chosen on PublicTest.
+"""Two heads, the FER2013 label and the raters' votes: what is fitted of them on PublicTest.
 
-No single answer pleases both: label and raters' majority are the same on two images of three.
+No single answer pleases both: label and raters' majority are the same on two images of three. So
+the network that ships gives both, and the device mixes them (`edge.inference.face_emotion.mixed`).
 
-With features f, label head (A, a) and votes head (V, v), the released network answers
-(1 - m) (A f + a) + m (V f + v) - t log(share of the label in Training): the geometric mean of both
-answers by the mix m, moved towards rare labels by the balance t (Menon et al. 2021, logit
-adjustment). All of it is linear in f, so it costs the device nothing.
+The label head is moved towards rare labels by the balance t: its logits less t log(share of the
+label in Training) (Menon et al. 2021, logit adjustment). That is a change of its bias.
 """
 
 import copy
-import itertools
-from dataclasses import dataclass
-from typing import Literal
 
+import msgspec
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -20,68 +17,53 @@ from torch import Tensor, nn
 
 from training.face import data as face_data
 
-View = Literal["labels", "raters"]
-MIXES = np.linspace(0, 1, 11)
 BALANCES = np.linspace(0, 1, 11)
+ACCURACY_WEIGHT = 10
+"""What accuracy counts beside balanced accuracy where the balance is chosen."""
 
 
-@dataclass(frozen=True)
-class Choice:
-    """A mix and a balance, and what they give on PublicTest (shares of 1)."""
+class Choice(msgspec.Struct, frozen=True):
+    """A balance, and what the label head alone gives with it on PublicTest (shares of 1)."""
 
-    mix: float
     balance: float
     accuracy: float
     balanced: float
-    agreement: float
 
-    def worth(self, view: View) -> float:
-        """What the view counts, twice, and that no label is neglected for it."""
-        return 2 * (self.accuracy if view == "labels" else self.agreement) + self.balanced
-
-
-def combined(heads: Tensor, mix: float, balance: float, shares: NDArray[np.float64]) -> Tensor:
-    """Both heads' answers (n, 2, 7) to one (n, 7)."""
-    prior = torch.from_numpy(np.log(shares)).to(heads.dtype)
-    return (1 - mix) * heads[:, 0] + mix * heads[:, 1] - balance * prior
+    @property
+    def worth(self) -> float:
+        return ACCURACY_WEIGHT * self.accuracy + self.balanced
 
 
 def judge(
-    logits: Tensor,
-    faces: face_data.FaceSet,
-    mix: float,
-    balance: float,
-    shares: NDArray[np.float64],
+    logits: Tensor, labels: NDArray[np.int64], balance: float, shares: NDArray[np.float64]
 ) -> Choice:
-    """Both heads' logits (n, 14) on `faces`, combined and measured."""
-    answers = combined(logits.view(len(logits), 2, -1), mix, balance, shares).argmax(1).numpy()
-    crowd = face_data.majority(faces.votes)
-    right = answers == faces.labels
-    recalls = [right[faces.labels == label].mean() for label in np.unique(faces.labels)]
-    agreement = (answers == crowd)[crowd >= 0].mean() if (crowd >= 0).any() else 0.0
-    return Choice(mix, balance, float(right.mean()), float(np.mean(recalls)), float(agreement))
+    """The label head's logits (n, 7), balanced and measured against `labels` (n,)."""
+    answers = (logits - balance * torch.from_numpy(np.log(shares))).argmax(1).numpy()
+    right = answers == labels
+    recalls = [right[labels == label].mean() for label in np.unique(labels)]
+    return Choice(balance, float(right.mean()), float(np.mean(recalls)))
 
 
-def choose(
-    logits: Tensor, faces: face_data.FaceSet, shares: NDArray[np.float64], view: View
-) -> Choice:
-    """The choice that is worth most, by the labels' or by the raters' view.
+def choose(logits: Tensor, labels: NDArray[np.int64], shares: NDArray[np.float64]) -> Choice:
+    """The balance that is worth most."""
+    found = (judge(logits, labels, float(balance), shares) for balance in BALANCES)
+    return max(found, key=lambda choice: choice.worth)
 
-    Without votes (a folder from Kaggle has none) the label head answers alone.
+
+def released(
+    network: nn.Module, balance: float, shares: NDArray[np.float64], with_raters: bool
+) -> nn.Module:
+    """A copy of the network (n, 14) with its label head balanced.
+
+    Without `with_raters` it has that head alone, (n, 7): data without votes taught the other none.
     """
-    mixes = MIXES if (faces.votes > 0).any() else MIXES[:1]
-    grid = itertools.product(map(float, mixes), map(float, BALANCES))
-    return max((judge(logits, faces, *pair, shares) for pair in grid), key=lambda c: c.worth(view))
-
-
-def released(network: nn.Module, choice: Choice, shares: NDArray[np.float64]) -> nn.Module:
-    """A copy of the network whose last layer gives the combined answer: (n, 14) becomes (n, 7)."""
     network = copy.deepcopy(network)
     heads = network.classifier
-    last = nn.Linear(heads.in_features, heads.out_features // 2)
+    count = len(face_data.LABELS)
+    last = nn.Linear(heads.in_features, heads.out_features if with_raters else count)
     with torch.no_grad():
-        label, votes = heads.weight.view(2, -1, heads.in_features)
-        last.weight.copy_(label.lerp(votes, choice.mix))
-        last.bias.copy_(combined(heads.bias.view(1, 2, -1), choice.mix, choice.balance, shares)[0])
+        last.weight.copy_(heads.weight[: last.out_features])
+        last.bias.copy_(heads.bias[: last.out_features])
+        last.bias[:count] -= balance * torch.from_numpy(np.log(shares)).to(last.bias.dtype)
     network.classifier = last
     return network

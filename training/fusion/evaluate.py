@@ -53,7 +53,7 @@ class Sides:
     ) -> None:
         seen = np.stack([face.logits(image) for image in tqdm(faces.images, "faces")])
         heard = np.stack([voice.logits(pressed(clip)) for clip in tqdm(voices.clips, "voices")])
-        self.face = metrics.softmax(seen, face.card.temperature)
+        self.face = face.scores(seen).astype(np.float64)
         self.voice = metrics.softmax(heard, voice.card.temperature)
         self.voice_labels = voice.labels
         self.faces: Rows = np.asarray(faces.labels, np.int64)

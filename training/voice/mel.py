@@ -86,8 +86,13 @@ class Microphone:
         cepstra = energies.clamp(min=LEAST).log() @ self.transform
         return torch.cat([cepstra, delta(cepstra, self.settings.delta_reach)], 2)
 
-    def heard(self, energies: Tensor, random: np.random.Generator) -> Tensor:
-        """Features of other throats, in noise, through other microphones; each for some rows."""
+    def heard(
+        self, energies: Tensor, random: np.random.Generator, passed: Tensor | float = 1.0
+    ) -> Tensor:
+        """Features of other throats, in noise, through other microphones; each for some rows.
+
+        `passed`: the powers that get through a codec, (n, 1, filters).
+        """
         count, frames, filters = energies.shape
         energies = warped(energies, random.uniform(1 - WARP, 1 + WARP, count))
         power = self.power(energies)
@@ -95,7 +100,7 @@ class Microphone:
         share = per_row(np.where(noisy, 10 ** (-random.uniform(*SNR_DB, count) / 10), 0))
         tilts = random.integers(len(TILTS), size=count)
         energies = energies + self.some_noise(tilts, frames, random) * share * power
-        bent = energies * response(count, filters, random)
+        bent = energies * response(count, filters, random) * passed
         power = power * (1 + share) * self.power(bent) / self.power(energies).clamp(min=LEAST)
         return self.features(deaf(self.levelled(bent, power, random), random))
 

@@ -8,7 +8,9 @@ import pytest
 
 from edge import paths
 from edge.commands import doctor
-from edge.config import Config
+from edge.config import Config, FaceConfig
+from edge.inference.card import load_card
+from tests.support.models import FACE, copy_of
 
 
 def without_services(directory: Path, monkeypatch: pytest.MonkeyPatch) -> Config:
@@ -34,3 +36,23 @@ def test_services_that_do_not_run_are_called_so(
 ) -> None:
     (found,) = doctor.check_services(without_services(directory, monkeypatch))
     assert found.detail == f"none running in {directory}"
+
+
+def about_the_face_model(config: Config) -> doctor.Finding:
+    (found,) = [f for f in doctor.check_models(config) if f.what == "face model"]
+    return found
+
+
+def test_the_face_models_share_of_the_raters_is_told() -> None:
+    assert "raters' share 0." in about_the_face_model(Config()).detail
+    config = msgspec.structs.replace(Config(), face=FaceConfig(raters_share=1))
+    assert about_the_face_model(config).detail.endswith("raters' share 1")
+
+
+def test_a_share_for_a_network_with_one_head_is_refused(tmp_path: Path) -> None:
+    labels = [f"{name}{head}" for head in (1, 2) for name in load_card(FACE).labels]
+    changes = {"labels": labels, "reliability": dict.fromkeys(labels, 1), "raters": None}
+    face = FaceConfig(model=str(copy_of(FACE, tmp_path, **changes)), raters_share=0.5)
+    found = about_the_face_model(msgspec.structs.replace(Config(), face=face))
+    assert found.state == "broken"
+    assert "remove raters_share" in found.detail

@@ -113,7 +113,19 @@ def test_card_with_another_input_shape_is_refused(tmp_path: Path) -> None:
 def test_card_with_a_label_too_many_is_refused(tmp_path: Path) -> None:
     labels = [*load_card(FACE).labels, "calm"]
     model = copy_of(FACE, tmp_path, labels=labels, reliability=dict.fromkeys(labels, 1))
-    assert "7 outputs for 8 labels" in refusal(model)
+    assert "14 outputs for 8 labels and two heads" in refusal(model)
+
+
+def test_card_that_leaves_out_the_raters_head_is_refused(tmp_path: Path) -> None:
+    assert "14 outputs for 7 labels" in refusal(copy_of(FACE, tmp_path, raters=None))
+
+
+def test_older_card_with_one_head_is_read(tmp_path: Path) -> None:
+    fields = json.loads(copy_of(FACE, tmp_path).with_suffix(".json").read_text())
+    del fields["raters"]
+    (tmp_path / "face_emotion.json").write_text(json.dumps({**fields, "view": "raters"}))
+    card = load_card(tmp_path / "face_emotion.tflite")
+    assert card.raters is None and card.outputs == len(card.labels)
 
 
 def test_card_that_trusts_an_unknown_label_is_refused(tmp_path: Path) -> None:
@@ -137,7 +149,12 @@ def test_voice_model_in_a_faces_place_is_refused() -> None:
 def test_model_is_swapped_by_its_path_alone(tmp_path: Path) -> None:
     names = [f"{label}!" for label in load_card(FACE).labels]
     other = copy_of(
-        FACE, tmp_path, labels=names, reliability=dict.fromkeys(names, 1), temperature=50
+        FACE,
+        tmp_path,
+        labels=names,
+        reliability=dict.fromkeys(names, 1),
+        temperature=50,
+        raters={"temperature": 50, "default_share": 0.5},
     )
     grey = np.arange(48 * 48, dtype=np.uint8).reshape(48, 48)
     shipped, swapped = FaceEmotion(FACE), FaceEmotion(other)

@@ -13,7 +13,7 @@ from edge.runtime.process import single_instance
 # Blocks of a frame's size, freed in an order that leaves the last of them on top of the holes.
 HOLES = """
 import ctypes, os
-from edge.runtime.process import set_mmap_threshold
+from edge.runtime.process import configure_malloc
 
 libc = ctypes.CDLL(None)
 libc.malloc.restype, libc.free.argtypes = ctypes.c_void_p, [ctypes.c_void_p]
@@ -27,7 +27,7 @@ def block(size=921_600):
     return address
 
 if {apart}:
-    set_mmap_threshold()
+    configure_malloc()
 libc.free(block(4_000_000))  # glibc learns from it what is large
 before = resident_mb()
 held = []

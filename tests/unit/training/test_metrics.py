@@ -7,6 +7,7 @@ import pytest
 
 from training.common import metrics
 from training.face import data as face_data
+from training.face import votes as face_votes
 
 
 def test_fitted_temperature_undoes_overconfidence() -> None:
@@ -63,9 +64,24 @@ def test_training_never_sees_an_image_that_is_also_in_a_test_set(prepared: Path)
 
 
 def test_a_smoothed_label_leaves_a_little_for_the_others(prepared: Path) -> None:
-    targets = face_data.label_targets(face_data.load(prepared, face_data.TRAINING), smoothing=0.07)
+    faces = face_data.load(prepared, face_data.TRAINING)
+    targets = face_votes.label_targets(faces, smoothing=0.07, voted_share=0)
     assert targets.sum(1) == pytest.approx(1)
     assert targets[0] == pytest.approx([0.01, 0.01, 0.01, 0.94, 0.01, 0.01, 0.01])
+
+
+def test_votes_move_the_labels_target_and_keep_its_sum(prepared: Path) -> None:
+    faces = face_data.load(prepared, face_data.TRAINING)
+    targets = face_votes.label_targets(faces, smoothing=0, voted_share=0.5)
+    assert targets.sum(1) == pytest.approx(1)
+    assert 0.5 < targets[0, 3] < 1, "one of the images with such votes has another label"
+
+
+def test_images_without_votes_keep_their_label_as_target(prepared: Path) -> None:
+    faces = face_data.load(prepared, face_data.TRAINING)
+    faces.votes[:] = 0
+    targets = face_votes.label_targets(faces, smoothing=0, voted_share=0.5)
+    assert targets.tolist() == np.eye(7)[faces.labels].tolist()
 
 
 def test_votes_for_none_of_the_labels_teach_nothing(prepared: Path) -> None:
