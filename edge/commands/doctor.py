@@ -235,7 +235,7 @@ def check_services(config: Config) -> Iterator[Finding]:
         if message is None:
             yield Finding("missing", name, "not running")
         elif message.state == "ok":
-            yield Finding("ok", name, f"running. {message.detail}")
+            yield Finding("ok", name, f"running. {message.detail}".rstrip(". "))
         else:
             yield Finding("missing", name, f"{message.state}: {message.detail}")
 

@@ -100,7 +100,9 @@ def make_parser() -> argparse.ArgumentParser:
     add_run(commands)
     add_watch(commands)
     record = add_command(commands, cmd_record, "record, as the button does, from this keyboard")
-    record.add_argument("endpoint", nargs="?", metavar="ENDPOINT", help="the hub's input")
+    record.add_argument(
+        "endpoint", nargs="?", metavar="ENDPOINT", help="ipc://FOLDER/in of another runtime folder"
+    )
     classify = add_command(commands, cmd_classify, "emotions in images and sound files")
     classify.add_argument("files", nargs="+", type=Path, metavar="FILE")
     classify.add_argument("--json", action="store_true", help="one JSON object a line")
@@ -175,7 +177,7 @@ def add_keys(commands: "Commands") -> None:
     add.add_argument("name", metavar="NAME")
     add.add_argument("file", nargs="?", type=Path, metavar="FILE", help="default: the terminal")
     actions.add_parser("list", help="authorised subscribers")
-    remove = actions.add_parser("remove", help="revoke a subscriber's key, at once")
+    remove = actions.add_parser("remove", help="revoke a subscriber's key, within seconds")
     remove.add_argument("name", metavar="NAME")
 
 
@@ -196,6 +198,7 @@ def cmd_watch(options: Namespace) -> int:
     from edge.commands import watch
 
     view = watch.View(tuple(options.topic or ("",)), options.count, options.json)
+    watch.check_topics(view.topics)
     if options.endpoint is None:
         return watch.watch_here(load(options.config), view)
     return watch.watch(options.endpoint, options.key, view)

@@ -8,7 +8,7 @@ from edge.bus.pubsub import Subscriber, send_once
 from edge.bus.sockets import BusError
 from edge.commands.text import format_message, print_error, print_line
 from edge.config import Config
-from edge.errors import ExitCode
+from edge.errors import ExitCode, UsageError
 from edge.paths import check_directory
 
 READ_TIMEOUT_S = 4.0
@@ -21,11 +21,14 @@ def record(config: Config, endpoint: str | None) -> int:
     """Press, follow the recording, print the result.
 
     `endpoint`: the hub's input; None = this host's. Returns 0, or 1 where there is no result.
-    Raises BusError where there is no hub, ConfigError where it would be another user's.
+    Raises UsageError for what is no input, BusError where there is no hub, ConfigError where it
+    would be another user's.
     """
     if endpoint is None and not check_directory(config.directory):
         raise BusError(f"there is no {config.directory}; is `emotion-edge run` running?")
     inlet = endpoint or config.endpoint("in")
+    if not (inlet.startswith("ipc://") and inlet.endswith("/in")):
+        raise UsageError(f"{inlet}: no hub's input; write ipc://FOLDER/in, or nothing")
     outlet = inlet.removesuffix("/in") + "/out"
     with closing(Subscriber(outlet, ["recording", "audio", "health.audio"])) as subscriber:
         pressed_ns = time.monotonic_ns()

@@ -1,5 +1,6 @@
 """`emotion-edge watch`: what a device publishes, for people or, with --json, for programs."""
 
+import difflib
 import shutil
 import socket
 import sys
@@ -23,7 +24,7 @@ from edge.commands.text import (
 )
 from edge.commands.watch_table import CLEAR_SCREEN, Row, render_table
 from edge.config import Config
-from edge.errors import ExitCode
+from edge.errors import ExitCode, UsageError
 from edge.paths import check_directory
 
 REDRAW_S = 0.25
@@ -36,6 +37,15 @@ class View(NamedTuple):
     limit: int | None = None
     """End after so many messages; None = at Ctrl-C."""
     as_json: bool = False
+
+
+def check_topics(topics: Sequence[str]) -> None:
+    """Raises UsageError for what no topic begins with."""
+    for topic in topics:
+        if not any(name.startswith(topic) for name in TOPICS):
+            close = difflib.get_close_matches(topic, TOPICS, 1)
+            hint = f"did you mean {close[0]}? " if close else ""
+            raise UsageError(f"no topic begins with {topic!r}; {hint}there are {', '.join(TOPICS)}")
 
 
 def watch(endpoint: str, key: Path | None, view: View) -> int:

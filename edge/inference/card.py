@@ -30,6 +30,7 @@ Divisor = Annotated[float, Meta(ge=1e-6, le=1e6)]
 Offset = Annotated[float, Meta(ge=-1e6, le=1e6)]
 Fraction = Annotated[float, Meta(ge=0, le=1)]
 Share = Annotated[float, Meta(ge=0.01, le=1)]
+Temperature = Annotated[float, Meta(ge=0.01, le=100)]
 Figures = dict[str, float | dict[str, float] | list[list[int]]]
 
 

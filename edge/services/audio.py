@@ -1,6 +1,6 @@
 """The audio process: a press becomes a recording, and a recording one `audio` message.
 
-A press comes over the bus or from the button. While one recording is made and analysed, further
+Every press comes over the bus, the button's too. While one recording is made and analysed, further
 presses are ignored and counted. In `audio`, `t_ns` and `time` are those of the recording's end, so
 that `age_ms` is how long the analysis took. No sound is kept or sent.
 """

@@ -172,7 +172,9 @@ def test_without_a_camera_the_demo_is_shown_and_it_says_so(config: Config) -> No
         (["classify", "none.png"], 2, "none.png"),
         (["classify", "pyproject.toml"], 2, "pyproject.toml"),
         (["record", "ipc:///tmp/no-such-emotion-edge/in"], 1, "/tmp/no-such-emotion-edge/in"),
+        (["record", "tcp://127.0.0.1:5999"], 2, "tcp://127.0.0.1:5999: no hub's input"),
         (["watch", "nonsense"], 1, "nonsense"),
+        (["watch", "--topic", "emotoin"], 2, "did you mean emotion?"),
         (["dance"], 2, "dance"),
     ],
 )
