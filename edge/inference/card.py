@@ -23,7 +23,6 @@ MAX_LABELS, MAX_CHARACTERS = 32, 200
 """As many as a message may have (edge.bus.messages)."""
 
 Label = Annotated[str, Meta(min_length=1, max_length=MAX_CHARACTERS)]
-Temperature = Annotated[float, Meta(ge=0.01, le=100)]
 Side = Annotated[int, Meta(ge=1, le=4096)]
 Seconds = Annotated[float, Meta(ge=0.001, le=10)]
 Divisor = Annotated[float, Meta(ge=1e-6, le=1e6)]
