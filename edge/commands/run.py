@@ -20,6 +20,7 @@ import msgspec
 
 from edge.bus.messages import SERVICES
 from edge.bus.pubsub import Subscriber
+from edge.bus.sockets import IPC, check_address
 from edge.commands.status_line import StatusLine
 from edge.commands.text import print_note
 from edge.config import Config
@@ -141,6 +142,7 @@ class Supervisor:
 
     def _listen(self, child: Child) -> None:
         path = self._notify[child.name]
+        check_address(f"{IPC}{path}")
         path.unlink(missing_ok=True)
         notified = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
         self._sockets.append(notified)
