@@ -36,9 +36,7 @@ def test_it_fits_the_terminal() -> None:
 
 def test_a_device_is_listed_with_the_command_that_watches_it() -> None:
     found = [Found("kitchen", "tcp://10.0.0.7:5556", "0.1.0", True)]
-    assert format_list(found, "ipc:///run/emotion-edge/out") == [
-        "this device",
-        "    emotion-edge watch ipc:///run/emotion-edge/out",
+    assert format_list(found) == [
         "kitchen  (0.1.0)",
         "    emotion-edge watch tcp://10.0.0.7:5556 --key FILE",
     ]
