@@ -26,6 +26,7 @@ from edge.paths import (
 LISTEN_S = 2.5
 """Every running service publishes its health within this."""
 State = Literal["ok", "missing", "broken"]
+INSTALL = "in the checkout: pip install -e '.[device]'"
 READY = "ready: emotion-edge run"
 MARK = {"ok": "ok     ", "missing": "missing", "broken": "BROKEN "}
 
@@ -38,10 +39,13 @@ class Finding(NamedTuple):
     fix: str = ""
 
 
+Check = Callable[[Config], Iterator[Finding]]
+
+
 def doctor(config: Config, config_file: Path | None) -> int:
     """Print every finding. Returns 0, or 1 where something keeps the product from running."""
     problems = 0
-    for finding in chain(check_program(config_file), *(check(config) for check in CHECKS)):
+    for finding in chain(check_program(config_file), *(guarded(check, config) for check in CHECKS)):
         problems += finding.state == "broken"
         print_line(f"{MARK[finding.state]}  {finding.what:<13}{finding.detail}")
         if finding.fix:
@@ -49,6 +53,17 @@ def doctor(config: Config, config_file: Path | None) -> int:
     print_line()
     print_line(f"{problems} problem{'s' * (problems > 1)} to fix" if problems else READY)
     return ExitCode.FAILED if problems else ExitCode.OK
+
+
+def guarded(check: Check, config: Config) -> Iterator[Finding]:
+    """What the check finds; a package that it lacks is a finding, too."""
+    try:
+        yield from check(config)
+    except ModuleNotFoundError as error:
+        if (error.name or "edge").startswith("edge"):
+            raise  # a bug
+        what = check.__name__.removeprefix("check_")
+        yield Finding("broken", what, f"{error.name} is not installed", INSTALL)
 
 
 def check_program(config_file: Path | None) -> Iterator[Finding]:
@@ -252,7 +267,7 @@ def _listen(config: Config) -> dict[str, HealthMessage]:
     return received
 
 
-CHECKS: tuple[Callable[[Config], Iterator[Finding]], ...] = (
+CHECKS: tuple[Check, ...] = (
     check_board,
     check_models,
     check_detector,

@@ -1,6 +1,7 @@
 """What the doctor reports where no service is to be seen."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -56,3 +57,13 @@ def test_a_share_for_a_network_with_one_head_is_refused(tmp_path: Path) -> None:
     found = about_the_face_model(msgspec.structs.replace(Config(), face=face))
     assert found.state == "broken"
     assert "remove raters_share" in found.detail
+
+
+def test_a_package_that_is_missing_is_a_finding_with_its_fix() -> None:
+    def check_detector(_: Config) -> Iterator[doctor.Finding]:
+        yield doctor.Finding("ok", "first", "")
+        raise ModuleNotFoundError("No module named 'cv2'", name="cv2")
+
+    _, found = doctor.guarded(check_detector, Config())
+    assert found[:3] == ("broken", "detector", "cv2 is not installed")
+    assert "pip install" in found.fix
