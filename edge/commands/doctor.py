@@ -215,12 +215,14 @@ def _check_pin(pin: int) -> Finding:
         return Finding("missing", "button", f"no permission on {closed}", fix)
     if board_chips():
         return Finding("ok", "button", f"GPIO{pin} (BCM) to ground")
-    return Finding("missing", "button", "no GPIO here; `a` in the window records as well")
+    return Finding("missing", "button", "no GPIO here; `emotion-edge record` records as well")
 
 
 def check_screen(config: Config) -> Iterator[Finding]:
+    from edge.devices.screen import is_desktop
+
     framebuffer = Path(config.display.framebuffer)
-    if os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"):
+    if is_desktop():
         yield Finding("ok", "screen", "a window on this desktop")
     elif os.access(framebuffer, os.R_OK | os.W_OK):
         yield Finding("ok", "screen", f"{framebuffer}, without a desktop")
