@@ -31,10 +31,10 @@ class Found(NamedTuple):
     device: str
     endpoint: str
     version: str
-    locked: bool
+    encrypted: bool
 
 
-def announce(endpoint: str, device: str, locked: bool) -> Callable[[], None]:
+def announce(endpoint: str, device: str, encrypted: bool) -> Callable[[], None]:
     """Announce an endpoint `tcp://ADDRESS:PORT` until the returned function is called.
 
     Where the network comes later, goes, or gives another address, that is announced. Without
@@ -46,7 +46,7 @@ def announce(endpoint: str, device: str, locked: bool) -> Callable[[], None]:
         log.info("not announced on the network: zeroconf is not installed")
         return lambda: None
     stopped = threading.Event()
-    announcement = _Announcement(endpoint, device, locked)
+    announcement = _Announcement(endpoint, device, encrypted)
     thread = threading.Thread(target=announcement.keep, args=(stopped,), daemon=True)
     thread.start()
 
@@ -60,9 +60,9 @@ def announce(endpoint: str, device: str, locked: bool) -> Callable[[], None]:
 class _Announcement:
     """Keeps one endpoint announced at the addresses that there are; in a thread, for it waits."""
 
-    def __init__(self, endpoint: str, device: str, locked: bool) -> None:
+    def __init__(self, endpoint: str, device: str, encrypted: bool) -> None:
         self._host, _, self._port = endpoint.removeprefix("tcp://").rpartition(":")
-        self._device, self._locked = device, locked
+        self._device, self._encrypted = device, encrypted
         self._addresses: list[str] = []
         self._responder: Zeroconf | None = None
 
@@ -101,7 +101,7 @@ class _Announcement:
             SERVICE,
             f"{self._device}.{SERVICE}",
             port=int(self._port),
-            properties={"version": __version__, "locked": str(int(self._locked))},
+            properties={"version": __version__, "locked": str(int(self._encrypted))},
             server=f"{socket.gethostname()}.local.",
             parsed_addresses=addresses,
         )

@@ -26,6 +26,7 @@ from edge.paths import (
 LISTEN_S = 2.5
 """Every running service publishes its health within this."""
 State = Literal["ok", "missing", "broken"]
+INSTALL = "in the checkout: pip install -e '.[device]'"
 READY = "ready: emotion-edge run"
 MARK = {"ok": "ok     ", "missing": "missing", "broken": "BROKEN "}
 
@@ -38,10 +39,13 @@ class Finding(NamedTuple):
     fix: str = ""
 
 
+Check = Callable[[Config], Iterator[Finding]]
+
+
 def doctor(config: Config, config_file: Path | None) -> int:
     """Print every finding. Returns 0, or 1 where something keeps the product from running."""
     problems = 0
-    for finding in chain(check_program(config_file), *(check(config) for check in CHECKS)):
+    for finding in chain(check_program(config_file), *(guarded(check, config) for check in CHECKS)):
         problems += finding.state == "broken"
         print_line(f"{MARK[finding.state]}  {finding.what:<13}{finding.detail}")
         if finding.fix:
@@ -49,6 +53,17 @@ def doctor(config: Config, config_file: Path | None) -> int:
     print_line()
     print_line(f"{problems} problem{'s' * (problems > 1)} to fix" if problems else READY)
     return ExitCode.FAILED if problems else ExitCode.OK
+
+
+def guarded(check: Check, config: Config) -> Iterator[Finding]:
+    """What the check finds; a package that it lacks is a finding, too."""
+    try:
+        yield from check(config)
+    except ModuleNotFoundError as error:
+        if (error.name or "edge").startswith("edge"):
+            raise  # a bug
+        what = check.__name__.removeprefix("check_")
+        yield Finding("broken", what, f"{error.name} is not installed", INSTALL)
 
 
 def check_program(config_file: Path | None) -> Iterator[Finding]:
@@ -200,12 +215,14 @@ def _check_pin(pin: int) -> Finding:
         return Finding("missing", "button", f"no permission on {closed}", fix)
     if board_chips():
         return Finding("ok", "button", f"GPIO{pin} (BCM) to ground")
-    return Finding("missing", "button", "no GPIO here; `a` in the window records as well")
+    return Finding("missing", "button", "no GPIO here; `emotion-edge record` records as well")
 
 
 def check_screen(config: Config) -> Iterator[Finding]:
+    from edge.devices.screen import is_desktop
+
     framebuffer = Path(config.display.framebuffer)
-    if os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"):
+    if is_desktop():
         yield Finding("ok", "screen", "a window on this desktop")
     elif os.access(framebuffer, os.R_OK | os.W_OK):
         yield Finding("ok", "screen", f"{framebuffer}, without a desktop")
@@ -252,7 +269,7 @@ def _listen(config: Config) -> dict[str, HealthMessage]:
     return received
 
 
-CHECKS: tuple[Callable[[Config], Iterator[Finding]], ...] = (
+CHECKS: tuple[Check, ...] = (
     check_board,
     check_models,
     check_detector,

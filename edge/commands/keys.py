@@ -19,9 +19,12 @@ def keys(config: Config, options: Namespace) -> int:
         print_line(f"{made} {store.directory}/device.key; public: {store.public()}")
     elif options.action == "add":
         store.export(store.add(options.name, config.device_name), options.file)
+        if options.file is not None:
+            print_line(f"{options.name} may subscribe; its key: {options.file}")
     elif options.action == "list":
         for name in sorted(store.allowed().values()):
             print_line(name)
     else:
         store.remove(options.name)
+        print_line(f"{options.name} may no longer subscribe")
     return ExitCode.OK

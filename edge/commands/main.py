@@ -101,7 +101,10 @@ def make_parser() -> argparse.ArgumentParser:
     add_watch(commands)
     record = add_command(commands, cmd_record, "record, as the button does, from this keyboard")
     record.add_argument(
-        "endpoint", nargs="?", metavar="ENDPOINT", help="ipc://FOLDER/in of another runtime folder"
+        "endpoint",
+        nargs="?",
+        metavar="ENDPOINT",
+        help="ipc://FOLDER/in of another runtime folder, the hub's input",
     )
     classify = add_command(commands, cmd_classify, "emotions in images and sound files")
     classify.add_argument("files", nargs="+", type=Path, metavar="FILE")
@@ -161,7 +164,10 @@ def seconds(text: str) -> float:
 def add_watch(commands: "Commands") -> None:
     watch = add_command(commands, cmd_watch, "what is published")
     watch.add_argument(
-        "endpoint", nargs="?", metavar="ENDPOINT", help="default: this device, or a list of others"
+        "endpoint",
+        nargs="?",
+        metavar="ENDPOINT",
+        help="default: this device; where it does not run, a list of others",
     )
     watch.add_argument("--key", type=Path, metavar="FILE", help="what `keys add` wrote")
     watch.add_argument("--topic", action="append", metavar="T", help="may be given several times")

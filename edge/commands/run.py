@@ -27,7 +27,7 @@ from edge.config import Config
 from edge.config.file import with_overrides
 from edge.devices import microphone
 from edge.devices.camera import source as camera
-from edge.devices.screen import check_screen
+from edge.devices.screen import check_screen, is_window
 from edge.errors import ConfigError, ExitCode, UsageError, UserError
 from edge.paths import is_folder, make_directory
 from edge.runtime.loop import Loop
@@ -275,7 +275,7 @@ def run(config: Config, overrides: Mapping[str, str], duration_s: float | None) 
 def supervise(config: Config, file: int, loop: Loop) -> ExitCode:
     """Keep all services running with the settings in `file` until the loop stops."""
     with (
-        closing(StatusLine(sys.stderr)) as status,
+        closing(StatusLine(sys.stderr, is_window(config.display.screen))) as status,
         closing(Subscriber(config.endpoint("out"), [""])) as subscriber,
     ):
         children = [Child(name, command_of(name, file), file) for name in START_ORDER]

@@ -17,11 +17,12 @@ CTRL_C_ECHO = len("^C") + 1
 class StatusLine:
     """Keeps the newest of each topic and redraws one line; other lines scroll above it."""
 
-    def __init__(self, out: TextIO) -> None:
+    def __init__(self, out: TextIO, has_window: bool = False) -> None:
         self._out = out
         self._live = out.isatty()
         self._newest: dict[str, tuple[Message, float]] = {}
         self._announced = False
+        self._keys = " (in the window: `a`)" if has_window else ""
 
     def update(self, received: Iterable[tuple[str, Message]]) -> None:
         """Keep what was received, and when."""
@@ -29,9 +30,7 @@ class StatusLine:
             self._newest[topic] = (message, time.monotonic())
         if "face" in self._newest and not self._announced:
             self._announced = True
-            self.print_line(
-                "running; `emotion-edge record` records (in the window: `a`), Ctrl-C ends"
-            )
+            self.print_line(f"running; `emotion-edge record` records{self._keys}, Ctrl-C ends")
 
     def print_line(self, line: str) -> None:
         """Print a permanent line above the live one."""

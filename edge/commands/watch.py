@@ -96,21 +96,19 @@ def _show_table(device: Subscription) -> int:
 
 
 def watch_here(config: Config, view: View) -> int:
-    """Watch this host's device if it runs; else, and if nothing is asked for, list all devices.
+    """Watch this host's device if it runs; else list those of the network.
 
     Returns the exit code. Raises ConfigError where another user could be listening here.
     """
-    own = check_directory(config.directory) and is_listening(config.directory / "out")
-    here = config.endpoint("out") if own else None
-    if here is None or view == View():
-        found, why = find_devices()
-        others = [one for one in found if here is None or one.device != config.device_name]
-        if others:
-            for line in format_list(others, here):
-                print_line(line)
-            return ExitCode.OK
-        print_error("watch", why)
-    return ExitCode.FAILED if here is None else watch(here, None, view)
+    if check_directory(config.directory) and is_listening(config.directory / "out"):
+        return watch(config.endpoint("out"), None, view)
+    found, why = find_devices()
+    if not found:
+        print_error("watch", f"nothing runs here, and {why}")
+        return ExitCode.FAILED
+    for line in format_list(found):
+        print_line(line)
+    return ExitCode.OK
 
 
 def is_listening(path: Path) -> bool:
@@ -122,23 +120,26 @@ def is_listening(path: Path) -> bool:
 
 
 def find_devices() -> tuple[list[Found], str]:
-    """The devices on the network; the text is why there is no other one, and the fix."""
+    """The devices on the network; the text is why there is none, and the fix."""
     try:
         return discovery.find(), (
             "no other device found on this network (a device is found if gateway.remote is set); "
             "name one: emotion-edge watch tcp://HOST:5557 --key FILE"
         )
     except ImportError:
-        return [], "cannot look for other devices: pip install zeroconf, or name one"
+        return (
+            [],
+            "others cannot be looked for: pip install zeroconf, or name one",
+        )
     except OSError as error:
-        return [], f"cannot look for other devices ({error.strerror}); name one"
+        return [], f"others cannot be looked for ({error.strerror}); name one"
 
 
-def format_list(found: Sequence[Found], here: str | None) -> list[str]:
+def format_list(found: Sequence[Found]) -> list[str]:
     """A line for each device, and under it the command that watches it."""
-    lines = [] if here is None else ["this device", f"    emotion-edge watch {here}"]
+    lines = []
     for device in found:
-        key = " --key FILE" if device.locked else ""
+        key = " --key FILE" if device.encrypted else ""
         lines.append(f"{device.device}  ({device.version})")
         lines.append(f"    emotion-edge watch {device.endpoint}{key}")
     return lines

@@ -177,3 +177,11 @@ def test_doctor_knows_the_other_kinds_of_button(button: dict[str, object], said:
     (finding,) = doctor.check_button(config)
     assert finding.state == "missing"
     assert said in finding.detail
+
+
+def test_keys_says_what_it_did(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text(f'gateway.keys = "{tmp_path}/keys"\n')
+    keys = "keys", "--config", tmp_path / "config.toml"
+    file = tmp_path / "laptop.key"
+    assert output(*keys, "add", "laptop", file)[1] == f"laptop may subscribe; its key: {file}\n"
+    assert output(*keys, "remove", "laptop")[1] == "laptop may no longer subscribe\n"

@@ -5,6 +5,7 @@ import json
 import os
 import pty
 import signal
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -42,6 +43,17 @@ def test_watch_without_an_address_shows_this_device_where_it_runs(here: dict[str
         out, errors = process.communicate(timeout=60)
     assert (process.returncode, errors) == (0, "")
     assert [line.split()[:2] for line in out.splitlines()] == [["test", "health.hub"]] * 2
+
+
+def test_watch_without_an_address_does_not_look_for_others_where_this_device_runs(
+    here: dict[str, str],
+) -> None:
+    with emotion_edge("watch", env=here, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().split()[:2] == ["test", "health.hub"]
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+    assert (process.returncode, errors) == (0, "")
 
 
 def read_on(keyboard: int) -> None:

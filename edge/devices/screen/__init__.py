@@ -1,5 +1,6 @@
 """What a screen is, and which kinds there are. Needs no vendor library."""
 
+import os
 from pathlib import Path
 
 from edge.errors import UserError
@@ -40,6 +41,16 @@ class Screen:
 
     def close(self) -> None:
         """Release the screen."""
+
+
+def is_desktop() -> bool:
+    """Whether windows can be expected to open."""
+    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+
+
+def is_window(screen: str) -> bool:
+    """Whether this kind of screen is a window here, with keys."""
+    return screen == "window" or (screen == "auto" and is_desktop())
 
 
 def check_screen(screen: str) -> None:

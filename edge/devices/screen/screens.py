@@ -11,7 +11,7 @@ from pathlib import Path
 
 import cv2
 
-from edge.devices.screen import Screen, ScreenError
+from edge.devices.screen import Screen, ScreenError, is_desktop
 from edge.devices.screen.framebuffer import Console, Framebuffer
 from edge.paths import is_folder
 from edge.types import Image
@@ -190,7 +190,7 @@ def open_screen(kind: str, framebuffer: str, *, fullscreen: bool) -> Screen:
 
 def _first_that_opens(framebuffer: str, fullscreen: bool) -> Screen:
     reasons = []
-    for kind in ["window"] * _is_desktop() + ["framebuffer"]:
+    for kind in ["window"] * is_desktop() + ["framebuffer"]:
         try:
             return open_screen(kind, framebuffer, fullscreen=fullscreen)
         except ScreenError as error:
@@ -221,10 +221,6 @@ def desktop_size() -> tuple[int, int] | None:
         return x11.XDisplayWidth(display, 0), x11.XDisplayHeight(display, 0)
     finally:
         x11.XCloseDisplay(display)
-
-
-def _is_desktop() -> bool:
-    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
 def _quieten_qt() -> None:

@@ -26,14 +26,14 @@ def found(*, present: bool) -> list[Found]:
     pytest.fail(f"{DEVICE} is found: {not present}")
 
 
-@pytest.mark.parametrize(("host", "locked"), [("127.0.0.1", True), ("lo", False)])
-def test_a_device_is_found_until_its_announcement_ends(host: str, locked: bool) -> None:
-    stop = announce(f"tcp://{host}:5599", DEVICE, locked)
+@pytest.mark.parametrize(("host", "encrypted"), [("127.0.0.1", True), ("lo", False)])
+def test_a_device_is_found_until_its_announcement_ends(host: str, encrypted: bool) -> None:
+    stop = announce(f"tcp://{host}:5599", DEVICE, encrypted)
     try:
         answers = found(present=True)
     finally:
         stop()
-    assert answers == [Found(DEVICE, "tcp://127.0.0.1:5599", __version__, locked)]
+    assert answers == [Found(DEVICE, "tcp://127.0.0.1:5599", __version__, encrypted)]
     assert found(present=False) == []
 
 

@@ -1,12 +1,14 @@
 """What the doctor reports where no service is to be seen."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from edge import paths
+from edge.bus.messages import HealthMessage
 from edge.commands import doctor
 from edge.config import Config, FaceConfig
 from edge.inference.card import load_card
@@ -56,3 +58,24 @@ def test_a_share_for_a_network_with_one_head_is_refused(tmp_path: Path) -> None:
     found = about_the_face_model(msgspec.structs.replace(Config(), face=face))
     assert found.state == "broken"
     assert "remove raters_share" in found.detail
+
+
+def test_a_package_that_is_missing_is_a_finding_with_its_fix() -> None:
+    def check_detector(_: Config) -> Iterator[doctor.Finding]:
+        yield doctor.Finding("ok", "first", "")
+        raise ModuleNotFoundError("No module named 'cv2'", name="cv2")
+
+    _, found = doctor.guarded(check_detector, Config())
+    assert found[:3] == ("broken", "detector", "cv2 is not installed")
+    assert "pip install" in found.fix
+
+
+def test_a_service_that_has_nothing_to_say_is_running(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    health = HealthMessage(
+        t_ns=0, time=0, state="ok", rate_hz=0, dropped=0, rss_mb=0, uptime_s=0, version="0"
+    )
+    monkeypatch.setattr(doctor, "_listen", lambda _: {"health.hub": health})
+    found = next(doctor.check_services(without_services(directory, monkeypatch)))
+    assert found == ("ok", "hub", "running", "")

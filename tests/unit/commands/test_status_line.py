@@ -1,8 +1,11 @@
 import io
 import time
 
+import pytest
+
 from edge.bus.messages import SERVICES, Emotion, FaceMessage, FaceResult, HealthMessage, Message
 from edge.commands.status_line import StatusLine
+from edge.devices.screen import is_window
 
 
 class Terminal(io.StringIO):
@@ -80,3 +83,29 @@ def test_where_there_is_no_terminal_there_is_no_live_line() -> None:
     status.redraw()
     status.close()
     assert out.getvalue() == ""
+
+
+@pytest.mark.parametrize("has_window", [True, False])
+def test_the_windows_key_is_named_where_there_is_a_window(has_window: bool) -> None:
+    out = io.StringIO()
+    StatusLine(out, has_window).update([("face", face())])
+    assert "`emotion-edge record` records" in out.getvalue()
+    assert ("in the window" in out.getvalue()) == has_window
+
+
+@pytest.mark.parametrize(
+    ("screen", "display", "expected"),
+    [
+        ("auto", ":0", True),
+        ("auto", "", False),
+        ("none", ":0", False),
+        ("a.png", ":0", False),
+        ("window", ":0", True),
+    ],
+)
+def test_only_a_window_is_called_one(
+    monkeypatch: pytest.MonkeyPatch, screen: str, display: str, expected: bool
+) -> None:
+    monkeypatch.setenv("DISPLAY", display)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    assert is_window(screen) == expected

@@ -1,8 +1,10 @@
 import msgspec
+import pytest
 
 from edge.bus.discovery import Found
-from edge.commands.watch import format_list
+from edge.commands.watch import check_topics, format_list
 from edge.commands.watch_table import DIM, Row, render_table
+from edge.errors import UsageError
 from tests.support.messages import example
 
 
@@ -36,9 +38,17 @@ def test_it_fits_the_terminal() -> None:
 
 def test_a_device_is_listed_with_the_command_that_watches_it() -> None:
     found = [Found("kitchen", "tcp://10.0.0.7:5556", "0.1.0", True)]
-    assert format_list(found, "ipc:///run/emotion-edge/out") == [
-        "this device",
-        "    emotion-edge watch ipc:///run/emotion-edge/out",
+    assert format_list(found) == [
         "kitchen  (0.1.0)",
         "    emotion-edge watch tcp://10.0.0.7:5556 --key FILE",
     ]
+
+
+@pytest.mark.parametrize("topic", ["", "h", "health.", "emotion"])
+def test_what_a_topic_begins_with_is_accepted(topic: str) -> None:
+    check_topics([topic])
+
+
+def test_a_topic_that_there_is_not_is_refused_with_the_list() -> None:
+    with pytest.raises(UsageError, match=r"did you mean emotion\?.*recording"):
+        check_topics(["emotoin"])
