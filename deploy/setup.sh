@@ -10,7 +10,11 @@ venv=.venv
 
 device_packages=(gcc portaudio19-dev libgl1 libglib2.0-0 curl ca-certificates)
 dev_packages=(pulseaudio pulseaudio-utils libasound2-plugins xvfb openbox xdotool gstreamer1.0-tools
-  gstreamer1.0-plugins-base espeak-ng)
+  gstreamer1.0-plugins-base espeak-ng iproute2 libzmq3-dev shellcheck)
+# Debian's own Python comes without venv and without the headers that PyAudio is built with.
+case $(command -v "$python" || true) in
+  ''|/usr/bin/*) device_packages+=(python3 python3-venv python3-dev) ;;
+esac
 
 log() { printf 'set-up: %s\n' "$*"; }
 
@@ -18,6 +22,10 @@ as_root() {
   if [ "$(id -u)" = 0 ]; then "$@"
   elif [ -t 0 ]; then sudo "$@"
   else sudo -n "$@"; fi
+}
+
+may_be_root() {
+  [ "$(id -u)" = 0 ] || { command -v sudo >/dev/null && { [ -t 0 ] || sudo -n true 2>/dev/null; }; }
 }
 
 missing_packages() {
@@ -33,24 +41,31 @@ install_packages() {
   command -v apt-get >/dev/null || { log "apt-get not found; these packages are needed: $*"; return; }
   mapfile -t missing < <(missing_packages "$@")
   [ ${#missing[@]} -gt 0 ] || return 0
+  if ! may_be_root; then
+    log "these packages are missing; as root: apt-get install -y ${missing[*]}"
+    exit 1
+  fi
   log "apt-get install ${missing[*]}"
   if ! as_root apt-get update -qq ||
      ! as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq \
          --no-install-recommends "${missing[@]}" >/dev/null; then
-    log "could not install them; as root: apt-get install ${missing[*]}"
+    log "could not install them; as root: apt-get install -y ${missing[*]}"
+    exit 1
   fi
 }
 
 make_venv() {
-  [ -x $venv/bin/python ] && return
+  # An environment of a moved checkout, or one that was left half made, does not work.
+  [ "$(cat $venv/.made-in 2>/dev/null)" = "$PWD" ] && return
+  rm -rf $venv
   log "$venv, with $($python --version)"
   # On a Raspberry Pi picamera2 and lgpio belong to apt: the environment must see them.
   if /usr/bin/python3 -c 'import picamera2' 2>/dev/null; then
     /usr/bin/python3 -m venv --system-site-packages $venv
   else
-    $python -m venv $venv ||
-      { log "no venv module; as root: apt-get install python3-venv"; exit 1; }
+    $python -m venv $venv
   fi
+  printf '%s' "$PWD" >$venv/.made-in
 }
 
 install_python() {  # install_python EXTRAS: when what they are has changed since the last time
