@@ -97,8 +97,11 @@ class Bans:
 
     def _save(self) -> None:
         """As far as the runtime folder can be written."""
+        new = self._path.with_suffix(".new")
         with contextlib.suppress(OSError):
-            write_secret(self._path, msgspec.json.encode(self._until_s))
+            new.unlink(missing_ok=True)
+            write_secret(new, msgspec.json.encode(self._until_s))
+            new.replace(self._path)
 
 
 class Endpoint:

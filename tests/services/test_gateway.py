@@ -295,6 +295,17 @@ def test_who_fills_the_gateway_with_subscriptions_is_cut_off(
                     next_received(again, "emotion", 5.0)
 
 
+def test_bans_are_kept_until_their_names_are_gone(tmp_path: Path) -> None:
+    bans = Bans(tmp_path / "gateway.bans")
+    for name in ("first", "second"):
+        bans.add(name)
+    again = Bans(tmp_path / "gateway.bans")
+    assert again.has("first") and again.has("second")
+    again.keep(["second"])
+    last = Bans(tmp_path / "gateway.bans")
+    assert last.has("second") and not last.has("first")
+
+
 def test_a_ban_outlives_the_gateway_and_ends_with_a_new_key(config: Config) -> None:
     config = with_remote(config)
     file = add_key(config, "insider")
