@@ -178,8 +178,8 @@ build_release() {
 install_requirements() {
   local pip sources=() needs
   [ -z "$wheelhouse" ] || sources=(--no-index --find-links "$wheelhouse")
-  # requirements-edge.txt is the device's; what a subscriber needs and discovery stand in pyproject.toml.
-  mapfile -t needs < <(grep -E '^(dependencies|discovery) = ' pyproject.toml | grep -o '"[^"]*"' | tr -d '"')
+  # requirements-edge.txt is the device's; what a subscriber needs, discovery and mqtt stand in pyproject.toml.
+  mapfile -t needs < <(grep -E '^(dependencies|discovery|mqtt) = ' pyproject.toml | grep -o '"[^"]*"' | tr -d '"')
   pip=$(find /usr/share/python-wheels -name 'pip-*.whl' | sort -V | tail -1)
   PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore \
     "$1/bin/python" "$pip/pip" install -q --no-compile --use-pep517 "${sources[@]}" "${needs[@]}" \
@@ -324,6 +324,8 @@ enabled_units() {
   echo emotion-edge.target
   printf 'emotion-edge@%s.service\n' "${services[@]}"
   has_desktop || echo emotion-edge@display.service
+  # Optional: the user switched it on.
+  ! systemctl is-enabled -q emotion-edge@mqtt.service 2>/dev/null || echo emotion-edge@mqtt.service
 }
 
 enable_units() {
