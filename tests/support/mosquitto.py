@@ -143,7 +143,7 @@ def client(broker: Mosquitto, topic: str = "#") -> Iterator[Client]:
         made.close()
 
 
-def with_broker(config: Config, broker: Mosquitto, **settings: object) -> Config:
+def with_broker(config: Config, served: Mosquitto, **settings: object) -> Config:
     """The settings with this broker, and others of `[mqtt]`."""
-    mqtt = {"broker": f"mqtt://{broker.host}:{broker.port}", **settings}
+    mqtt = {"broker": f"mqtt://{served.host}:{served.port}", **settings}
     return msgspec.structs.replace(config, mqtt=msgspec.convert(mqtt, MqttConfig))
