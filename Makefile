@@ -4,7 +4,7 @@ ARGS ?=
 DATA ?= training/data
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-pi check format bench evaluate evaluate-face evaluate-voice \
+.PHONY: help run test test-pi test-ha check format bench evaluate evaluate-face evaluate-voice \
 	evaluate-activity evaluate-fusion setup setup-dev clean
 
 help: ## this list
@@ -19,6 +19,10 @@ test: setup-dev ## all tests that this machine can run; ARGS="tests/unit"
 
 test-pi: setup-dev ## the product on a virtual Raspberry Pi; needs root and Debian 12, takes hours
 	$(BIN)/python -m tests.pi $(ARGS)
+
+test-ha: setup-dev ## the product in a real Home Assistant; needs root and Debian, four minutes the first time
+	tests/ha/build-root.sh build/ha
+	$(BIN)/python -m pytest -s tests/ha $(ARGS)
 
 check: setup-dev ## style, types, import contracts, systemd units
 	$(BIN)/ruff check .

@@ -175,9 +175,13 @@ class Broker:
         if len(message.payload) <= MAX_PAYLOAD_BYTES:
             self._on_received(message.topic, bytes(message.payload), message.retain)
 
-    def publish(self, topic: str, payload: bytes, retain: bool, qos: int) -> None:
-        """Send it; while there is no connection, QoS 0 is dropped. Never blocks."""
-        self._client.publish(topic, payload, qos, retain)
+    def publish(self, topic: str, payload: bytes, retain: bool, qos: int) -> Callable[[], bool]:
+        """Send it; while there is no connection, QoS 0 is dropped. Never blocks.
+
+        The answer tells whether the broker has acknowledged it (QoS 1).
+        """
+        sent = self._client.publish(topic, payload, qos, retain)
+        return lambda: sent.rc == MQTTErrorCode.MQTT_ERR_SUCCESS and sent.is_published()
 
     def close(self, topic: str, payload: bytes) -> None:
         """Leave, with a last retained message where there is a connection: no will follows."""

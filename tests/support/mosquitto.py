@@ -33,6 +33,9 @@ class Mosquitto:
             f"listener {self.port} {host}\n{anonymous}persistence false\nuser root\n{settings}"
         )
         self.prefix: list[str] = []
+        """What the command is started with, to be on another host."""
+        self.local = ""
+        """A socket of its own for clients of this host."""
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -93,7 +96,8 @@ class Client:
         import paho.mqtt.client as paho
 
         self.received: list[Received] = []
-        self._paho = paho.Client(paho.CallbackAPIVersion.VERSION2)
+        transport = "unix" if broker.local else "tcp"
+        self._paho = paho.Client(paho.CallbackAPIVersion.VERSION2, transport=transport)
         self._paho.on_connect = lambda client, *_: client.subscribe(topic, 1)
         self._paho.on_message = lambda _, __, m: self.received.append(
             Received(m.topic, m.payload, m.retain)
@@ -101,7 +105,7 @@ class Client:
         subscribed: list[object] = []
         self._paho.on_subscribe = lambda *_: subscribed.append(None)
         self._paho.reconnect_delay_set(1, 1)
-        self._paho.connect(broker.host, broker.port)
+        self._paho.connect(broker.local or broker.host, broker.port)
         self._paho.loop_start()
         wait_for(lambda: bool(subscribed), "subscribed")
 
