@@ -48,9 +48,13 @@ class Outgoing(NamedTuple):
 class State:
     """One topic: the newest value, and what was sent last."""
 
-    def __init__(self, hold_s: float = 0.0, lasting: bool = False) -> None:
-        """`hold_s`: how long a change must last. `lasting`: it holds until the next one."""
+    def __init__(
+        self, hold_s: float = 0.0, period_s: float = MIN_PERIOD_S, lasting: bool = False
+    ) -> None:
+        """`hold_s`: how long a change must last. `period_s`: changes are sent at most so often.
+        `lasting`: it holds until the next one."""
         self._hold_s = hold_s
+        self._period_s = period_s
         self._lasting = lasting
         self._key: object = None
         self._sent_key: object = None
@@ -71,7 +75,7 @@ class State:
             return True
         quiet_s = now_s - self._sent_s
         if self._key != self._sent_key:
-            return quiet_s >= MIN_PERIOD_S and now_s - self._since_s >= self._hold_s
+            return quiet_s >= self._period_s and now_s - self._since_s >= self._hold_s
         return quiet_s >= REFRESH_S and not self._lasting
 
     def payload(self, now_s: float) -> bytes:
@@ -94,7 +98,7 @@ class Digest:
         self._states = {
             "emotion": State(HOLD_S),
             "faces": State(),
-            "recording": State(),
+            "recording": State(period_s=0.0),  # its changes are a few for each press
             "voice": State(lasting=True),
         }
         self._scores = self._picture = b""

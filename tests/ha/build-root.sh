@@ -7,7 +7,9 @@
 # usage: build-root.sh OUT
 set -euo pipefail
 out=$(realpath -m "$1") root=$out/root
-readonly home_assistant=homeassistant==2026.2.3 paho=paho-mqtt==2.1.0
+readonly home_assistant=homeassistant==2026.2.3
+# What its parts mqtt and frontend ask for; without a frontend it starts in recovery mode.
+readonly parts=(paho-mqtt==2.1.0 home-assistant-frontend==20260128.6)
 packages=python3,python3-venv,ca-certificates,gcc,python3-dev,libc6-dev,libffi-dev
 
 step() { printf '[%4d s] %s\n' $SECONDS "$*"; }
@@ -30,11 +32,13 @@ done
 
 step "Home Assistant"
 # In a mount namespace of its own: nothing stays mounted, whatever ends this.
+# shellcheck disable=SC2016
 unshare --mount sh -euc '
-  for folder in proc dev; do mount --rbind /$folder "$1/$folder"; done
+  root=$1; shift
+  for folder in proc dev; do mount --rbind /$folder "$root/$folder"; done
   unset PIP_FIND_LINKS
-  chroot "$1" python3 -m venv /ha
-  chroot "$1" /ha/bin/pip install -q --no-compile --prefer-binary "$2" "$3"
-' sh "$root" "$home_assistant" "$paho"
+  chroot "$root" python3 -m venv /ha
+  chroot "$root" /ha/bin/pip install -q --no-compile --prefer-binary "$@"
+' sh "$root" "$home_assistant" "${parts[@]}"
 echo "$home_assistant" >"$out/.complete"
 step "done"

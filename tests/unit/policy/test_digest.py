@@ -73,6 +73,13 @@ def test_a_label_that_comes_and_goes_is_not_sent() -> None:
     assert [fields(one)["emotion"] for _, one in sent] == ["happy"]
 
 
+def test_every_phase_of_a_recording_is_sent_at_once() -> None:
+    phases = {0.0: "idle", 0.1: "recording", 2.1: "analysing", 2.2: "idle"}
+    messages = {at_s: message("recording", phase=phase) for at_s, phase in phases.items()}
+    sent = run(Digest(), messages, "recording", 3.0)
+    assert [(at_s, fields(one)["phase"]) for at_s, one in sent] == [*phases.items()]
+
+
 def test_without_face_and_voice_it_is_nobody() -> None:
     nobody = message("emotion", face_age_s=None, voice_age_s=None)
     ((_, sent),) = run(Digest(), {0.0: nobody}, "emotion", 1.0)
