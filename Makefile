@@ -20,8 +20,9 @@ test: setup-dev ## all tests that this machine can run; ARGS="tests/unit"
 test-pi: setup-dev ## the product on a virtual Raspberry Pi; needs root and Debian 12, takes hours
 	$(BIN)/python -m tests.pi $(ARGS)
 
-test-ha: setup-dev ## the product in a real Home Assistant; needs root and Debian, four minutes the first time
+test-ha: setup-dev ## with a real Home Assistant and Node-RED; needs root, Debian and npm, four minutes the first time
 	tests/ha/build-root.sh build/ha
+	[ -e build/node-red/node_modules ] || npm install --prefix build/node-red --no-audit --no-fund node-red
 	$(BIN)/python -m pytest -s tests/ha $(ARGS)
 
 check: setup-dev ## style, types, import contracts, systemd units

@@ -2,9 +2,7 @@
 
 import contextlib
 import os
-import shutil
 import socket
-import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -28,7 +26,15 @@ from tests.support.harness import (
     running,
     write_config,
 )
-from tests.support.mosquitto import Mosquitto, client, mosquitto, needs_mosquitto, with_broker
+from tests.support.mosquitto import (
+    Mosquitto,
+    client,
+    guarded,
+    mosquitto,
+    needs_mosquitto,
+    password_file,
+    with_broker,
+)
 
 MAX_WORDS = 10
 SECRET = "correct-horse-battery"
@@ -111,26 +117,9 @@ def test_a_certificate_file_that_is_missing_is_bad_configuration(
 # ------------------------------------------------------------- passwords
 
 
-@contextlib.contextmanager
-def guarded(folder: Path) -> Iterator[Mosquitto]:
-    """A broker that knows one user, `kitchen`."""
-    users = folder / "users"
-    passwd = shutil.which("mosquitto_passwd") or "/usr/bin/mosquitto_passwd"
-    subprocess.run([passwd, "-c", "-b", users, "kitchen", SECRET], check=True, capture_output=True)
-    with mosquitto(folder, f"allow_anonymous false\npassword_file {users}\n") as broker:
-        yield broker
-
-
-def password_file(folder: Path, text: str, mode: int = 0o640) -> str:
-    path = folder / "password"
-    path.write_text(text)
-    path.chmod(mode)
-    return str(path)
-
-
 @needs_mosquitto
 def test_a_wrong_password_is_refused(with_hub: Config, directory: Path) -> None:
-    with guarded(directory) as broker:
+    with guarded(directory, {"kitchen": SECRET}) as broker:
         file = password_file(directory, "wrong\n")
         config = with_broker(with_hub, broker, user="kitchen", password_file=file)
         detail = why_not(config, "not authorized")
@@ -142,7 +131,7 @@ def test_a_wrong_password_is_refused(with_hub: Config, directory: Path) -> None:
 def test_the_password_is_accepted_and_is_nowhere_to_be_seen(
     with_hub: Config, directory: Path, way: str
 ) -> None:
-    with guarded(directory) as broker:
+    with guarded(directory, {"kitchen": SECRET}) as broker:
         file = password_file(directory, f"{SECRET}\n")
         environment = dict(os.environ)
         settings = {"user": "kitchen"}
