@@ -167,8 +167,8 @@ def test_a_cable_that_is_out_is_offline_and_back_when_it_is_in(
         wait_for(Path(broker.local).exists, "mosquitto listens")
         wanted = with_broker(config, broker, broker=f"mqtt://{other.address}:{port}")
         file = write_config(wanted, directory / "config.json")
-        hub = device.start(f"emotion-edge hub --config {file}")
-        process = device.start(f"emotion-edge mqtt --config {file}")
+        hub = device.start(f"exec emotion-edge hub --config {file}")
+        process = device.start(f"exec emotion-edge mqtt --config {file}")
         try:
             with client(broker) as watcher:
                 until_state(watcher, "online", 0)
