@@ -5,7 +5,7 @@ DATA ?= training/data
 
 .DEFAULT_GOAL := help
 .PHONY: help run test test-pi check format bench evaluate evaluate-face evaluate-voice \
-	evaluate-activity evaluate-fusion setup setup-dev clean
+	evaluate-activity evaluate-fusion setup setup-dev lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z].*## / { printf "  make %-30s %s\n", $$1, $$2 }' Makefile
@@ -55,6 +55,9 @@ setup: ## what `make run` needs: Debian packages, .venv, the package
 
 setup-dev: ## the same, and what tests and checks need
 	@deploy/setup.sh dev
+
+lock: ## the lock files again from pyproject.toml; ARGS=--upgrade takes newer versions
+	@deploy/lock.sh $(ARGS)
 
 clean: ## remove .venv, builds and caches
 	rm -rf .venv build *.egg-info models_tflite/build models_tflite/*.egg-info
