@@ -1,4 +1,4 @@
-"""Does PyPI have every file that a lock file names, for each Python and architecture? Run by lock.sh."""
+"""Has PyPI a file for each entry of the lock files, Python and architecture? Run by lock.sh."""
 
 import itertools
 import json
