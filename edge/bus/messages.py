@@ -69,8 +69,10 @@ class FaceMessage(Message, frozen=True, kw_only=True, tag="face"):
 
 
 class RecordingMessage(Message, frozen=True, kw_only=True, tag="recording"):
-    phase: Literal["idle", "recording", "analysing"]
+    phase: Literal["idle", "waiting", "recording", "analysing"]
+    """waiting = for the first word, after a press."""
     elapsed_s: NotNegative = 0.0
+    """Since the microphone opened while waiting, then the length of the recording so far."""
     level_dbfs: Level | None = None
 
 
