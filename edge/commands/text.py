@@ -7,6 +7,7 @@ What other programs, files and hosts are called or send comes to a terminal thro
 import contextlib
 import json
 import sys
+from typing import Literal
 
 from edge.bus.messages import (
     AudioMessage,
@@ -19,6 +20,9 @@ from edge.bus.messages import (
     RecordingMessage,
 )
 from edge.errors import UserError
+
+Format = Literal["text", "json", "csv"]
+"""Of what a command prints: for people, or for programs."""
 
 
 class OutputError(UserError):
@@ -38,8 +42,13 @@ def print_note(line: str) -> None:
 
 def print_line(line: str = "") -> None:
     """One line to stdout, at once. Raises OutputError."""
+    write_output(f"{printable(line)}\n")
+
+
+def write_output(text: str) -> None:
+    """Text to stdout as it is, at once. Raises OutputError."""
     try:
-        print(printable(line), flush=True)
+        print(end=text, flush=True)
     except BrokenPipeError:
         raise
     except OSError as error:

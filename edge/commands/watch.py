@@ -1,11 +1,11 @@
-"""`emotion-edge watch`: what a device publishes, for people or, with --json, for programs."""
+"""`emotion-edge watch`: what a device publishes, for people, or as JSON or CSV for programs."""
 
 import difflib
 import shutil
 import socket
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,7 +16,10 @@ from edge.bus.discovery import Found
 from edge.bus.messages import TOPICS
 from edge.bus.pubsub import MAX_DEVICES, remember
 from edge.client import Received, Subscription
+from edge.commands import csv_table
+from edge.commands.csv_table import CsvOutput, message_rows
 from edge.commands.text import (
+    Format,
     format_message,
     print_error,
     print_line,
@@ -36,7 +39,7 @@ class View(NamedTuple):
     topics: Sequence[str] = ("",)
     limit: int | None = None
     """End after so many messages; None = at Ctrl-C."""
-    as_json: bool = False
+    format: Format = "text"
 
 
 def check_topics(topics: Sequence[str]) -> None:
@@ -51,18 +54,33 @@ def check_topics(topics: Sequence[str]) -> None:
 def watch(endpoint: str, key: Path | None, view: View) -> int:
     """Show what is received from `endpoint`. Returns the exit code. Raises BusError, KeysError."""
     with Subscription(endpoint, view.topics, key) as device:
-        if view.limit is None and not view.as_json and sys.stdout.isatty():
+        if view.limit is None and view.format == "text" and sys.stdout.isatty():
             return _show_table(device)
         return _print_lines(device, view)
 
 
 def _print_lines(device: Subscription, view: View) -> int:
-    left = view.limit
+    left, write = view.limit, writer(view.format)
     while left is None or left > 0:
         for received in device.wait(1.0)[:left]:
-            print_line(json_line(received) if view.as_json else text_line(received))
+            write(received)
             left = None if left is None else left - 1
     return ExitCode.OK
+
+
+def writer(form: Format) -> Callable[[Received], None]:
+    """What prints a message in this form. Writes CSV's header."""
+    if form == "text":
+        return lambda received: print_line(text_line(received))
+    if form == "json":
+        return lambda received: print_line(json_line(received))
+    table = CsvOutput(csv_table.WATCH)
+    return lambda received: _write_rows(table, received)
+
+
+def _write_rows(table: CsvOutput, received: Received) -> None:
+    for row in message_rows(received.topic, received.message):
+        table.write_row(row)
 
 
 def json_line(received: Received) -> str:

@@ -1,6 +1,7 @@
 """`watch` on this host, and whether what is really sent fits the shipped schema."""
 
 import contextlib
+import csv
 import json
 import os
 import pty
@@ -43,6 +44,15 @@ def test_watch_without_an_address_shows_this_device_where_it_runs(here: dict[str
         out, errors = process.communicate(timeout=60)
     assert (process.returncode, errors) == (0, "")
     assert [line.split()[:2] for line in out.splitlines()] == [["test", "health.hub"]] * 2
+
+
+def test_watch_as_csv_has_a_header_and_a_row_a_message(here: dict[str, str]) -> None:
+    with emotion_edge("watch", "--csv", "--count", "2", env=here) as process:
+        out, errors = process.communicate(timeout=60)
+    first, second = csv.DictReader(out.splitlines())
+    assert (process.returncode, errors) == (0, "")
+    assert (first["device"], first["topic"], first["state"]) == ("test", "health.hub", "ok")
+    assert float(second["time"]) > float(first["time"])
 
 
 def test_watch_without_an_address_does_not_look_for_others_where_this_device_runs(
