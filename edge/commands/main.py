@@ -12,6 +12,7 @@ import os
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -152,11 +153,18 @@ def add_run(commands: "Commands") -> None:
 
 
 def seconds(text: str) -> float:
-    """A duration. Raises ValueError, which argparse turns into its line."""
-    value = float(text)
-    if not 0 < value < MAX_DURATION_S:
-        raise ValueError(text)
-    return value
+    """A duration. Raises ArgumentTypeError."""
+    with suppress(ValueError):
+        if 0 < (value := float(text)) < MAX_DURATION_S:
+            return value
+    raise argparse.ArgumentTypeError(f"{text}: not a number of seconds above 0")
+
+
+def count(text: str) -> int:
+    """How many. Raises ArgumentTypeError."""
+    if text.isdecimal() and int(text) > 0:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text}: not a whole number above 0")
 
 
 def add_watch(commands: "Commands") -> None:
@@ -169,7 +177,7 @@ def add_watch(commands: "Commands") -> None:
     )
     watch.add_argument("--key", type=Path, metavar="FILE", help="what `keys add` wrote")
     watch.add_argument("--topic", action="append", metavar="T", help="may be given several times")
-    watch.add_argument("--count", type=int, metavar="N", help="end after N messages")
+    watch.add_argument("--count", type=count, metavar="N", help="end after N messages")
     add_format(watch)
 
 

@@ -13,6 +13,7 @@ from edge.bus.messages import (
     AudioMessage,
     Emotion,
     FaceMessage,
+    FaceResult,
     HealthMessage,
     Message,
     Press,
@@ -97,10 +98,13 @@ def _format(message: Message) -> str:
 def _face(message: FaceMessage) -> str:
     if not message.faces:
         return "no face"
-    return ", ".join(
-        f"#{face.id} {face.emotion} {face.confidence:.2f}{' (held)' if face.held else ''}"
-        for face in message.faces
-    )
+    return ", ".join(f"#{face.id} {format_face(face)}" for face in message.faces)
+
+
+def format_face(face: FaceResult) -> str:
+    """A face's emotion, score and whether it is held; printable."""
+    held = " (held)" if face.held else ""
+    return printable(f"{face.emotion} {face.confidence:.2f}{held}")
 
 
 def _recording(message: RecordingMessage) -> str:

@@ -15,7 +15,7 @@ from edge.bus import discovery
 from edge.bus.discovery import Found
 from edge.bus.messages import TOPICS
 from edge.bus.pubsub import MAX_DEVICES, remember
-from edge.client import Received, Subscription
+from edge.client import RUNNING, Received, Subscription
 from edge.commands import csv_table
 from edge.commands.csv_table import CsvOutput, message_rows
 from edge.commands.text import (
@@ -24,8 +24,9 @@ from edge.commands.text import (
     print_error,
     print_line,
     printable_json,
+    write_output,
 )
-from edge.commands.watch_table import CLEAR_SCREEN, Row, render_table
+from edge.commands.watch_table import CLEAR_SCREEN, Row, render_table, style_of
 from edge.config import Config
 from edge.errors import ExitCode, UsageError
 from edge.paths import check_directory
@@ -106,11 +107,15 @@ def _show_table(device: Subscription) -> int:
             remember(newest, key, (received, now_s), MAX_DEVICES * len(TOPICS))
         now_s = time.monotonic()
         rows = [Row(r.topic, r.message, r.age_s + now_s - at_s) for r, at_s in newest.values()]
-        note = "live" if rows else "waiting"
-        note = "no messages: this is out of date" if device.stale else note
-        size = shutil.get_terminal_size()
-        print(end=render_table(rows, f"{device.endpoint}: {note}. Ctrl-C ends.", size), flush=True)
+        note = f"{_state(device, bool(rows))} Ctrl-C ends. {device.endpoint}"
+        write_output(render_table(rows, note, style_of(shutil.get_terminal_size())))
         time.sleep(REDRAW_S)
+
+
+def _state(device: Subscription, has_rows: bool) -> str:
+    if not device.stale:
+        return "live." if has_rows else "waiting."
+    return "no messages: this is out of date." if has_rows else f"nothing comes: {RUNNING}"
 
 
 def watch_here(config: Config, view: View) -> int:
@@ -122,7 +127,7 @@ def watch_here(config: Config, view: View) -> int:
         return watch(config.endpoint("out"), None, view)
     found, why = find_devices()
     if not found:
-        print_error("watch", f"nothing runs here, and {why}")
+        print_error("watch", f"nothing runs here; {RUNNING} {why}")
         return ExitCode.FAILED
     for line in format_list(found):
         print_line(line)
@@ -141,16 +146,16 @@ def find_devices() -> tuple[list[Found], str]:
     """The devices on the network; the text is why there is none, and the fix."""
     try:
         return discovery.find(), (
-            "no other device found on this network (a device is found if gateway.remote is set); "
+            "No other device found on this network (a device is found if gateway.remote is set); "
             "name one: emotion-edge watch tcp://HOST:5557 --key FILE"
         )
     except ImportError:
         return (
             [],
-            "others cannot be looked for: pip install zeroconf, or name one",
+            "Others cannot be looked for: pip install zeroconf, or name one",
         )
     except OSError as error:
-        return [], f"others cannot be looked for ({error.strerror}); name one"
+        return [], f"Others cannot be looked for ({error.strerror}); name one"
 
 
 def format_list(found: Sequence[Found]) -> list[str]:
