@@ -1,6 +1,7 @@
 """An image in, its faces with emotions out: detected, classified, tracked, decided."""
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from edge.bus.messages import MAX_FACES, FaceResult
@@ -25,10 +26,15 @@ class FaceAnalyzer:
         self._tracker = self._new_tracker()
 
     @classmethod
-    def from_config(cls, config: FaceConfig, threads: int) -> "FaceAnalyzer":
-        """With the detector and the network of the settings. Raises ModelError."""
+    def from_config(
+        cls, config: FaceConfig, threads: int, clock: Callable[[], float] = time.monotonic
+    ) -> "FaceAnalyzer":
+        """With the detector and the network of the settings. Raises ModelError.
+
+        `clock`: seconds; of a film those of its frames, so that it is the same on any machine.
+        """
         classifier = FaceEmotion(Path(config.model), threads, config.raters_share)
-        return cls(detector_from_config(config.detector), classifier, config)
+        return cls(detector_from_config(config.detector, clock), classifier, config)
 
     def analyze(self, frame: Image, now_s: float) -> list[FaceResult]:
         """The faces in the next frame of a stream: (height, width, 3) uint8 BGR, of `now_s`."""
@@ -66,9 +72,11 @@ class FaceAnalyzer:
         )
 
 
-def detector_from_config(config: DetectorConfig) -> StreamDetector:
+def detector_from_config(
+    config: DetectorConfig, clock: Callable[[], float] = time.monotonic
+) -> StreamDetector:
     """The detector that the settings ask for. Raises ModelError."""
-    return make_detector(config.kind, config.model, config.cascade, config.min_face)
+    return make_detector(config.kind, config.model, config.cascade, config.min_face, clock)
 
 
 def intersects(box: Box, image: Image) -> bool:
