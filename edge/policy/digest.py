@@ -127,8 +127,14 @@ class Digest:
     def _take_emotion(self, message: Emotion, now_s: float) -> None:
         nobody = message.face_age_s is None and message.voice_age_s is None
         label = NOBODY if nobody else self._known(message.emotion, EMOTIONS)
-        fields = {"emotion": label, "confidence": 0.0 if nobody else message.confidence}
-        self._states["emotion"].take(label, {**fields, "time": message.time}, now_s)
+        fields = {
+            "emotion": label,
+            "confidence": 0.0 if nobody else message.confidence,
+            "valence": message.valence,
+            "arousal": message.arousal,
+            "time": message.time,
+        }
+        self._states["emotion"].take(label, fields, now_s)
         scores = {"emotion": label, "scores": message.scores, "time": message.time}
         self._scores = b"" if nobody else msgspec.json.encode(scores)
 
