@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from edge.language import DEFAULT, languages
 from edge.paths import MODELS, keys_directory, runtime_directory
 
 Positive = Annotated[float, msgspec.Meta(gt=0, le=3600)]
@@ -152,6 +153,15 @@ class DisplayConfig(Section, frozen=True):
     """auto, window, framebuffer, none, or a path that ends in .png"""
     framebuffer: str = "/dev/fb0"
     fullscreen: bool = False
+    language: str = DEFAULT
+    """en, de: of everything on the screen, and of `watch`."""
+    notice: Annotated[str, msgspec.Meta(max_length=200)] = ""
+    """A line of your choice at the foot of the screen, such as who to ask; empty = none."""
+
+    def __post_init__(self) -> None:
+        if self.language not in languages():
+            known = ", ".join(languages())
+            raise ValueError(f"language = {self.language!r} is none that there is; write {known}")
 
 
 class Config(Section, frozen=True):
