@@ -170,7 +170,8 @@ def try_out(machine: Machine, run_only: bool) -> dict[str, object]:
     face_s = run_until_face(machine, run) - started
     disk_mb = used_mb(machine.root) - before
     machine.say(f"a face after {face_s:.1f} s, {disk_mb} MB of disk")
-    result = {"face_s": round(face_s, 1), "disk_mb": disk_mb}
+    load = round(os.getloadavg()[0], 1)
+    result = {"face_s": round(face_s, 1), "load": load, "disk_mb": disk_mb}
     return result if run_only else {**result, **run_tests(machine, test)}
 
 
