@@ -45,7 +45,6 @@ def write_report(results: Path, report: Path) -> None:
 
 
 def row(result: dict[str, object], debian: str, user: str) -> str:
-    tests = "{tests} | {test_s} s".format(**result) if "tests" in result else "not run | "
-    return "| {} | {} | {face_s} s | {load} | {disk_mb} MB | {} |".format(
-        debian, user, tests, **result
-    )
+    tests = "{tests} | {test_s} s" if "tests" in result else "not run | "
+    text = f"| {debian} | {user} | {{face_s}} s | {{load}} | {{disk_mb}} MB | {tests} |"
+    return text.format(**result)
