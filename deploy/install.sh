@@ -339,6 +339,8 @@ enabled_units() {
   echo emotion-edge.target
   printf 'emotion-edge@%s.service\n' "${services[@]}"
   has_desktop || echo emotion-edge@display.service
+  # Optional: the user switched it on.
+  ! systemctl is-enabled -q emotion-edge@mqtt.service 2>/dev/null || echo emotion-edge@mqtt.service
 }
 
 enable_units() {

@@ -11,7 +11,7 @@ venv=.venv
 
 device_packages=(gcc portaudio19-dev libgl1 libglib2.0-0 curl ca-certificates)
 dev_packages=(pulseaudio pulseaudio-utils libasound2-plugins xvfb openbox xdotool gstreamer1.0-tools
-  gstreamer1.0-plugins-base espeak-ng iproute2 libzmq3-dev shellcheck)
+  gstreamer1.0-plugins-base espeak-ng iproute2 libzmq3-dev shellcheck mosquitto openssl)
 # Debian's own Python comes without venv and without the headers that PyAudio is built with.
 case $(command -v "$python" || true) in
   ''|/usr/bin/*) device_packages+=(python3 python3-venv python3-dev) ;;

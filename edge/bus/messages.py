@@ -15,6 +15,9 @@ VOICE_LABELS = (
 )  # fmt: skip
 EMOTION_LABELS = (*FACE_LABELS, "calm")
 SERVICES = ("hub", "camera", "face", "audio", "fusion", "display", "gateway")
+"""Those that always run."""
+OPTIONAL_SERVICES = ("mqtt",)
+"""Those that are off until their section of the settings names something."""
 
 MAX_FACES = 64
 MAX_CHARACTERS = 200
@@ -32,7 +35,8 @@ Level = Annotated[float, msgspec.Meta(ge=-200, le=20)]
 Bipolar = Annotated[float, msgspec.Meta(ge=-1, le=1)]
 LabelScores = Annotated[dict[Line, Probability], msgspec.Meta(max_length=32)]
 PixelBox = tuple[Pixel, Pixel, Pixel, Pixel]
-Trigger = Literal["button", "key", "command"]
+Trigger = Line
+"""button, key or command; a later version may know others, and they are no error."""
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
@@ -156,7 +160,10 @@ TOPICS: dict[str, Topic] = {
     "recording": Topic(RecordingMessage, "audio"),
     "audio": Topic(AudioMessage, "audio", max_age_s=30.0),
     "emotion": Topic(Emotion, "fusion"),
-    **{f"health.{name}": Topic(HealthMessage, name, max_age_s=3.0) for name in SERVICES},
+    **{
+        f"health.{name}": Topic(HealthMessage, name, max_age_s=3.0)
+        for name in (*SERVICES, *OPTIONAL_SERVICES)
+    },
     "preview": Topic(Preview, "camera", max_age_s=5.0),
     "press": Topic(Press, "any", event=True, local=True),
 }

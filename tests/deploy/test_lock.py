@@ -15,7 +15,8 @@ from tests.support.harness import ROOT
 PROJECT = msgspec.toml.decode((ROOT / "pyproject.toml").read_bytes())
 EXTRAS = PROJECT["project"]["optional-dependencies"]
 DEVICE = [
-    *PROJECT["build-system"]["requires"], *PROJECT["project"]["dependencies"], *EXTRAS["device"]
+    *PROJECT["build-system"]["requires"], *PROJECT["project"]["dependencies"],
+    *EXTRAS["device"], *EXTRAS["mqtt"],
 ]  # fmt: skip
 LOCKS = {"requirements-edge.lock": DEVICE, "requirements-dev.lock": [*DEVICE, *EXTRAS["dev"]]}
 PYTHONS, MACHINES = ("3.10", "3.11", "3.12", "3.13"), ("x86_64", "aarch64")
