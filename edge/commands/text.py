@@ -10,6 +10,7 @@ import sys
 
 from edge.bus.messages import (
     AudioMessage,
+    Change,
     Emotion,
     FaceMessage,
     HealthMessage,
@@ -77,6 +78,8 @@ def _format(message: Message) -> str:
         return _audio(message)
     if isinstance(message, Emotion):
         return _emotion(message)
+    if isinstance(message, Change):
+        return f"{message.emotion}, after {message.lasted_s:.1f} s of {message.previous}"
     if isinstance(message, HealthMessage):
         return _health(message)
     if isinstance(message, Preview):
