@@ -20,7 +20,7 @@ from edge.bus.pubsub import Publisher, Subscriber
 from edge.config import Config
 from edge.pipeline.fusion import rules_from_config
 from edge.policy.debounce import ChangeDetector
-from edge.policy.decision import SteadyLabel, rounded
+from edge.policy.decision import SteadyLabel, rounded, valence_arousal
 from edge.policy.fusion import Opinion, Rules, fuse
 from edge.runtime.loop import Loop
 from edge.services.health import Health
@@ -119,6 +119,7 @@ class FusionService:
         by_voice = Opinion(voice.scores, age_s(voice, now_ns)) if voice and voice.scores else None
         scores = rounded(fuse(by_face, by_voice, self._rules))
         label, confidence = self._label.update(now_ns / 1e9, scores)
+        valence, arousal = valence_arousal({} if inputs.is_empty else scores)
         t_ns, taken = newest_capture(face if result else None, voice, now_ns)
         return Emotion(
             t_ns=t_ns,
@@ -126,6 +127,8 @@ class FusionService:
             emotion=label,
             confidence=confidence,
             scores=scores,
+            valence=valence,
+            arousal=arousal,
             face_age_s=by_face.age_s if by_face else None,
             voice_age_s=by_voice.age_s if by_voice else None,
             face_id=result.id if result else None,
