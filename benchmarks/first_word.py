@@ -1,11 +1,12 @@
 """`python -m benchmarks.first_word`: are recordings right that begin with the first word?
 
-Plays clips after 0.2 to 1.5 s of room noise to the audio service, on a real bus and twenty times
-faster than real time, and presses once for each when the noise begins. A clip comes whole, with the
-second of silence before its words, or cut, so that the pause is all that comes before them. Noise
-of a random colour, from white to brown, lies under everything, so many dB below the voice. Compared
-are each scene's loudest 2 s, and the clips without noise: their loudest 2 s, and whole clips as
-`classify` reads them. What is chosen is chosen with `--actors 17 18 19 20`.
+Plays clips after 0.2 to 1.5 s of background to the audio service, on a real bus and twenty times
+faster than real time, and presses once for each when the background begins. A clip comes whole,
+with the second of silence before its words, or cut, so that the pause is all that comes before
+them. The background lies under everything, so many dB below the voice: a room's noise of a random
+colour, from white to brown, four other voices, or music. Compared are each scene's loudest 2 s, and
+the clips without it: their loudest 2 s, and whole clips as `classify` reads them. What is chosen is
+chosen with `--actors 17 18 19 20`.
 """
 
 import argparse
@@ -30,15 +31,17 @@ from edge.pipeline.voice import RATE_HZ, VoiceAnalyzer, windows
 from edge.services import audio, hub
 from edge.types import Signal
 from tests.support.harness import Listener, listening, publishing, running
+from training.activity.sounds import music
 from training.voice import data as voice_data
 from training.voice.augment import noise_like
 from training.voice.windows import loudest, speech_start
+
+Random = np.random.Generator
 
 PAUSE_S = (0.2, 1.5)
 BEFORE_S = 0.05
 """A clip that is cut begins so long before its words."""
 AFTER_S = 6.0
-NOISE_DB = (40, 25, 15)
 SPEED = 20
 WAYS = {"at once (`wait_s = 0`)": 0.0, "from the first word": AudioConfig().wait_s}
 
@@ -79,15 +82,49 @@ def best(scores: dict[str, float] | None) -> str | None:
     return max(scores, key=lambda label: scores[label]) if scores else None
 
 
-def scene(clip: Signal, number: int, noise_db: float, cut: bool) -> Signal:
-    """A pause, the clip, and more noise than a recording takes; the same number, the same room."""
-    random = np.random.default_rng(number)
+class Kind(NamedTuple):
+    """What lies under a clip, and whether the clip's own silence is left out."""
+
+    background: str
+    below_db: float
+    cut: bool
+
+    def __str__(self) -> str:
+        clips = "cut" if self.cut else "whole"
+        return f"{self.background} {self.below_db:g} dB below {clips} clips"
+
+
+KINDS = (
+    Kind("room", 40, cut=False),
+    Kind("room", 15, cut=False),
+    Kind("room", 40, cut=True),
+    Kind("room", 15, cut=True),
+    Kind("voices", 15, cut=True),
+    Kind("music", 15, cut=True),
+)
+
+
+def background(kind: str, samples: int, clips: list[Signal], random: Random) -> Signal:
+    """So many samples of it, at any level."""
+    if kind == "voices":
+        chosen = random.choice(len(clips), 4, replace=False)
+        others = [np.resize(loudest(clips[row]), samples) for row in chosen]
+        return np.asarray(np.sum(others, axis=0), np.float32)
+    if kind == "music":
+        return np.resize(np.concatenate([music(random) for _ in range(3)]), samples)
+    return noise_like(np.zeros(samples, np.float32), random.uniform(0, 1), random)
+
+
+def scene(kind: Kind, clips: list[Signal], number: int) -> Signal:
+    """A pause, the clip, and more background than a recording takes; the same number, the same."""
+    random, clip = np.random.default_rng(number), clips[number]
     pause = round(random.uniform(*PAUSE_S) * RATE_HZ)
-    if cut:
+    if kind.cut:
         clip = clip[max(0, speech_start(clip) - round(BEFORE_S * RATE_HZ)) :]
     sound = np.pad(clip, (pause, round(AFTER_S * RATE_HZ)))
-    noise = noise_like(sound, random.uniform(0, 1), random)
-    return sound + noise * np.float32(10 ** (-noise_db / 20) * rms(loudest(clip)) / rms(noise))
+    below = background(kind.background, sound.size, clips, random)
+    gain = 10 ** (-kind.below_db / 20) * rms(loudest(clip)) / rms(below)
+    return (sound + below * gain).astype(np.float32)
 
 
 class Bench:
@@ -146,19 +183,18 @@ def lines(voices: voice_data.VoiceSet) -> Iterator[str]:
     yield f"whole clips: {right([best(result.scores) for result in whole])}"
     found = [best(analyzer.analyze(loudest(clip)).scores) for clip in voices.clips]
     yield f"'loudest': {right(found)}"
-    for cut in (False, True):
-        for noise_db in NOISE_DB:
-            scenes = [scene(clip, n, noise_db, cut) for n, clip in enumerate(voices.clips)]
-            found = [best(analyzer.analyze(loudest(sound)).scores) for sound in scenes]
-            yield f"{'cut' if cut else 'whole'}, {noise_db} dB: 'loudest' {right(found)}"
-            for way, wait_s in WAYS.items():
-                with service(wait_s, analyzer) as bench:
-                    answers = [bench.answer(sound) for sound in scenes]
-                seconds = [answer.after_s for answer in answers]
-                yield (
-                    f"  {way}: {right([answer.label for answer in answers])}, the answer after "
-                    f"{min(seconds):.1f}, {median(seconds):.1f}, {max(seconds):.1f} s"
-                )
+    for kind in KINDS:
+        scenes = [scene(kind, voices.clips, number) for number in range(len(voices))]
+        found = [best(analyzer.analyze(loudest(sound)).scores) for sound in scenes]
+        yield f"{kind}: 'loudest' {right(found)}"
+        for way, wait_s in WAYS.items():
+            with service(wait_s, analyzer) as bench:
+                answers = [bench.answer(sound) for sound in scenes]
+            seconds = [answer.after_s for answer in answers]
+            yield (
+                f"  {way}: {right([answer.label for answer in answers])}, "
+                f"the answer after {median(seconds):.1f} s, {max(seconds):.1f} at most"
+            )
 
 
 def main() -> int:
