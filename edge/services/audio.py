@@ -99,7 +99,6 @@ class AudioService:
                 self._health.dropped += 1
                 continue
             self._trigger = message.trigger
-            self._recording = Recording(self._config.duration_s)
             self._enter("opening")
             self._recorder.record(self._recording, self._on_sound, self._on_failure)
 
@@ -146,7 +145,12 @@ class AudioService:
         self._publisher.publish("audio", self._result())
         self._health.count()
         # Not at once: the presses that came during the analysis are read, and ignored, first.
-        self._loop.call_later(0, partial(self._enter, "idle"))
+        self._loop.call_later(0, self._forget)
+
+    def _forget(self) -> None:
+        """Idle again, and without any sound."""
+        self._recording = Recording(self._config.duration_s)
+        self._enter("idle")
 
     def _result(self) -> AudioMessage:
         started_ns, recording = time.monotonic_ns(), self._recording
@@ -169,14 +173,15 @@ class AudioService:
             self._fail(why)
 
     def _on_timeout(self) -> None:
+        recording = self._recording
         self._fail(NO_ANSWER)
-        self._loop.call_later(RESTART_S, partial(self._restart_if_blocked, self._recording))
+        self._loop.call_later(RESTART_S, partial(self._restart_if_blocked, recording))
 
     def _fail(self, why: str) -> None:
         self._recording.ended = True
         log.info("no recording: %s", why)
         self._health.set_problem(PROBLEM, why)
-        self._enter("idle")
+        self._forget()
 
     def _restart_if_blocked(self, recording: Recording) -> None:
         """A new process can open the microphone again; this one's thread is lost in the driver."""
