@@ -32,6 +32,10 @@ class Language:
         """Two letters that stand for an emotion where there is no room for its name."""
         return self._texts.get(f"initials.{label}", label[:2])
 
+    def detail(self, text: str) -> str:
+        """What a service reports; where this language has no words for it, as it is."""
+        return self._texts.get(f"detail.{text}", text)
+
     def percent(self, fraction: float) -> str:
         """0.97 as "97%"."""
         return self("number.percent", value=round(100 * fraction))

@@ -9,6 +9,8 @@ from typing import Annotated, Literal
 import msgspec
 
 UNCERTAIN = "uncertain"
+OFF = "off"
+"""`detail` of a service whose device the settings turn off."""
 FACE_LABELS = ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")
 VOICE_LABELS = (
     "neutral", "calm", "happy", "sad", "angry", "fearful", "disgust", "surprised",
@@ -69,9 +71,11 @@ class FaceMessage(Message, frozen=True, kw_only=True, tag="face"):
 
 
 class RecordingMessage(Message, frozen=True, kw_only=True, tag="recording"):
-    phase: Literal["idle", "recording", "analysing"]
+    phase: Literal["idle", "waiting", "recording", "analysing"]
     elapsed_s: NotNegative = 0.0
     level_dbfs: Level | None = None
+    button: bool = False
+    """The device has a button that starts a recording."""
 
 
 class AudioMessage(Message, frozen=True, kw_only=True, tag="audio"):
