@@ -19,8 +19,8 @@ from edge.types import Image
 TITLE = "Emotion Edge"
 FIRST_SPECIAL_KEY = 0x80
 """Shift, arrows and the like are X keysyms far above ASCII."""
-FULLSCREEN_KEYS, ESCAPE = (ord("f"), 0xC8), 0x1B
-"""f and F11, of whose X keysym (0xFFC8) OpenCV keeps the lowest byte."""
+FULLSCREEN_KEYS, ESCAPE = (ord("f"), 0xFFC8), 0x1B
+"""f, and the X keysym of F11."""
 MAX_DESKTOP_FRACTION = 0.92
 """Fraction of the desktop that a new window may take; the rest is for title bar and panel."""
 MAX_WIDTH_IN_HEIGHTS = 1.5
@@ -29,10 +29,12 @@ side it takes one, and on a wide one it does not stretch."""
 SHARP_LINES = 1080
 """A screen of twice as many lines shows every pixel of the image four times, and so on: seen from
 where the screen is seen whole that is as sharp, and takes a quarter of the memory."""
-FIRST_SIZE = (1187, 720)
+FIRST_SIZE = (1180, 720)
 """(w, h) px, until there is a frame"""
 MIN_SIZE = (160, 120)
 MEASURE_PERIOD_S = 1.0
+SETTLE_S = 1.5
+"""The window manager enlarges a window within this; before, its size is not what it will be."""
 PNG_PERIOD_S = 0.2
 PROBE = "import cv2; cv2.namedWindow('Emotion Edge', cv2.WINDOW_NORMAL)"
 PROBE_TIMEOUT_S = 15.0
@@ -78,6 +80,7 @@ class Window(Screen):
         """To the whole screen, and back to the window of before."""
         self._fullscreen = not self._fullscreen
         how = cv2.WINDOW_FULLSCREEN if self._fullscreen else cv2.WINDOW_NORMAL
+        self._measure_at_s = time.monotonic() + SETTLE_S
         if self._fullscreen:
             self._windowed, self._size = self._size, self._desktop or self._size
         else:
@@ -101,7 +104,8 @@ class Window(Screen):
         key = cv2.pollKey()
         if self._is_closed():
             return "q"
-        self._measure()
+        if not self._fullscreen or time.monotonic() >= self._measure_at_s:
+            self._measure()
         if key in FULLSCREEN_KEYS or (key == ESCAPE and self._fullscreen):
             self._toggle()
             return None
