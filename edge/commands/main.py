@@ -12,11 +12,12 @@ import os
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge import __version__
-from edge.bus.messages import SERVICES
+from edge.bus.messages import OPTIONAL_SERVICES, SERVICES
 from edge.bus.sockets import BusError
 from edge.commands.text import OutputError, print_error, printable
 from edge.config.file import load
@@ -28,6 +29,8 @@ from edge.runtime.process import (
 )
 
 MAX_DURATION_S = 1e9
+EXTRAS = {"paho": "mqtt"}
+"""Packages that only an optional service needs -> its extra."""
 
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
@@ -48,8 +51,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ModuleNotFoundError as error:
         if (error.name or "edge").startswith("edge"):
             raise  # a bug
-        fix = "this needs the device extra; in the checkout: pip install -e '.[device]'"
-        print_error(options.command, f"{error.name} is not installed: {fix}")
+        package = (error.name or "").partition(".")[0]
+        extra = EXTRAS.get(package, "device")
+        fix = f"this needs the {extra} extra; in the checkout: pip install -e '.[{extra}]'"
+        print_error(options.command, f"{package} is not installed: {fix}")
         return ExitCode.BAD_CONFIG
     except KeyboardInterrupt:
         return ExitCode.OK
@@ -86,7 +91,7 @@ class PrintableFormatter(logging.Formatter):
 def set_logging(command: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(PrintableFormatter(f"{command}: %(message)s"))
-    level = logging.INFO if command in SERVICES else logging.WARNING
+    level = logging.INFO if command in (*SERVICES, *OPTIONAL_SERVICES) else logging.WARNING
     logging.basicConfig(level=level, handlers=[handler])
 
 
@@ -106,15 +111,18 @@ def make_parser() -> argparse.ArgumentParser:
         metavar="ENDPOINT",
         help="ipc://FOLDER/in of another runtime folder, the hub's input",
     )
-    classify = add_command(commands, cmd_classify, "emotions in images and sound files")
-    classify.add_argument("files", nargs="+", type=Path, metavar="FILE")
-    classify.add_argument("--json", action="store_true", help="one JSON object a line")
+    add_classify(commands)
     add_command(commands, cmd_doctor, "what is found, what is missing, how to fix it")
     add_keys(commands)
-    for name in SERVICES:
+    for name in (*SERVICES, *OPTIONAL_SERVICES):
         service = commands.add_parser(name, description=f"The {name} process, for systemd.")
         service.set_defaults(func=cmd_service)
         add_config(service)
+        if name == "mqtt":
+            service.set_defaults(func=cmd_mqtt)
+            service.add_argument(
+                "action", nargs="?", choices=["forget"], help="remove this device from the broker"
+            )
     return parser
 
 
@@ -161,11 +169,18 @@ def add_run(commands: "Commands") -> None:
 
 
 def seconds(text: str) -> float:
-    """A duration. Raises ValueError, which argparse turns into its line."""
-    value = float(text)
-    if not 0 < value < MAX_DURATION_S:
-        raise ValueError(text)
-    return value
+    """A duration. Raises ArgumentTypeError."""
+    with suppress(ValueError):
+        if 0 < (value := float(text)) < MAX_DURATION_S:
+            return value
+    raise argparse.ArgumentTypeError(f"{text}: not a number of seconds above 0")
+
+
+def count(text: str) -> int:
+    """How many. Raises ArgumentTypeError."""
+    if text.isdecimal() and int(text) > 0:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text}: not a whole number above 0")
 
 
 def add_watch(commands: "Commands") -> None:
@@ -178,8 +193,28 @@ def add_watch(commands: "Commands") -> None:
     )
     watch.add_argument("--key", type=Path, metavar="FILE", help="what `keys add` wrote")
     watch.add_argument("--topic", action="append", metavar="T", help="may be given several times")
-    watch.add_argument("--count", type=int, metavar="N", help="end after N messages")
-    watch.add_argument("--json", action="store_true", help="one JSON object a line")
+    watch.add_argument("--count", type=count, metavar="N", help="end after N messages")
+    add_format(watch)
+
+
+def add_classify(commands: "Commands") -> None:
+    about = "emotions in images, films and sound files, and in folders of them"
+    classify = add_command(commands, cmd_classify, about)
+    classify.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="a file or a folder")
+    add_format(classify)
+    classify.add_argument(
+        "--annotated",
+        type=Path,
+        metavar="FOLDER",
+        help="write pictures and films with boxes and labels there; nothing is overwritten",
+    )
+
+
+def add_format(command: argparse.ArgumentParser) -> None:
+    forms = command.add_mutually_exclusive_group()
+    command.set_defaults(format="text")
+    for form, about in (("json", "one JSON object a line"), ("csv", "comma-separated values")):
+        forms.add_argument(f"--{form}", dest="format", action="store_const", const=form, help=about)
 
 
 def add_keys(commands: "Commands") -> None:
@@ -200,6 +235,14 @@ def cmd_service(options: Namespace) -> int:
     return service.run(options.command, load(options.config))
 
 
+def cmd_mqtt(options: Namespace) -> int:
+    if options.action is None:
+        return cmd_service(options)
+    from edge.commands import mqtt
+
+    return mqtt.forget(load(options.config))
+
+
 def cmd_run(options: Namespace) -> int:
     from edge.commands import run
 
@@ -210,7 +253,7 @@ def cmd_run(options: Namespace) -> int:
 def cmd_watch(options: Namespace) -> int:
     from edge.commands import watch
 
-    view = watch.View(tuple(options.topic or ("",)), options.count, options.json)
+    view = watch.View(tuple(options.topic or ("",)), options.count, options.format)
     watch.check_topics(view.topics)
     if options.endpoint is None:
         return watch.watch_here(load(options.config), view)
@@ -232,7 +275,8 @@ def cmd_record(options: Namespace) -> int:
 def cmd_classify(options: Namespace) -> int:
     from edge.commands import classify
 
-    return classify.classify(load(options.config), options.files, options.json)
+    wanted = classify.Options(options.paths, options.format, options.annotated)
+    return classify.classify(load(options.config), wanted)
 
 
 def cmd_doctor(options: Namespace) -> int:

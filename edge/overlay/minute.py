@@ -7,7 +7,7 @@ from edge.overlay import drawing
 from edge.overlay.bars import colour_of, draw_initials, small_px
 from edge.overlay.drawing import CARD_BACKGROUND, MUTED, TEXT, TRACK, Rect
 from edge.overlay.snapshot import Snapshot
-from edge.policy.timeline import Segment
+from edge.overlay.timeline import Segment
 from edge.types import Image
 
 LANE, MAX_LANE, LANE_GAP, HEADLINE, MARGIN = 1.15, 2.4, 0.18, 1.5, 0.45

@@ -21,7 +21,7 @@ from edge.bus.messages import (
     RecordingMessage,
 )
 from edge.language import Language, load_language
-from edge.policy.timeline import Timeline
+from edge.overlay.timeline import Timeline
 
 GRACE_S = 3.0
 """A service whose health never came is missing only after we have listened this long."""
@@ -170,7 +170,8 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def missing(self) -> list[str]:
         """The services that are not there. Without the hub nothing is known of the others."""
-        others = [name for name in SERVICES if name != "display" and self.is_missing(name)]
+        known = dict.fromkeys((*SERVICES, *self.health))  # an optional one is, once it was received
+        others = [name for name in known if name != "display" and self.is_missing(name)]
         return ["hub"] if "hub" in others else others
 
     @property
@@ -178,12 +179,12 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
         """What is missing or degraded, a short line each."""
         text, lines = self.language, []
         if self.missing:
-            names = ", ".join(text(f"service.{name}") for name in self.missing)
+            names = ", ".join(text.service(name) for name in self.missing)
             lines.append(text("status.not_running", services=names))
         if "hub" in self.missing:
             return lines
         for service, health in self.health.items():
             if health.state != "ok" and service != "display" and service not in self.missing:
-                name = text(f"service.{service}")
+                name = text.service(service)
                 lines.append(f"{name}: {text.detail(health.detail) or text('state.degraded')}")
         return lines

@@ -1,6 +1,7 @@
 """An image in, its faces with emotions out: detected, classified, tracked, decided."""
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from edge.bus.messages import MAX_FACES, FaceResult
@@ -8,7 +9,7 @@ from edge.config import DetectorConfig, FaceConfig
 from edge.inference.face_box import FaceBox
 from edge.inference.face_emotion import FaceEmotion
 from edge.inference.stream_detector import StreamDetector, make_detector
-from edge.policy.decision import decide, rounded
+from edge.policy.decision import decide, rounded, valence_arousal
 from edge.policy.tracking import Detection, Tracked, Tracker
 from edge.types import Box, Image
 
@@ -25,10 +26,15 @@ class FaceAnalyzer:
         self._tracker = self._new_tracker()
 
     @classmethod
-    def from_config(cls, config: FaceConfig, threads: int) -> "FaceAnalyzer":
-        """With the detector and the network of the settings. Raises ModelError."""
+    def from_config(
+        cls, config: FaceConfig, threads: int, clock: Callable[[], float] = time.monotonic
+    ) -> "FaceAnalyzer":
+        """With the detector and the network of the settings. Raises ModelError.
+
+        `clock`: seconds; of a film those of its frames, so that it is the same on any machine.
+        """
         classifier = FaceEmotion(Path(config.model), threads, config.raters_share)
-        return cls(detector_from_config(config.detector), classifier, config)
+        return cls(detector_from_config(config.detector, clock), classifier, config)
 
     def analyze(self, frame: Image, now_s: float) -> list[FaceResult]:
         """The faces in the next frame of a stream: (height, width, 3) uint8 BGR, of `now_s`."""
@@ -52,6 +58,7 @@ class FaceAnalyzer:
     def _result(self, face: Tracked) -> FaceResult:
         scores = rounded(dict(zip(self._classifier.labels, face.scores.tolist(), strict=True)))
         emotion, confidence = decide(scores, self._config.threshold)
+        valence, arousal = valence_arousal(scores)
         x, y, w, h = (round(float(value), 1) for value in face.box)
         return FaceResult(
             id=face.id,
@@ -59,13 +66,17 @@ class FaceAnalyzer:
             emotion=emotion,
             confidence=confidence,
             scores=scores,
+            valence=valence,
+            arousal=arousal,
             held=face.held,
         )
 
 
-def detector_from_config(config: DetectorConfig) -> StreamDetector:
+def detector_from_config(
+    config: DetectorConfig, clock: Callable[[], float] = time.monotonic
+) -> StreamDetector:
     """The detector that the settings ask for. Raises ModelError."""
-    return make_detector(config.kind, config.model, config.cascade, config.min_face)
+    return make_detector(config.kind, config.model, config.cascade, config.min_face, clock)
 
 
 def intersects(box: Box, image: Image) -> bool:

@@ -21,7 +21,7 @@ from edge.overlay.bars import COLOURS, colour_of, small_px
 from edge.overlay.drawing import AMBER, GREEN, GREY, RED, Rect
 from edge.overlay.layout import lay_out, unit_of
 from edge.overlay.stage import letterboxed, press_hint
-from edge.policy.timeline import Timeline
+from edge.overlay.timeline import Timeline
 
 S = 1_000_000_000
 NOW_NS = 1000 * S

@@ -1,6 +1,6 @@
 """The last minute: segments grow, people come and go, and the memory stays bounded."""
 
-from edge.policy.timeline import MAX_CHANGES, MAX_PEOPLE, MAX_VOICES, Segment, Timeline
+from edge.overlay.timeline import MAX_CHANGES, MAX_PEOPLE, MAX_VOICES, Segment, Timeline
 
 
 def seen(timeline, labels, start_s, end_s, rate_hz=10):
