@@ -11,9 +11,11 @@ import msgspec
 
 from edge.bus.messages import (
     EMOTION_LABELS,
+    NOBODY,
     UNCERTAIN,
     VOICE_LABELS,
     AudioMessage,
+    Change,
     Emotion,
     FaceMessage,
     HealthMessage,
@@ -22,7 +24,7 @@ from edge.bus.messages import (
     RecordingMessage,
 )
 
-NOBODY, NO_SPEECH = "nobody", "no speech"
+NO_SPEECH = "no speech"
 EMOTIONS = (*EMOTION_LABELS, UNCERTAIN, NOBODY)
 VOICES = (*VOICE_LABELS, UNCERTAIN, NO_SPEECH)
 MIN_PERIOD_S = 1.0
@@ -31,7 +33,7 @@ EXPIRE_S = 90.0
 """Who has received nothing for so long takes a state for unknown."""
 SILENT_S = 5.0
 """A state whose service has been silent for so long is not sent again."""
-HOLD_S = 1.0
+HOLD_S = 0.5
 """A label that lasts shorter than this is not sent."""
 MAX_EVENTS = 100
 
@@ -103,7 +105,8 @@ class Digest:
         }
         self._scores = self._picture = b""
         self._scores_sent_s = self._picture_sent_s = float("-inf")
-        self._events: deque[Outgoing] = deque(maxlen=MAX_EVENTS)
+        self._voices: deque[Outgoing] = deque(maxlen=MAX_EVENTS)
+        self._changes: deque[Outgoing] = deque(maxlen=MAX_EVENTS)
         self.unknown_label = ""
         """The last one that the contract does not have; it is sent as uncertain."""
 
@@ -119,6 +122,8 @@ class Digest:
             self._states["recording"].take(message.phase, fields, now_s)
         elif isinstance(message, AudioMessage):
             self._take_voice(message, now_s)
+        elif isinstance(message, Change):
+            self._take_change(message)
         elif isinstance(message, HealthMessage):
             self._take_health(topic.replace("health.", "health/", 1), message, now_s)
         elif isinstance(message, Preview):
@@ -148,8 +153,17 @@ class Digest:
             "time": message.time,
         }
         self._states["voice"].take(message.t_ns, fields, now_s)
-        event = msgspec.json.encode({"event_type": "voice", **fields})
-        self._events.append(Outgoing("voice/event", event, retain=False, qos=1))
+        self._voices.append(event("voice/event", {"event_type": "voice", **fields}))
+
+    def _take_change(self, message: Change) -> None:
+        fields = {
+            "event_type": "change",
+            "previous": self._known(message.previous, EMOTIONS),
+            "emotion": self._known(message.emotion, EMOTIONS),
+            "lasted_s": message.lasted_s,
+            "time": message.time,
+        }
+        self._changes.append(event("change", fields))
 
     def _take_health(self, name: str, message: HealthMessage, now_s: float) -> None:
         fields = msgspec.to_builtins(message)
@@ -167,8 +181,9 @@ class Digest:
 
     def due(self, now_s: float) -> list[Outgoing]:
         """What to send now, events first and in order. It counts as sent."""
-        events = list(self._events)
-        self._events.clear()
+        events = [*self._voices, *self._changes]
+        self._voices.clear()
+        self._changes.clear()
         states = [
             Outgoing(name, state.payload(now_s))
             for name, state in self._states.items()
@@ -191,3 +206,11 @@ class Digest:
         """All states are due again: the connection, or somebody who listens, is new."""
         for state in self._states.values():
             state.forget()
+
+    def forget_changes(self) -> None:
+        """An automation must not act on what changed while the broker was away."""
+        self._changes.clear()
+
+
+def event(name: str, fields: dict[str, Any]) -> Outgoing:
+    return Outgoing(name, msgspec.json.encode(fields), retain=False, qos=1)

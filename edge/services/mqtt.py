@@ -27,7 +27,7 @@ from edge.services.health import Health
 
 log = logging.getLogger(__name__)
 
-RARE = ("recording", "audio", "health.")
+RARE = ("recording", "audio", "change", "health.")
 FREQUENT = ("face", "emotion")
 """Read TICK_S after they came: to wake up for each would be most of this process's work."""
 TICK_S = 0.1
@@ -101,6 +101,7 @@ class MqttService:
     def on_connect(self) -> None:
         """Publish everything: the broker may have lost what it kept."""
         self._is_connected = True
+        self._digest.forget_changes()
         self._health.clear_problem(BROKER)
         self._announce()
 
