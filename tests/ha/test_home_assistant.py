@@ -15,6 +15,7 @@ from edge.bus.messages import SERVICES
 from edge.config import Config
 from edge.pipeline.mqtt import identity
 from edge.services import mqtt
+from tests.conftest import Measured
 from tests.robustness.test_mqtt import Bus, service
 from tests.support.audio import silence, with_audio
 from tests.support.harness import (
@@ -27,7 +28,7 @@ from tests.support.harness import (
 )
 from tests.support.home_assistant import HomeAssistant, home_assistant, is_built
 from tests.support.mosquitto import Client, Mosquitto, client, mosquitto, with_broker
-from tests.support.sizes import FULL, measured
+from tests.support.sizes import FULL
 
 pytestmark = [
     pytest.mark.skipif(not is_built(), reason="no Home Assistant here: make test-ha builds it"),
@@ -104,7 +105,12 @@ def restart(home: HomeAssistant, watcher: Client, bus: Bus) -> float:
 
 
 def test_entities_are_right_whichever_starts_first_and_again_after_each_restart(
-    with_hub: Config, broker: Mosquitto, watcher: Client, home: HomeAssistant, bus: Bus
+    with_hub: Config,
+    broker: Mosquitto,
+    watcher: Client,
+    home: HomeAssistant,
+    bus: Bus,
+    measured: Measured,
 ) -> None:
     config = with_broker(with_hub, broker, record=True)
     home.start()
@@ -122,7 +128,7 @@ def test_entities_are_right_whichever_starts_first_and_again_after_each_restart(
     wait_for(lambda: home.state("sensor.test_emotion")["state"] == "unavailable", "unavailable")
     assert home.mqtt_warnings() == []
     grown_mb = (home.database_bytes() - database) / 1e6
-    print(f"| after {QUIET_S} s of one face the database has grown by | {grown_mb:.2f} MB | |")
+    measured(f"growth of its database in {QUIET_S} s of one face", grown_mb, 1, "MB")
     measured("device started after Home Assistant, all right", after_s, 10, "s")
     measured("Home Assistant's birth, after a restart, to all right", restarted_s, 10, "s")
     measured("broker restarted without its store, all right", with_lost_store_s, 35, "s")
@@ -146,7 +152,11 @@ def lose_the_store(home: HomeAssistant, broker: Mosquitto, bus: Bus) -> float:
 
 
 def test_a_change_of_the_face_is_in_home_assistant_soon(
-    with_hub: Config, broker: Mosquitto, home: HomeAssistant, bus: Bus
+    with_hub: Config,
+    broker: Mosquitto,
+    home: HomeAssistant,
+    bus: Bus,
+    measured: Measured,
 ) -> None:
     home.start()
     home.until_up()
@@ -167,7 +177,12 @@ def test_a_change_of_the_face_is_in_home_assistant_soon(
 
 
 def test_its_button_records(
-    with_hub: Config, broker: Mosquitto, watcher: Client, home: HomeAssistant, directory: Path
+    with_hub: Config,
+    broker: Mosquitto,
+    watcher: Client,
+    home: HomeAssistant,
+    directory: Path,
+    measured: Measured,
 ) -> None:
     config = with_broker(with_hub, broker, record=True)
     config = with_audio(config, source=str(silence(directory / "a.wav", 3.0)), duration_s=2.0)
@@ -191,7 +206,7 @@ def test_its_button_records(
 
 
 def test_a_hundred_devices_are_back_after_a_restart(
-    with_hub: Config, broker: Mosquitto, watcher: Client, home: HomeAssistant
+    with_hub: Config, broker: Mosquitto, watcher: Client, home: HomeAssistant, measured: Measured
 ) -> None:
     """Each with a thread and a connection of its own, and the product's own service."""
     with contextlib.ExitStack() as stack:
@@ -210,7 +225,7 @@ def test_a_hundred_devices_are_back_after_a_restart(
         wait_for(lambda: len(watcher.on("/config")) >= told + DEVICES, "all announcements", 30)
     at_s = [m.at_s for m in watcher.on("/config")[told:]]
     spread_s = max(at_s) - min(at_s)
-    print(f"| announcements of {DEVICES} devices are spread over | {spread_s:.1f} s | 5 s |")
+    measured(f"announcements of {DEVICES} devices are spread over", spread_s, None, "s")
     measured(f"{DEVICES} devices after Home Assistant's birth, all back", back_s, 60, "s")
     assert spread_s >= 5 * (0.8 if DEVICES < 100 else 1)
 

@@ -17,6 +17,7 @@ pytest.importorskip("paho", reason="no paho-mqtt: pip install -e '.[mqtt]'")
 from edge.bus.messages import AudioMessage, Emotion, FaceMessage, Press
 from edge.bus.pubsub import Publisher
 from edge.config import Config
+from tests.conftest import Measured
 from tests.support.harness import (
     emotion_edge,
     free_port,
@@ -35,7 +36,7 @@ from tests.support.mosquitto import (
     needs_mosquitto,
     with_broker,
 )
-from tests.support.sizes import FULL, measured
+from tests.support.sizes import FULL
 
 pytestmark = [needs_mosquitto, pytest.mark.timeout(1200)]
 
@@ -119,7 +120,7 @@ def until_state(watcher: Client, state: str, since: int, timeout_s: float = 60.0
 
 
 def test_a_killed_process_is_offline_at_once_and_back_soon(
-    with_hub: Config, broker: Mosquitto
+    with_hub: Config, broker: Mosquitto, measured: Measured
 ) -> None:
     config = with_broker(with_hub, broker)
     with client(broker) as watcher:
@@ -136,7 +137,7 @@ def test_a_killed_process_is_offline_at_once_and_back_soon(
 
 
 def test_a_process_that_stands_still_is_offline_and_comes_back(
-    with_hub: Config, broker: Mosquitto
+    with_hub: Config, broker: Mosquitto, measured: Measured
 ) -> None:
     with client(broker) as watcher, service(with_broker(with_hub, broker)) as process:
         until_state(watcher, "online", 0)
@@ -154,7 +155,7 @@ def test_a_process_that_stands_still_is_offline_and_comes_back(
 @pytest.mark.root
 @pytest.mark.parametrize("more_s", [0.0, 3.0, 20.0])
 def test_a_cable_that_is_out_is_offline_and_back_when_it_is_in(
-    directory: Path, config: Config, more_s: float
+    directory: Path, config: Config, more_s: float, measured: Measured
 ) -> None:
     """`more_s`: from offline until it is in again."""
     with two_hosts(directory) as (device, other):
@@ -189,7 +190,10 @@ def test_a_cable_that_is_out_is_offline_and_back_when_it_is_in(
 
 
 def test_a_broker_that_lost_its_store_has_everything_again(
-    with_hub: Config, broker: Mosquitto, bus: Bus
+    with_hub: Config,
+    broker: Mosquitto,
+    bus: Bus,
+    measured: Measured,
 ) -> None:
     names = ("/config", "/availability", "test/emotion", "test/faces", "health/hub", "health/mqtt")
     slowest_s, before_mb = 0.0, 0.0
@@ -215,7 +219,10 @@ def test_a_broker_that_lost_its_store_has_everything_again(
 
 
 def test_an_hour_without_broker_costs_nothing_and_the_recordings_arrive_once(
-    with_hub: Config, broker: Mosquitto, bus: Bus
+    with_hub: Config,
+    broker: Mosquitto,
+    bus: Bus,
+    measured: Measured,
 ) -> None:
     """As many messages as an hour has, as fast as they go."""
     with service(with_broker(with_hub, broker)) as process, client(broker) as watcher:
@@ -249,7 +256,9 @@ def test_an_hour_without_broker_costs_nothing_and_the_recordings_arrive_once(
     assert states == {"emotion": 1, "faces": 1, "voice": 1}
 
 
-def test_forged_presses_record_at_most_one_at_a_time(with_hub: Config, broker: Mosquitto) -> None:
+def test_forged_presses_record_at_most_one_at_a_time(
+    with_hub: Config, broker: Mosquitto, measured: Measured
+) -> None:
     topic, chance = "emotion-edge/test/record", random.Random(1)
     forged = [
         b"PRESS",
@@ -284,12 +293,15 @@ def test_forged_presses_record_at_most_one_at_a_time(with_hub: Config, broker: M
             presses = [m for _, m in listener.received if isinstance(m, Press)]
             assert process.poll() is None
     gaps_s = [(b.t_ns - a.t_ns) / 1e9 for a, b in itertools.pairwise(presses)]
-    print(f"| {FORGED} forged presses in {took_s:.1f} s | {len(presses)} reached the bus | |")
+    measured(f"{FORGED} forged presses in {took_s:.1f} s, reached the bus", len(presses), None, "")
     assert presses and min(gaps_s, default=1.0) >= 1.0
 
 
 def test_it_is_small_and_sleeps_most_of_the_time(
-    with_hub: Config, broker: Mosquitto, bus: Bus
+    with_hub: Config,
+    broker: Mosquitto,
+    bus: Bus,
+    measured: Measured,
 ) -> None:
     with service(with_broker(with_hub, broker)) as process, client(broker) as watcher:
         until_state(watcher, "online", 0)
@@ -302,7 +314,10 @@ def test_it_is_small_and_sleeps_most_of_the_time(
 
 
 def test_a_change_of_the_face_is_at_the_broker_soon(
-    with_hub: Config, broker: Mosquitto, bus: Bus
+    with_hub: Config,
+    broker: Mosquitto,
+    bus: Bus,
+    measured: Measured,
 ) -> None:
     took_s = []
     with service(with_broker(with_hub, broker)), client(broker) as watcher:
@@ -320,7 +335,9 @@ def test_a_change_of_the_face_is_at_the_broker_soon(
     measured("a changed emotion of the bus to the broker, p95", p95_s, 1.5, "s")
 
 
-def test_a_press_is_on_the_bus_soon(with_hub: Config, broker: Mosquitto) -> None:
+def test_a_press_is_on_the_bus_soon(
+    with_hub: Config, broker: Mosquitto, measured: Measured
+) -> None:
     took_s = []
     with (
         listening(with_hub.endpoint("out"), "press") as listener,
