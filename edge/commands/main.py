@@ -216,14 +216,14 @@ def add_keys(commands: "Commands") -> None:
 def cmd_service(options: Namespace) -> int:
     from edge.commands import service
 
-    return service.run(options.command, load(options.config))
+    return service.run(options.command, load(options.config), options.config)
 
 
 def cmd_run(options: Namespace) -> int:
     from edge.commands import run
 
     given = {key: value for key, value in vars(options).items() if "." in key and value is not None}
-    return run.run(load(options.config), given, options.duration)
+    return run.run(load(options.config), options.config, given, options.duration)
 
 
 def cmd_watch(options: Namespace) -> int:
@@ -251,7 +251,7 @@ def cmd_record(options: Namespace) -> int:
 def cmd_classify(options: Namespace) -> int:
     from edge.commands import classify
 
-    wanted = classify.Options(options.paths, options.format, options.annotated)
+    wanted = classify.Options(options.paths, options.format, options.annotated, options.config)
     return classify.classify(load(options.config), wanted)
 
 
