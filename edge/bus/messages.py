@@ -15,6 +15,9 @@ VOICE_LABELS = (
 )  # fmt: skip
 EMOTION_LABELS = (*FACE_LABELS, "calm")
 SERVICES = ("hub", "camera", "face", "audio", "fusion", "display", "gateway")
+"""Those that always run."""
+OPTIONAL_SERVICES = ("mqtt",)
+"""Those that are off until their section of the settings names something."""
 
 MAX_FACES = 64
 MAX_CHARACTERS = 200
@@ -29,9 +32,11 @@ Pixel = Annotated[float, msgspec.Meta(ge=-1e5, le=1e5)]
 Side = Annotated[int, msgspec.Meta(ge=1, le=65_535)]
 Celsius = Annotated[float, msgspec.Meta(ge=-100, le=300)]
 Level = Annotated[float, msgspec.Meta(ge=-200, le=20)]
+Bipolar = Annotated[float, msgspec.Meta(ge=-1, le=1)]
 LabelScores = Annotated[dict[Line, Probability], msgspec.Meta(max_length=32)]
 PixelBox = tuple[Pixel, Pixel, Pixel, Pixel]
-Trigger = Literal["button", "key", "command"]
+Trigger = Line
+"""button, key or command; a later version may know others, and they are no error."""
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
@@ -56,6 +61,10 @@ class FaceResult(msgspec.Struct, frozen=True, kw_only=True):
     emotion: Line
     confidence: Probability
     scores: LabelScores
+    valence: Bipolar = 0.0
+    """From unpleasant (-1) to pleasant (1), by the scores (edge.policy.decision)."""
+    arousal: Bipolar = 0.0
+    """From calm (-1) to excited (1), by the scores."""
     held: bool = False
     """Not seen in this frame: shown where it was last."""
 
@@ -69,8 +78,10 @@ class FaceMessage(Message, frozen=True, kw_only=True, tag="face"):
 
 
 class RecordingMessage(Message, frozen=True, kw_only=True, tag="recording"):
-    phase: Literal["idle", "recording", "analysing"]
+    phase: Literal["idle", "waiting", "recording", "analysing"]
+    """waiting = for the first word, after a press."""
     elapsed_s: NotNegative = 0.0
+    """Since the microphone opened while waiting, then the length of the recording so far."""
     level_dbfs: Level | None = None
 
 
@@ -90,6 +101,10 @@ class Emotion(Message, frozen=True, kw_only=True, tag="emotion"):
     emotion: Line
     confidence: Probability
     scores: LabelScores
+    valence: Bipolar = 0.0
+    """From unpleasant (-1) to pleasant (1); 0 where nothing is known."""
+    arousal: Bipolar = 0.0
+    """From calm (-1) to excited (1); 0 where nothing is known."""
     face_age_s: NotNegative | None = None
     """None = no face was used."""
     voice_age_s: NotNegative | None = None
@@ -145,7 +160,10 @@ TOPICS: dict[str, Topic] = {
     "recording": Topic(RecordingMessage, "audio"),
     "audio": Topic(AudioMessage, "audio", max_age_s=30.0),
     "emotion": Topic(Emotion, "fusion"),
-    **{f"health.{name}": Topic(HealthMessage, name, max_age_s=3.0) for name in SERVICES},
+    **{
+        f"health.{name}": Topic(HealthMessage, name, max_age_s=3.0)
+        for name in (*SERVICES, *OPTIONAL_SERVICES)
+    },
     "preview": Topic(Preview, "camera", max_age_s=5.0),
     "press": Topic(Press, "any", event=True, local=True),
 }

@@ -9,6 +9,7 @@ import contextlib
 import logging
 import resource
 import time
+from collections import Counter
 from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import NamedTuple
@@ -18,6 +19,7 @@ import zmq
 from zmq.utils import z85
 
 from edge.bus import sockets
+from edge.bus.connections import Connection, Connections, surplus
 from edge.bus.keys import Keys, KeysError, write_secret
 from edge.bus.messages import TOPICS
 from edge.bus.sockets import SubscriptionRequest
@@ -27,6 +29,7 @@ log = logging.getLogger(__name__)
 
 TOPIC_NAMES = [name.encode() for name in TOPICS]
 ZAP_ENDPOINT = "inproc://zeromq.zap.01"
+CHECK_S = 0.25
 KEYS_RELOAD_S, KEYS_RELOAD_SOON_S = 1.0, 0.1
 """The folder of keys is read once a second, and so long after an unknown key connected."""
 QUEUE = 256
@@ -44,7 +47,13 @@ HEARTBEAT_MS, HEARTBEAT_TIMEOUT_MS = 2000, 10_000
 """A subscriber that is pinged and does not answer is disconnected; its queue is freed."""
 BACKLOG = 512
 MAX_UNKNOWN_PREFIXES = 100
-"""Different subscriptions of one key to what is no topic; those to topics are not counted."""
+"""Subscriptions of one key to what is no topic; those to topics are not counted."""
+MAX_CONNECTIONS = 200
+"""Of one key, and of one address: each may cost 70 kB. They are counted every CHECK_S."""
+MAX_HANDSHAKES, HANDSHAKES_S = 400, 10.0
+"""Of one key in this time."""
+MAX_DESCRIPTORS = 4096
+"""At most so many connections in all; one whose handshake is not done costs 4 kB."""
 BAN_S = 600.0
 WARN_PERIOD_S = 60.0
 MAX_ADDRESSES = 1000
@@ -69,6 +78,15 @@ class ZapRequest(NamedTuple):
             address.decode("ascii", "replace"),
             z85.encode(credentials[0]).decode() if list(map(len, credentials)) == [32] else "",
         )
+
+
+class Client(NamedTuple):
+    """Who has subscribed through a connection."""
+
+    key: str
+    """The public one; "" without."""
+    unknown: set[bytes]
+    """Subscriptions to what is no topic."""
 
 
 class Bans:
@@ -130,16 +148,20 @@ class Endpoint:
         self._secret = b"" if keys is None else keys.secret()
         self._allowed = {} if keys is None else keys.allowed()
         self._waiting: list[ZapRequest] = []
-        self._unknown: dict[str, set[bytes]] = {}
-        """Prefixes of no topic, by the key's name."""
+        self._clients: dict[Connection, Client] = {}
+        """Who has subscribed, the oldest first."""
+        self._handshakes: dict[str, int] = {}
         self._bans = bans
         self._warned_s: dict[str, float] = {}
+        self._connections = Connections("")
         self._sockets: list[zmq.Socket[bytes]] = []
         self._retry: Timer | None = None
         raise_descriptor_limit()
         self._bind()
+        loop.call_every(CHECK_S, self._check_connections)
         if keys is not None:
             loop.call_every(KEYS_RELOAD_S, self._reload_keys)
+            loop.call_every(HANDSHAKES_S, self._handshakes.clear)
 
     @property
     def about(self) -> str:
@@ -152,27 +174,72 @@ class Endpoint:
 
     def requests(self) -> list[SubscriptionRequest]:
         """The next subscriptions to topics. Who would fill our memory with others is banned."""
-        known = []
-        for request in sockets.requests(self._socket):
-            if any(topic.startswith(request.prefix) for topic in TOPIC_NAMES):
-                known.append(request)
-                continue
-            unknown = self._unknown.setdefault(request.name, set())
-            unknown.add(request.prefix)
-            if len(unknown) > MAX_UNKNOWN_PREFIXES:
-                self._ban(request.name)
-                break
-        return known
+        return [r for r in sockets.requests(self._socket) if r.subscribes and self._accept(r)]
 
-    def _ban(self, name: str) -> None:
-        """Disconnect everyone, which alone frees libzmq's memory, and accept all others again."""
-        who = repr(name) if name else "a client"
-        log.warning("%s has subscribed to too much that is no topic: disconnected", who)
-        if name:
-            self._bans.add(name)
-        self._unknown.clear()
-        self._loop.remove_reader(self._socket)
-        self._loop.call_later(0, self._reopen)
+    def _accept(self, request: SubscriptionRequest) -> bool:
+        """Whether it is to a topic, from who may subscribe. All others are kept in view."""
+        connection = self._connections.find(request.descriptor)
+        if connection is None:  # it has left
+            return False
+        if not self._is_allowed(request.key):
+            self._connections.close(connection)
+            return False
+        client = self._clients.setdefault(connection, Client(request.key, set()))
+        if any(topic.startswith(request.prefix) for topic in TOPIC_NAMES):
+            return True
+        client.unknown.add(request.prefix)
+        self._check_unknown(client.key)
+        return False
+
+    def _is_allowed(self, key: str) -> bool:
+        return self._keys is None or not self._refusal(key)
+
+    def _check_unknown(self, key: str) -> None:
+        """Ban the key that has too many; without keys, disconnect who has most of them."""
+        unknown = {
+            c: len(client.unknown) for c, client in self._clients.items() if client.key == key
+        }
+        if sum(unknown.values()) <= MAX_UNKNOWN_PREFIXES:
+            return
+        if key:
+            self._ban(key, "has subscribed to too much that is no topic")
+        else:
+            worst = max(unknown, key=unknown.__getitem__)
+            self._warn_throttled(
+                worst.address, "a client has subscribed to too much that is no topic: disconnected"
+            )
+            self._disconnect(worst)
+
+    def _ban(self, key: str, why: str) -> None:
+        """Disconnect a key, and accept it no more for a while."""
+        name = self._allowed[key]
+        log.warning("%r %s: disconnected for %.0f minutes", name, why, BAN_S / 60)
+        self._bans.add(name)
+        self._disconnect_all({key})
+
+    def _disconnect_all(self, keys: Collection[str]) -> None:
+        for connection in [c for c, client in self._clients.items() if client.key in keys]:
+            self._disconnect(connection)
+
+    def _disconnect(self, connection: Connection) -> None:
+        del self._clients[connection]
+        self._connections.close(connection)
+
+    def _check_connections(self) -> None:
+        """Close what one address has too much; those that subscribed first stay."""
+        there = self._connections.open()
+        self._clients = {c: client for c, client in self._clients.items() if c in there}
+        of_key = Counter(client.key for client in self._clients.values() if client.key)
+        for key in [key for key, count in of_key.items() if count > MAX_CONNECTIONS]:
+            self._ban(key, "has too many connections")
+        others = there - self._clients.keys()
+        for connection in list(surplus([*self._clients, *others], MAX_CONNECTIONS)):
+            self._warn_throttled(
+                connection.address,
+                f"more than {MAX_CONNECTIONS} connections from {connection.address}: closed",
+            )
+            self._clients.pop(connection, None)
+            self._connections.close(connection)
 
     def _bind(self) -> None:
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
@@ -197,6 +264,7 @@ class Endpoint:
             self._retry = self._loop.call_later(RETRY_S, self._reopen)
             self._on_change(str(error))
         else:
+            self._connections = Connections(self._socket.get_string(zmq.LAST_ENDPOINT))
             self._loop.add_reader(self._socket, lambda: self._on_subscription(self))
             self._on_change("")
 
@@ -235,16 +303,28 @@ class Endpoint:
         self._waiting.clear()
 
     def _reply(self, request: ZapRequest) -> None:
-        name = self._allowed.get(request.public)
-        if name is None or self._bans.has(name):
-            why = "unknown key" if name is None else f"{name!r} is banned"
+        why_not = self._refusal(request.public)
+        if why_not:
             self._warn_throttled(
-                request.address, f"authentication failed for {request.address}: {why}"
+                request.address, f"authentication failed for {request.address}: {why_not}"
             )
             status = [b"400", b"unknown key", b"", b""]
         else:
-            status = [b"200", b"OK", name.encode(), b""]
+            status = [b"200", b"OK", request.public.encode(), b""]
+            self._count_handshake(request.public)
         self._zap.send_multipart([*request.envelope, *status])
+
+    def _refusal(self, key: str) -> str:
+        """Why a key is not accepted; "" where it is."""
+        name = self._allowed.get(key)
+        if name is None:
+            return "unknown key"
+        return f"{name!r} is banned" if self._bans.has(name) else ""
+
+    def _count_handshake(self, key: str) -> None:
+        count = self._handshakes[key] = self._handshakes.get(key, 0) + 1
+        if count > MAX_HANDSHAKES:
+            self._ban(key, "connects again and again")
 
     def _warn_throttled(self, about: str, line: str) -> None:
         """At most one line a minute about each address, in memory that clients cannot fill."""
@@ -259,19 +339,19 @@ class Endpoint:
         log.warning("%s", line)
 
     def _reload_keys(self) -> None:
-        """Read the keys again. Who was removed is disconnected, by closing for a moment."""
+        """Read the keys again. Who was removed is disconnected."""
         assert self._keys is not None
         try:
             allowed = self._keys.allowed()
         except KeysError as error:
             self._warn_throttled("keys", f"{error}; until then the old ones count")
             return
-        removed = set(self._allowed) - set(allowed)
+        removed = self._allowed.keys() - allowed.keys()
         self._allowed = allowed
         self._bans.keep(allowed.values())  # a name that is removed and added is accepted again
         if removed:
-            log.info("a key was removed: every subscriber has to authenticate again")
-            self._loop.call_later(0, self._reopen)  # not from within a handler of the old sockets
+            log.info("a key was removed: its subscribers are disconnected")
+            self._disconnect_all(removed)
 
     def _reopen(self) -> None:
         self.close()
@@ -286,12 +366,12 @@ class Endpoint:
                 self._loop.remove_reader(socket)
             socket.close()
         self._sockets.clear()
-        self._unknown.clear()
+        self._clients.clear()
         self._waiting.clear()
         self._context.term()
 
 
 def raise_descriptor_limit() -> None:
     """Connections of clients must not use up the descriptors that the local bus needs."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, MAX_DESCRIPTORS), hard))

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge import __version__
-from edge.bus.messages import SERVICES
+from edge.bus.messages import OPTIONAL_SERVICES, SERVICES
 from edge.bus.sockets import BusError
 from edge.commands.text import OutputError, print_error, printable
 from edge.config.file import load
@@ -29,6 +29,8 @@ from edge.runtime.process import (
 )
 
 MAX_DURATION_S = 1e9
+EXTRAS = {"paho": "mqtt"}
+"""Packages that only an optional service needs -> its extra."""
 
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
@@ -49,8 +51,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ModuleNotFoundError as error:
         if (error.name or "edge").startswith("edge"):
             raise  # a bug
-        fix = "this needs the device extra; in the checkout: pip install -e '.[device]'"
-        print_error(options.command, f"{error.name} is not installed: {fix}")
+        package = (error.name or "").partition(".")[0]
+        extra = EXTRAS.get(package, "device")
+        fix = f"this needs the {extra} extra; in the checkout: pip install -e '.[{extra}]'"
+        print_error(options.command, f"{package} is not installed: {fix}")
         return ExitCode.BAD_CONFIG
     except KeyboardInterrupt:
         return ExitCode.OK
@@ -87,7 +91,7 @@ class PrintableFormatter(logging.Formatter):
 def set_logging(command: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(PrintableFormatter(f"{command}: %(message)s"))
-    level = logging.INFO if command in SERVICES else logging.WARNING
+    level = logging.INFO if command in (*SERVICES, *OPTIONAL_SERVICES) else logging.WARNING
     logging.basicConfig(level=level, handlers=[handler])
 
 
@@ -110,10 +114,15 @@ def make_parser() -> argparse.ArgumentParser:
     add_classify(commands)
     add_command(commands, cmd_doctor, "what is found, what is missing, how to fix it")
     add_keys(commands)
-    for name in SERVICES:
+    for name in (*SERVICES, *OPTIONAL_SERVICES):
         service = commands.add_parser(name, description=f"The {name} process, for systemd.")
         service.set_defaults(func=cmd_service)
         add_config(service)
+        if name == "mqtt":
+            service.set_defaults(func=cmd_mqtt)
+            service.add_argument(
+                "action", nargs="?", choices=["forget"], help="remove this device from the broker"
+            )
     return parser
 
 
@@ -217,6 +226,14 @@ def cmd_service(options: Namespace) -> int:
     from edge.commands import service
 
     return service.run(options.command, load(options.config), options.config)
+
+
+def cmd_mqtt(options: Namespace) -> int:
+    if options.action is None:
+        return cmd_service(options)
+    from edge.commands import mqtt
+
+    return mqtt.forget(load(options.config))
 
 
 def cmd_run(options: Namespace) -> int:

@@ -15,6 +15,7 @@ READ_TIMEOUT_S = 4.0
 """After a press `recording` is published within this time, or never: a device may be slow."""
 ANALYSIS_S = 5.0
 """Time beyond the recording's own length."""
+SPEAK_NOW = ("waiting", "recording")
 
 
 def record(config: Config, endpoint: str | None) -> int:
@@ -45,7 +46,7 @@ class Follower:
         self._pressed_ns = pressed_ns
         self._max_s = max_s
         self._deadline_s = time.monotonic() + READ_TIMEOUT_S
-        self._started = False
+        self._printed: list[str] = []
         self._problem = ""
 
     def follow(self) -> int:
@@ -58,7 +59,7 @@ class Follower:
                 code = self._on_message(message)
                 if code is not None:
                     return code
-        return self._fail("the recording gave no result" if self._started else "no recording began")
+        return self._fail("the recording gave no result" if self._printed else "no recording began")
 
     def _on_message(self, message: Message) -> int | None:
         """The exit code where this message ends it."""
@@ -75,12 +76,12 @@ class Follower:
     def _on_phase(self, phase: str, is_new: bool) -> int | None:
         if not is_new and phase != "idle":
             return self._fail("a recording was in progress, so the press was ignored")
-        if is_new and phase == "recording" and not self._started:
-            self._started = True
-            self._deadline_s = time.monotonic() + self._max_s
-            print_line("recording: speak now")
-        elif is_new and phase == "idle" and self._started:
+        if is_new and phase == "idle" and self._printed:
             return self._fail("the recording was cancelled")
+        if is_new and phase in SPEAK_NOW and phase not in self._printed:
+            self._deadline_s = time.monotonic() + self._max_s
+            self._printed.append(phase)
+            print_line(f"{phase}: speak now")
         return None
 
     def _fail(self, what: str) -> int:

@@ -261,8 +261,8 @@ def run(
 ) -> int:
     """Run all services until a signal, `q` in the window, or the end of `duration_s`.
 
-    `path`: where the settings were read. `overrides`: {key: value} of the command line. Returns the exit code: 0, or 78 where a service
-    refused its settings. Raises UsageError, ConfigError.
+    `path`: where the settings were read. `overrides`: {key: value} of the command line. Returns
+    the exit code: 0, or 78 where a service refused its settings. Raises UsageError, ConfigError.
     """
     config = effective(config, overrides, path)
     loop = Loop()
@@ -280,7 +280,8 @@ def supervise(config: Config, file: int, loop: Loop) -> ExitCode:
         closing(StatusLine(sys.stderr, is_window(config.display.screen))) as status,
         closing(Subscriber(config.endpoint("out"), [""])) as subscriber,
     ):
-        children = [Child(name, command_of(name, file), file) for name in START_ORDER]
+        names = (*START_ORDER, *config.optional_services)
+        children = [Child(name, command_of(name, file), file) for name in names]
         supervisor = Supervisor(loop, children, config.directory, status.print_line)
         loop.add_reader(subscriber.socket, lambda: status.update(subscriber.receive()))
         loop.call_every(STATUS_S, status.redraw)

@@ -5,7 +5,14 @@ import time
 from collections.abc import Iterable
 from typing import TextIO
 
-from edge.bus.messages import SERVICES, TOPICS, HealthMessage, Message, RecordingMessage
+from edge.bus.messages import (
+    OPTIONAL_SERVICES,
+    SERVICES,
+    TOPICS,
+    HealthMessage,
+    Message,
+    RecordingMessage,
+)
 from edge.commands.text import format_message, printable
 
 SHOWN = ("face", "recording", "audio", "emotion")
@@ -52,7 +59,8 @@ class StatusLine:
 
     def _problems(self) -> list[str]:
         """The services that are missing or not well."""
-        health = {name: self._current(f"health.{name}") for name in SERVICES}
+        optional = [name for name in OPTIONAL_SERVICES if f"health.{name}" in self._newest]
+        health = {name: self._current(f"health.{name}") for name in (*SERVICES, *optional)}
         missing = [name for name, message in health.items() if message is None]
         degraded = [
             f"{name} {message.state}"

@@ -108,10 +108,11 @@ def format_face(face: FaceResult) -> str:
 
 
 def _recording(message: RecordingMessage) -> str:
-    if message.phase != "recording":
+    if message.phase not in ("waiting", "recording"):
         return message.phase
+    phase = "speak now" if message.phase == "waiting" else "recording"
     level = "" if message.level_dbfs is None else f", {message.level_dbfs:.0f} dBFS"
-    return f"recording {message.elapsed_s:.1f} s{level}"
+    return f"{phase} {message.elapsed_s:.1f} s{level}"
 
 
 def _audio(message: AudioMessage) -> str:

@@ -53,6 +53,10 @@ PATHS: Mapping[str, Callable[[str, Path], str]] = {
     "audio.model": _model,
     "audio.activity_model": _model,
     "display.screen": _image,
+    "mqtt.password_file": _in_folder,
+    "mqtt.ca": _in_folder,
+    "mqtt.cert": _in_folder,
+    "mqtt.key": _in_folder,
 }
 """Keys that may hold a relative path -> (value, folder) -> the value with an absolute one."""
 

@@ -138,6 +138,8 @@ def _draw_microphone(image: Image, rect: Rect, unit: float, snapshot: Snapshot) 
     inner = _card(image, rect, unit, "microphone")
     if snapshot.phase == "recording":
         _draw_recording(image, inner, unit, snapshot)
+    elif snapshot.phase == "waiting":
+        _draw_words(image, inner, unit, "speak now", "recording begins with the first word")
     elif snapshot.phase == "analysing":
         _draw_words(image, inner, unit, "analysing…", "a moment")
     elif snapshot.phase == "idle" and snapshot.is_degraded("audio"):

@@ -135,7 +135,8 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def missing(self) -> list[str]:
         """The services that are not there. Without the hub nothing is known of the others."""
-        others = [name for name in SERVICES if name != "display" and self.is_missing(name)]
+        known = dict.fromkeys((*SERVICES, *self.health))  # an optional one is, once it was received
+        others = [name for name in known if name != "display" and self.is_missing(name)]
         return ["hub"] if "hub" in others else others
 
     @property

@@ -9,7 +9,7 @@ from edge.config import DetectorConfig, FaceConfig
 from edge.inference.face_box import FaceBox
 from edge.inference.face_emotion import FaceEmotion
 from edge.inference.stream_detector import StreamDetector, make_detector
-from edge.policy.decision import decide, rounded
+from edge.policy.decision import decide, rounded, valence_arousal
 from edge.policy.tracking import Detection, Tracked, Tracker
 from edge.types import Box, Image
 
@@ -58,6 +58,7 @@ class FaceAnalyzer:
     def _result(self, face: Tracked) -> FaceResult:
         scores = rounded(dict(zip(self._classifier.labels, face.scores.tolist(), strict=True)))
         emotion, confidence = decide(scores, self._config.threshold)
+        valence, arousal = valence_arousal(scores)
         x, y, w, h = (round(float(value), 1) for value in face.box)
         return FaceResult(
             id=face.id,
@@ -65,6 +66,8 @@ class FaceAnalyzer:
             emotion=emotion,
             confidence=confidence,
             scores=scores,
+            valence=valence,
+            arousal=arousal,
             held=face.held,
         )
 

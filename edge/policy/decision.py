@@ -1,4 +1,4 @@
-"""From scores to a label: the one rule that face, voice and fusion share. Pure."""
+"""From scores to what is published: the label, valence and arousal. Pure."""
 
 from collections.abc import Mapping
 
@@ -6,6 +6,22 @@ from edge.bus.messages import UNCERTAIN
 
 DECIMALS = 4
 """Digits of a published score."""
+RATINGS = {
+    "angry": (2.53, 6.20),
+    "disgust": (2.68, 4.89),
+    "fear": (2.66, 5.45),
+    "happy": (8.47, 6.05),
+    "neutral": (5.50, 3.45),
+    "sad": (2.10, 3.49),
+    "surprise": (6.57, 5.95),
+    "calm": (6.89, 1.67),
+}
+"""{label: (valence, arousal)} from 1 to 9: what people felt at the words angry, disgusted, fearful,
+happy, neutral, sad, surprised and calm. Means of all raters (V.Mean.Sum, A.Mean.Sum) in the table
+of Warriner, Kuperman & Brysbaert, "Norms of valence, arousal, and dominance for 13,915 English
+lemmas", Behavior Research Methods 45 (2013), 1191-1207, doi 10.3758/s13428-012-0314-x."""
+MIDDLE, REACH = (5.0, 5.0), 4.0
+"""Of the scale from 1 to 9."""
 
 
 def decide(scores: Mapping[str, float], threshold: float) -> tuple[str, float]:
@@ -18,3 +34,17 @@ def decide(scores: Mapping[str, float], threshold: float) -> tuple[str, float]:
 def rounded(scores: Mapping[str, float]) -> dict[str, float]:
     """Scores as they are published."""
     return {label: round(float(score), DECIMALS) for label, score in scores.items()}
+
+
+def valence_arousal(scores: Mapping[str, float]) -> tuple[float, float]:
+    """Valence and arousal, each from -1 to 1: the labels' ratings, weighted with the scores.
+
+    v = sum over the labels c of p(c) * (rating(c) - 5) / 4. A label without ratings adds nothing.
+    """
+    return _weighted(scores, 0), _weighted(scores, 1)
+
+
+def _weighted(scores: Mapping[str, float], axis: int) -> float:
+    ratings = ((p, RATINGS.get(label, MIDDLE)[axis]) for label, p in scores.items())
+    total = sum(p * (rating - MIDDLE[axis]) for p, rating in ratings)
+    return round(total / REACH, DECIMALS)

@@ -10,7 +10,7 @@ from edge.bus.messages import TOPICS, AudioMessage, Emotion, FaceMessage, FaceRe
 from edge.bus.pubsub import Publisher, Subscriber
 from edge.config import Config
 from edge.pipeline.fusion import rules_from_config
-from edge.policy.decision import decide, rounded
+from edge.policy.decision import decide, rounded, valence_arousal
 from edge.policy.fusion import Opinion, Rules, fuse
 from edge.runtime.loop import Loop
 from edge.services.health import Health
@@ -69,6 +69,7 @@ class FusionService:
         by_voice = Opinion(voice.scores, age_s(voice, now_ns)) if voice and voice.scores else None
         scores = rounded(fuse(by_face, by_voice, self._rules))
         emotion, confidence = decide(scores, self._threshold)
+        valence, arousal = valence_arousal(scores if by_face or by_voice else {})
         t_ns, taken = newest_capture(face if by_face else None, voice if by_voice else None, now_ns)
         self._publisher.publish(
             "emotion",
@@ -78,6 +79,8 @@ class FusionService:
                 emotion=emotion,
                 confidence=confidence,
                 scores=scores,
+                valence=valence,
+                arousal=arousal,
                 face_age_s=by_face.age_s if by_face else None,
                 voice_age_s=by_voice.age_s if by_voice else None,
                 face_id=result.id if result else None,

@@ -13,6 +13,7 @@ from edge.devices.soc import Soc
 from edge.errors import UserError
 from edge.pipeline.face import FaceAnalyzer, intersects
 from edge.policy import thermal
+from edge.policy.decision import valence_arousal
 from edge.services import face
 from tests.support.camera import Camera, make_image
 from tests.support.harness import Listener, listening, running
@@ -63,6 +64,7 @@ def test_a_face_in_the_image_is_published_with_all_its_scores(
     assert set(result.scores) == set(FACE_LABELS)
     assert sum(result.scores.values()) == pytest.approx(1, abs=1e-3)
     assert result.confidence == max(result.scores.values())
+    assert (result.valence, result.arousal) == valence_arousal(result.scores)
     assert message.frame_size == (640, 480)
     assert message.age_ms > 0
 

@@ -66,11 +66,18 @@ def fused(config: Config, *makers: Callable[[], Message], used: tuple[bool, bool
 def test_a_face_alone_makes_an_emotion_that_says_so(with_hub: Config) -> None:
     emotion = fused(with_hub, partial(face, "happy"), used=(True, False))
     assert (emotion.emotion, emotion.confidence, emotion.face_id) == ("happy", 0.88, 9)
+    assert emotion.valence > 0.7
 
 
 def test_a_voice_alone_makes_an_emotion_in_the_buss_words(with_hub: Config) -> None:
     emotion = fused(with_hub, partial(voice, "fearful"), used=(False, True))
     assert (emotion.emotion, emotion.face_id) == ("fear", None)
+
+
+def test_a_calm_voice_lowers_the_arousal(with_hub: Config) -> None:
+    alone = fused(with_hub, partial(face, "happy"), used=(True, False))
+    both = fused(with_hub, partial(voice, "calm"), partial(face, "happy"), used=(True, True))
+    assert both.arousal < alone.arousal
 
 
 def test_both_together_are_used(with_hub: Config) -> None:
@@ -105,3 +112,4 @@ def test_a_silent_recording_changes_nothing(with_hub: Config) -> None:
 def test_nothing_known_is_uncertain(with_hub: Config) -> None:
     emotion = fused(with_hub, partial(face, None), used=(False, False))
     assert emotion.emotion == "uncertain"
+    assert (emotion.valence, emotion.arousal) == (0, 0)

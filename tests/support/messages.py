@@ -17,6 +17,8 @@ EXAMPLES: dict[str, dict[str, Any]] = {
                 emotion="happy",
                 confidence=0.9,
                 scores={"happy": 0.9},
+                valence=0.78,
+                arousal=0.24,
             )
         ],
         "inference_ms": 5.0,

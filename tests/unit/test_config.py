@@ -59,6 +59,27 @@ def test_settings_come_from_the_file_and_the_rest_from_the_defaults(tmp_path: Pa
         ("[camera]\n\nsource = ", ":3: Invalid value"),
         ("[camera]\nsource = 'a'\nsource = 'b'\n", ":3: Cannot overwrite a value"),
         ("\n\nsource = [1,\n", ":3: "),
+        ("[mqtt]\nbroker = 'host'", ":1: mqtt: write broker = mqtt://HOST"),
+        ("[mqtt]\nbroker = 'http://host'", ":1: mqtt: write broker = mqtt://HOST"),
+        ("[mqtt]\nbroker = 'mqtt://'", ":1: mqtt: write broker = mqtt://HOST"),
+        ("[mqtt]\nbroker = 'mqtt://host/a'", ":1: mqtt: write broker = mqtt://HOST"),
+        ("[mqtt]\nbroker = 'mqtt://a..b'", ":1: mqtt: broker: "),
+        ("[mqtt]\nbroker = 'mqtt://host:99999'", ":1: mqtt: broker: Port out of range"),
+        ("[mqtt]\nbroker = 'mqtt://host:0'", ":1: mqtt: write broker"),
+        ("[mqtt]\nbroker = 'mqtt://me:secret@host'", "set user and password_file"),
+        ("[mqtt]\nbroker = 'mqtt://host'\nca = 'ca.pem'", "write mqtts:// in broker"),
+        ("[mqtt]\ncert = 'device.pem'", "cert and key belong together"),
+        ("[mqtt]\ntopic = ''", "topic may have"),
+        ("[mqtt]\ntopic = 'a/#'", "topic may have"),
+        ("[mqtt]\ntopic = '+'", "topic may have"),
+        ("[mqtt]\ntopic = '/a'", "topic may have"),
+        ("[mqtt]\ntopic = '$SYS'", "topic may have"),
+        ("[mqtt]\ntopic = '~'", "topic may have"),
+        (f"[mqtt]\ntopic = '{'a' * 70_000}'", ":2: mqtt.topic: "),
+        ("[mqtt]\ndiscovery = 'home assistant'", "discovery may have"),
+        ("[mqtt]\nrecord = 'yes'", ":2: mqtt.record: "),
+        ("[mqtt]\nscores_s = -1", ":2: mqtt.scores_s: "),
+        ("[camera", ": "),
     ],
 )
 def test_a_wrong_setting_is_named_with_its_file_line_and_key(
@@ -71,6 +92,7 @@ def test_a_wrong_setting_is_named_with_its_file_line_and_key(
     assert "\n" not in line
     assert line.startswith(str(path))
     assert named in line
+    assert "secret" not in line
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

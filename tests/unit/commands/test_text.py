@@ -22,6 +22,7 @@ ANGRY = FaceResult(
         ("face", {"faces": []}, "no face"),
         ("recording", {}, "recording 0.5 s, -20 dBFS"),
         ("recording", {"level_dbfs": None}, "recording 0.5 s"),
+        ("recording", {"phase": "waiting"}, "speak now 0.5 s, -20 dBFS"),
         ("recording", {"phase": "analysing"}, "analysing"),
         ("audio", {}, "calm 0.50"),
         (

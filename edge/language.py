@@ -1,0 +1,53 @@
+"""What people read, in the language of the settings: one small file a language in assets/lang.
+
+A file holds every text once, by a key such as "heading.voice"; {} in it are values. A new language
+is a new file, and nothing else. JSON, because a subscriber's host has no TOML on Python 3.10.
+"""
+
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+
+import msgspec
+
+FOLDER = Path(__file__).parent / "assets" / "lang"
+DEFAULT = "en"
+
+
+class Language:
+    """The texts of one language."""
+
+    def __init__(self, texts: Mapping[str, str]) -> None:
+        self._texts = texts
+
+    def __call__(self, key: str, **values: object) -> str:
+        """The text of this key. Raises KeyError for a key, or a value, that there is not."""
+        return self._texts[key].format(**values)
+
+    def emotion(self, label: str) -> str:
+        """What an emotion is called; a label that this version does not know is its own name."""
+        return self._texts.get(f"emotion.{label}", label)
+
+    def initials(self, label: str) -> str:
+        """Two letters that stand for an emotion where there is no room for its name."""
+        return self._texts.get(f"initials.{label}", label[:2])
+
+    def percent(self, fraction: float) -> str:
+        """0.97 as "97%"."""
+        return self("number.percent", value=round(100 * fraction))
+
+    def decimal(self, value: float, digits: int = 1) -> str:
+        """A number with so many digits after its decimal mark."""
+        return f"{value:.{digits}f}".replace(".", self("number.decimal"))
+
+
+def languages() -> list[str]:
+    """The languages that there are, such as "en"."""
+    return sorted(path.stem for path in FOLDER.glob("*.json"))
+
+
+@lru_cache(maxsize=4)
+def load_language(name: str = DEFAULT) -> Language:
+    """`name`: one of `languages()`. Raises OSError for any other."""
+    text = (FOLDER / f"{name}.json").read_bytes()
+    return Language(msgspec.json.decode(text, type=dict[str, str]))
