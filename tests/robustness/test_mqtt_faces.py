@@ -47,14 +47,21 @@ def faces(config: Config, label: str) -> Iterator[np.ndarray]:
     with np.load(research_data("fer2013.npz")) as data:
         rows = data["usage"] == PUBLIC_TEST
         images = data["images"][rows][data["labels"][rows] == FACE_LABELS.index(label)]
-    analyzer = FaceAnalyzer.from_config(config.face, 1)
     for image in images:
         scene = np.full((480, 640, 3), 110, np.uint8)
         large = cv2.resize(image, (240, 240), interpolation=cv2.INTER_CUBIC)
         scene[120:360, 200:440] = large[:, :, np.newaxis]
-        found = analyzer.analyze_image(scene)
-        if [one.emotion for one in found] == [label] and found[0].confidence > MIN_CONFIDENCE:
+        if is_steady(FaceAnalyzer.from_config(config.face, 1), scene, label):
             yield scene
+
+
+def is_steady(analyzer: FaceAnalyzer, scene: np.ndarray, label: str) -> bool:
+    """Whether two seconds of it are one face with this label in every frame."""
+    for number in range(2 * RATE_HZ):
+        found = analyzer.analyze(scene, number / RATE_HZ)
+        if [(one.emotion, one.held) for one in found] != [(label, False)]:
+            return False
+    return found[0].confidence > MIN_CONFIDENCE
 
 
 @contextlib.contextmanager
