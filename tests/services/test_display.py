@@ -153,10 +153,14 @@ def test_in_a_mirror_picture_and_boxes_are_the_other_way_round(with_hub, camera)
 
         until(lambda: any(has_box(image) for image in tuple(screen.shown)), again)
     image = next(image for image in screen.shown if has_box(image))
-    assert image[5, 10, 0] < 100 < image[5, 630, 0]
-    uprights = np.all(image[200:280] == COLOURS["happy"], axis=2).all(axis=0)
-    assert uprights[435:445].any()
-    assert not uprights[195:205].any()
+    bright = np.flatnonzero(image[3, :, 0] > 200)
+    grey = np.flatnonzero(abs(image[3, :, 0].astype(int) - 90) < 10)
+    assert grey.max() < bright.min()
+    left, scale = grey.min(), (bright.max() + 1 - grey.min()) / 640
+    rows = image[round(200 * scale) : round(240 * scale)]
+    uprights = np.all(rows == COLOURS["happy"], axis=2).all(axis=0)[left:]
+    assert uprights[round(434 * scale) : round(446 * scale)].any()
+    assert not uprights[: round(300 * scale)].any()
 
 
 def test_a_frame_does_not_take_another_frames_faces_before_its_time(with_hub, camera):
