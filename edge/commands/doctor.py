@@ -161,8 +161,12 @@ def check_camera(config: Config) -> Iterator[Finding]:
 
 
 def check_microphone(config: Config) -> Iterator[Finding]:
+    from edge.devices.microphone import OFF
     from edge.devices.microphone.portaudio import MicrophoneError, find_microphone
 
+    if config.audio.source == OFF:
+        yield Finding("ok", "microphone", "off")
+        return
     try:
         yield Finding("ok", "microphone", find_microphone(config.audio.source))
     except UserError as error:

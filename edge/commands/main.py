@@ -147,13 +147,13 @@ def add_run(commands: "Commands") -> None:
         "--camera",
         dest="camera.source",
         metavar="SRC",
-        help="index, /dev/videoN, picamera, a file, a URL, a GStreamer pipeline, demo",
+        help="index, /dev/videoN, picamera, a file, a URL, a GStreamer pipeline, demo, none",
     )
     run.add_argument(
         "--microphone",
         dest="audio.source",
         metavar="SRC",
-        help="device name or index, or a sound file",
+        help="device name or index, a sound file, none",
     )
     run.add_argument(
         "--screen", dest="display.screen", metavar="auto|window|framebuffer|none|FILE.png"
