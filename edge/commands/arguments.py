@@ -140,6 +140,13 @@ def add_run(commands: "Commands") -> None:
         f"({DEFAULTS.display.screen})",
     )
     run.add_argument(
+        "--fullscreen",
+        dest="display.fullscreen",
+        action="store_true",
+        default=None,
+        help="the window on the whole screen; f, F11 or Esc in it change that",
+    )
+    run.add_argument(
         "--duration", type=seconds, metavar="S", help="end after S seconds; default never"
     )
 

@@ -257,7 +257,7 @@ def config_file(config: Config) -> Iterator[int]:
 
 
 def run(
-    config: Config, path: Path | None, overrides: Mapping[str, str], duration_s: float | None
+    config: Config, path: Path | None, overrides: Mapping[str, str | bool], duration_s: float | None
 ) -> int:
     """Run all services until a signal, `q` in the window, or the end of `duration_s`.
 
@@ -293,7 +293,9 @@ def supervise(config: Config, file: int, loop: Loop) -> ExitCode:
         return supervisor.exit_code
 
 
-def effective(config: Config, overrides: Mapping[str, str], path: Path | None = None) -> Config:
+def effective(
+    config: Config, overrides: Mapping[str, str | bool], path: Path | None = None
+) -> Config:
     """The settings with the command line's, checked; the demo where there is no camera.
 
     `path`: where the settings were read. Raises UsageError for what the command line gave,

@@ -11,6 +11,7 @@ from typing import Literal
 
 from edge.bus.messages import (
     AudioMessage,
+    Change,
     Emotion,
     FaceMessage,
     FaceResult,
@@ -90,6 +91,8 @@ def _format(message: Message, words: Language) -> str:
         return _audio(message, words)
     if isinstance(message, Emotion):
         return _emotion(message, words)
+    if isinstance(message, Change):
+        return _change(message, words)
     if isinstance(message, HealthMessage):
         return _health(message, words)
     if isinstance(message, Preview):
@@ -138,6 +141,15 @@ def _emotion(message: Emotion, words: Language) -> str:
     if not used:
         return words("watch.nothing")
     return f"{_scored(message.emotion, message.confidence, words)} ({', '.join(used)})"
+
+
+def _change(message: Change, words: Language) -> str:
+    return words(
+        "watch.change",
+        emotion=words.emotion(message.emotion),
+        previous=words.emotion(message.previous),
+        seconds=words.decimal(message.lasted_s),
+    )
 
 
 def _health(message: HealthMessage, words: Language) -> str:

@@ -198,7 +198,7 @@ def _choices(key: str) -> str:
     kind: Any = Config
     for name in key.split("."):
         kind = {field.name: field.type for field in msgspec.structs.fields(kind)}.get(name)
-    return f"; write {' or '.join(get_args(kind))}" if get_origin(kind) is Literal else ""
+    return f"; write {' or '.join(map(str, get_args(kind)))}" if get_origin(kind) is Literal else ""
 
 
 def place_of(path: Path | None, key: str) -> str:
@@ -238,10 +238,10 @@ def _plain(name: str) -> str:
     return ".".join(part.strip(" \t\"'") for part in name.split("."))
 
 
-def with_overrides(config: Config, overrides: Mapping[str, str]) -> Config:
+def with_overrides(config: Config, overrides: Mapping[str, str | bool]) -> Config:
     """A copy with the command line's {"section.key": value}."""
     for key, value in overrides.items():
-        if make_absolute := PATHS.get(key):
+        if (make_absolute := PATHS.get(key)) and isinstance(value, str):
             value = make_absolute(value, Path.cwd())
         section, _, name = key.partition(".")
         table = msgspec.structs.replace(getattr(config, section), **{name: value})

@@ -34,6 +34,7 @@ def test_settings_come_from_the_file_and_the_rest_from_the_defaults(tmp_path: Pa
         ("\nthread = 2", ":2: unknown key thread; did you mean threads?"),
         ("[weather]\nwind = 1", ":2: unknown key weather.wind"),
         ("[camera]\nrate_hz = 'fast'", ":2: camera.rate_hz: "),
+        ("[camera]\nrotate = 45", ":2: camera.rotate: "),
         ("[camera]\n\n[audio.button]  # ours\npin = 99", ":4: audio.button.pin: "),
         ("[audio.button]\nchip = '/dev/gpiochip0'", ":2: audio.button: chip and line"),
         ("[audio.button]\nline = 4", ":1: audio.button: chip and line"),
