@@ -10,7 +10,15 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
-from edge.bus.messages import TOPICS, AudioMessage, Emotion, FaceMessage, HealthMessage, Message
+from edge.bus.messages import (
+    TOPICS,
+    AudioMessage,
+    Emotion,
+    FaceMessage,
+    FaceResult,
+    HealthMessage,
+    Message,
+)
 from edge.commands.text import ENGLISH, format_face, format_message, printable
 from edge.language import Language
 
@@ -151,19 +159,24 @@ def _spans(message: Message, style: Style) -> Iterator[Span]:
     if isinstance(message, FaceMessage) and message.faces:
         for number, face in enumerate(message.faces):
             yield f"{', ' if number else ''}#{face.id} ", ""
-            yield from _scored(face.emotion, face.confidence, format_face(face, style.words), style)
-    elif isinstance(message, AudioMessage | Emotion) and message.emotion:
-        text = format_message(message, style.words)
-        yield from _scored(message.emotion, message.confidence or 0.0, text, style)
+            yield from _scored(face, format_face(face, style.words), style)
+        return
+    text = format_message(message, style.words)
+    if isinstance(message, AudioMessage | Emotion):
+        yield from _scored(message, text, style)
     else:
-        yield format_message(message, style.words), ""
+        yield text, ""
 
 
-def _scored(emotion: str, score: float, text: str, style: Style) -> Iterator[Span]:
-    """`text` begins with the emotion."""
-    colour = COLOURS.get(emotion, "")
-    label = printable(style.words.emotion(emotion))
-    yield f"{bar(score, 10 if style.columns >= NARROW else 4, style.blocks)} ", colour
+def _scored(result: FaceResult | AudioMessage | Emotion, text: str, style: Style) -> Iterator[Span]:
+    """A text that begins with an emotion; any other, such as of silence, stays as it is."""
+    label = printable(style.words.emotion(result.emotion or ""))
+    if not label or not text.startswith(label):
+        yield text, ""
+        return
+    colour = COLOURS.get(result.emotion or "", "")
+    width = 10 if style.columns >= NARROW else 4
+    yield f"{bar(result.confidence or 0.0, width, style.blocks)} ", colour
     yield label, colour
     yield text.removeprefix(label), ""
 
