@@ -143,7 +143,7 @@ def cmd_classify(options: Namespace) -> int:
 def cmd_doctor(options: Namespace) -> int:
     from edge.commands import doctor
 
-    return doctor.doctor(load(options.config), options.config)
+    return doctor.doctor(load(options.config), options.config, options.json)
 
 
 COMMANDS: Mapping[str, Callable[[Namespace], int]] = {
