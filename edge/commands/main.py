@@ -18,6 +18,7 @@ from edge.commands.arguments import make_parser
 from edge.commands.text import OutputError, print_error, printable
 from edge.config.file import load
 from edge.errors import ConfigError, ExitCode, UsageError, UserError
+from edge.language import load_language
 from edge.runtime.process import (
     check_descriptor_limit,
     configure_libraries,
@@ -111,10 +112,12 @@ def cmd_run(options: Namespace) -> int:
 def cmd_watch(options: Namespace) -> int:
     from edge.commands import watch
 
-    view = watch.View(tuple(options.topic or ("",)), options.count, options.format)
-    watch.check_topics(view.topics)
+    config, topics = load(options.config), tuple(options.topic or ("",))
+    watch.check_topics(topics)
+    words = load_language(config.display.language)
+    view = watch.View(topics, options.count, options.format, words)
     if options.endpoint is None:
-        return watch.watch_here(load(options.config), view)
+        return watch.watch_here(config, view)
     return watch.watch(options.endpoint, options.key, view)
 
 
@@ -140,7 +143,7 @@ def cmd_classify(options: Namespace) -> int:
 def cmd_doctor(options: Namespace) -> int:
     from edge.commands import doctor
 
-    return doctor.doctor(load(options.config), options.config)
+    return doctor.doctor(load(options.config), options.config, options.json)
 
 
 COMMANDS: Mapping[str, Callable[[Namespace], int]] = {
