@@ -6,9 +6,9 @@ configuration (systemd must not restart on it).
 """
 
 import argparse
+import atexit
 import io
 import logging
-import os
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Sequence
@@ -25,6 +25,7 @@ from edge.errors import ConfigError, ExitCode, UsageError, UserError
 from edge.runtime.process import (
     check_descriptor_limit,
     configure_libraries,
+    discard_unwritten,
     open_standard_streams,
 )
 
@@ -59,7 +60,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return ExitCode.OK
     except BrokenPipeError:  # `watch | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitCode.OK
 
 
@@ -77,6 +77,7 @@ def exit_code(error: Exception, command: str) -> ExitCode:
 def set_output() -> None:
     """Have stdout and stderr, and show as escapes what their encoding lacks."""
     open_standard_streams()
+    atexit.register(discard_unwritten)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
 

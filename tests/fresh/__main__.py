@@ -115,14 +115,13 @@ def remove(root: Path) -> None:
 
 @contextlib.contextmanager
 def mounted(root: Path) -> Iterator[None]:
-    mounts = {"proc": ("-t", "proc"), "dev": ("--rbind",), "tmp": ("-t", "tmpfs")}
-    for place, how in mounts.items():
+    subprocess.run(["mount", "--bind", root, root], check=True)  # `ip netns` needs / to be a mount
+    for place, how in (("proc", ("-t", "proc")), ("sys", ("-t", "sysfs")), ("dev", ("--rbind",))):
         subprocess.run(["mount", *how, f"/{place}", root / place], check=True)
     try:
         yield
     finally:
-        for place in mounts:
-            subprocess.run(["umount", "--recursive", "--lazy", root / place], check=True)
+        subprocess.run(["umount", "--recursive", "--lazy", root], check=True)
 
 
 def copy_network_settings(root: Path) -> None:
@@ -212,7 +211,7 @@ def run_tests(machine: Machine, command: str) -> dict[str, object]:
     if machine.user == "plain":
         run_as_root_what_is_asked_for(machine, command)
     worked, printed = machine.run(command)
-    summary = re.findall(r"(?m)^(\d+ (?:passed|failed).*?) in [\d.]+s", printed)
+    summary = re.findall(r"(?m)^=* ?(\d+ .*(?:passed|failed).*?) in [\d.]+s", printed)
     machine.say(f"make test: {summary[-1:] or 'failed'}")
     if not worked:
         raise machine.failed(command, "failed")
