@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 import msgspec
 
 UNCERTAIN = "uncertain"
+NOBODY = "nobody"
 FACE_LABELS = ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")
 VOICE_LABELS = (
     "neutral", "calm", "happy", "sad", "angry", "fearful", "disgust", "surprised",
@@ -111,6 +112,16 @@ class Emotion(Message, frozen=True, kw_only=True, tag="emotion"):
     face_id: Count | None = None
 
 
+class Change(Message, frozen=True, kw_only=True, tag="change"):
+    """Captured when the new emotion began, so that `age_ms` is how long it was waited for."""
+
+    previous: Line
+    emotion: Line
+    """A label, UNCERTAIN or NOBODY; `previous` too."""
+    lasted_s: NotNegative
+    """How long `previous` lasted."""
+
+
 class HealthMessage(Message, frozen=True, kw_only=True, tag="health"):
     state: Literal["ok", "degraded", "failed"]
     detail: Line = ""
@@ -160,6 +171,7 @@ TOPICS: dict[str, Topic] = {
     "recording": Topic(RecordingMessage, "audio"),
     "audio": Topic(AudioMessage, "audio", max_age_s=30.0),
     "emotion": Topic(Emotion, "fusion"),
+    "change": Topic(Change, "fusion", event=True),
     **{
         f"health.{name}": Topic(HealthMessage, name, max_age_s=3.0)
         for name in (*SERVICES, *OPTIONAL_SERVICES)
