@@ -159,6 +159,13 @@ def add_run(commands: "Commands") -> None:
     run.add_argument(
         "--screen", dest="display.screen", metavar="auto|window|framebuffer|none|FILE.png"
     )
+    run.add_argument(
+        "--fullscreen",
+        dest="display.fullscreen",
+        action="store_true",
+        default=None,
+        help="the window on the whole screen; f, F11 or Esc in it change that",
+    )
     run.add_argument("--duration", type=seconds, metavar="S", help="end after S seconds")
 
 

@@ -14,7 +14,7 @@ from edge.paths import check_directory
 READ_TIMEOUT_S = 4.0
 """After a press `recording` is published within this time, or never: a device may be slow."""
 ANALYSIS_S = 5.0
-"""Time beyond the recording's own length."""
+"""Time beyond the wait for the first word and the recording's own length."""
 SPEAK_NOW = ("waiting", "recording")
 
 
@@ -35,7 +35,9 @@ def record(config: Config, endpoint: str | None) -> int:
         pressed_ns = time.monotonic_ns()
         press = Press(t_ns=pressed_ns, time=time.time(), trigger="command")
         send_once(inlet, config.device_name, "press", press)
-        return Follower(subscriber, pressed_ns, config.audio.duration_s + ANALYSIS_S).follow()
+        audio = config.audio
+        max_s = audio.wait_s + audio.duration_s + ANALYSIS_S
+        return Follower(subscriber, pressed_ns, max_s).follow()
 
 
 class Follower:

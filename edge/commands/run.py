@@ -256,7 +256,7 @@ def config_file(config: Config) -> Iterator[int]:
         os.close(descriptor)
 
 
-def run(config: Config, overrides: Mapping[str, str], duration_s: float | None) -> int:
+def run(config: Config, overrides: Mapping[str, str | bool], duration_s: float | None) -> int:
     """Run all services until a signal, `q` in the window, or the end of `duration_s`.
 
     `overrides`: {key: value} of the command line. Returns the exit code: 0, or 78 where a service
@@ -291,7 +291,7 @@ def supervise(config: Config, file: int, loop: Loop) -> ExitCode:
         return supervisor.exit_code
 
 
-def effective(config: Config, overrides: Mapping[str, str]) -> Config:
+def effective(config: Config, overrides: Mapping[str, str | bool]) -> Config:
     """The settings with the command line's, checked; the demo where there is no camera.
 
     Raises UsageError for what the command line gave, ConfigError for the rest.

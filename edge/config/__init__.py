@@ -142,6 +142,8 @@ class AudioConfig(Section, frozen=True):
     model: str = str(MODELS / "voice_emotion.tflite")
     activity_model: str = str(MODELS / "speech_activity.tflite")
     """Decides whether anybody spoke."""
+    wait_s: Annotated[float, msgspec.Meta(ge=0, le=10)] = 2.0
+    """A press waits so long for the first word; 0 = it records at once."""
     duration_s: Annotated[float, msgspec.Meta(ge=0.5, le=10)] = 2.0
     threshold: Fraction = 0.3
     button: ButtonConfig = ButtonConfig()

@@ -181,10 +181,10 @@ def _place(path: Path, text: str, key: str) -> str:
     return str(path)
 
 
-def with_overrides(config: Config, overrides: Mapping[str, str]) -> Config:
+def with_overrides(config: Config, overrides: Mapping[str, str | bool]) -> Config:
     """A copy with the command line's {"section.key": value}."""
     for key, value in overrides.items():
-        if make_absolute := PATHS.get(key):
+        if (make_absolute := PATHS.get(key)) and isinstance(value, str):
             value = make_absolute(value, Path.cwd())
         section, _, name = key.partition(".")
         table = msgspec.structs.replace(getattr(config, section), **{name: value})
