@@ -148,9 +148,8 @@ def test_watch_shows_face_voice_and_emotion_in_a_small_terminal(
             if topic != "health.hub":
                 now = {"t_ns": time.monotonic_ns(), "time": time.time()}
                 publisher.publish(topic, msgspec.structs.replace(example(topic), **now))
-        screen = [
-            plain(line) for line in screen_with(f"{len(SERVICES + OPTIONAL_SERVICES)} services ok")
-        ]
+        services = len(SERVICES + OPTIONAL_SERVICES)
+        screen = [plain(line) for line in screen_with(f"{services} services ok")]
     assert len(screen) < size[1]
     assert max(map(len, screen)) < size[0]
     for topic, emotion in (("face", "happy"), ("audio", "calm"), ("emotion", "calm")):
