@@ -30,8 +30,8 @@ from edge.config import FaceConfig
 from edge.devices.camera.demo import DemoCamera
 from edge.language import load_language
 from edge.overlay import Snapshot, render
-from edge.pipeline.face import FaceAnalyzer
 from edge.overlay.timeline import Timeline
+from edge.pipeline.face import FaceAnalyzer
 from edge.types import Image
 from tests.support.colour_vision import MACHADO, as_seen_by
 
