@@ -25,6 +25,7 @@ from tests.fresh.report import write_report
 PROJECT = Path(__file__).resolve().parents[2]
 BUILD = PROJECT / "build" / "fresh"
 SUITES, USERS = ("bookworm", "trixie"), ("root", "sudo", "plain")
+HOME = "/home/somebody"
 FACE_DEADLINE_S = 900.0
 WATCH = "timeout 10 .venv/bin/emotion-edge watch --topic face --json --count 1"
 
@@ -38,17 +39,17 @@ class Machine:
 
     def __init__(self, root: Path, user: str, name: str) -> None:
         self.root, self.user, self.name = root, user, name
-        self.home = Path("/root" if user == "root" else "/home/somebody")
         self.log = BUILD / f"{name}.log"
         self.log.write_text("")
 
     def start(self, command: str, as_root: bool = False) -> "subprocess.Popen[bytes]":
         """A shell in the user's home, in a session of its own."""
-        user = [] if as_root or self.user == "root" else ["--userspec=somebody:somebody"]
-        environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": str(self.home)}
+        as_root = as_root or self.user == "root"
+        user, home = ([], "/root") if as_root else (["--userspec=somebody:somebody"], HOME)
+        environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": home}
         with self.log.open("ab") as output:
             return subprocess.Popen(
-                ["chroot", *user, self.root, "bash", "-ec", f"cd {self.home}\n{command}"],
+                ["chroot", *user, self.root, "bash", "-ec", f"cd {home}\n{command}"],
                 env={**environment, **network_variables()},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
