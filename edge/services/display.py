@@ -21,6 +21,7 @@ from edge.devices.screen import Screen, ScreenError, check_screen
 from edge.devices.screen.screens import open_screen
 from edge.language import load_language
 from edge.overlay import Snapshot
+from edge.overlay.mirror import mirrored, mirrored_message
 from edge.policy.frame_sync import MAX_WAIT_S, FrameQueue, FrameStats
 from edge.runtime.loop import Loop
 from edge.services.health import Health
@@ -50,13 +51,16 @@ class DisplayService:
         loop: Loop,
         recording_s: float,
         config: DisplayConfig,
+        mirror: bool,
     ) -> None:
+        """`mirror`: people see themselves as in a mirror."""
         self._open_screen = open_screen
         self._open_frames = open_frames
         self._subscriber = subscriber
         self._publisher = publisher
         self._health = health
         self._loop = loop
+        self._mirror = mirror
         self._screen = Screen()
         self._frames: FrameSubscriber | None = None
         self._frame: Frame | None = None
@@ -104,7 +108,8 @@ class DisplayService:
     def on_message(self) -> None:
         """Take what is new; a frame whose faces came is shown."""
         for topic, message in self._subscriber.receive():
-            self._snapshot = self._snapshot.with_message(topic, message)
+            shown = mirrored_message(message) if self._mirror else message
+            self._snapshot = self._snapshot.with_message(topic, shown)
             self._remember(message)
             self._has_news = self._has_news or not isinstance(message, HealthMessage)
             if isinstance(message, FaceMessage):
@@ -152,6 +157,8 @@ class DisplayService:
         self._drawn_s = time.monotonic()
         self._has_news = False
         image = self._frame.image if self._frame else None
+        if image is not None and self._mirror:
+            image = mirrored(image)
         try:
             self._screen.show(overlay.render(image, self._snapshot_now(), self._screen.size))
         except ScreenError as error:
@@ -249,6 +256,7 @@ def serve(config: Config, loop: Loop, open_screen: Callable[[], Screen]) -> None
             loop,
             config.audio.duration_s,
             config.display,
+            config.camera.mirror,
         )
         loop.add_reader(subscriber.socket, service.on_message)
         loop.call_every(TICK_S, service.on_tick)

@@ -34,7 +34,9 @@ def test_without_root_what_is_missing_is_one_line_to_copy_and_nothing_is_changed
     )
     assert done.returncode == 1
     (line,) = (done.stdout + done.stderr).splitlines()
-    command = "set-up: these packages are missing; as root: apt-get install -y gcc "
+    command = (
+        "set-up: these packages are missing; as root: apt-get update && apt-get install -y gcc "
+    )
     assert line.startswith(command)
     assert "python3-venv python3-dev" in line and "xvfb" in line
     assert not (checkout / ".venv").exists()

@@ -13,7 +13,7 @@ import pytest
 
 from edge.bus.frames import Frame, FramePublisher
 from edge.bus.messages import FaceMessage, FaceResult, Press
-from edge.config import DisplayConfig
+from edge.config import CameraConfig, DisplayConfig
 from edge.devices.screen import Screen, ScreenError, check_screen, framebuffer
 from edge.devices.screen.framebuffer import Geometry
 from edge.devices.screen.screens import fit_desktop
@@ -137,6 +137,26 @@ def test_a_frame_is_shown_when_its_own_faces_come(with_hub, camera):
             publisher.publish("face", face_of(early))
 
         until(lambda: any(has_box(image) for image in tuple(screen.shown)), again)
+
+
+def test_in_a_mirror_picture_and_boxes_are_the_other_way_round(with_hub, camera):
+    """The frame is bright at its left; the face's box is left of its middle."""
+    screen = Gallery()
+    early = frame(7, t_ns=time.monotonic_ns() + FOREVER_NS)
+    early.image[:, :100] = 250
+    config = msgspec.structs.replace(with_hub, camera=CameraConfig(mirror=True))
+    with showing(config, screen), publishing(config) as publisher:
+
+        def again():
+            camera.publish(early)
+            publisher.publish("face", face_of(early))
+
+        until(lambda: any(has_box(image) for image in tuple(screen.shown)), again)
+    image = next(image for image in screen.shown if has_box(image))
+    assert image[5, 10, 0] < 100 < image[5, 630, 0]
+    uprights = np.all(image[200:280] == COLOURS["happy"], axis=2).all(axis=0)
+    assert uprights[435:445].any()
+    assert not uprights[195:205].any()
 
 
 def test_a_frame_does_not_take_another_frames_faces_before_its_time(with_hub, camera):
