@@ -224,7 +224,7 @@ def shapes(count: int) -> Iterator[list[bytes]]:
 
 
 @pytest.mark.parametrize("lock", [True, False])
-def test_of_a_thousand_forged_messages_none_reaches_any_process(config: Config, lock: bool) -> None:
+def test_of_200_forged_messages_none_reaches_any_process(config: Config, lock: bool) -> None:
     config = with_remote(config) if lock else config
     with (
         with_endpoints(config),
@@ -236,7 +236,7 @@ def test_of_a_thousand_forged_messages_none_reaches_any_process(config: Config, 
             forger.send(b"\x01health.gateway")
             assert forger.poll(5000), "it was not let in, so this test would prove nothing"
             forger.setsockopt(zmq.SNDTIMEO, 5000)
-            for parts in shapes(1000):
+            for parts in shapes(200):
                 forger.send_multipart(parts)
             forger.send(b"\x01emotion")
             sent = publisher.publish("emotion", emotion("happy"))
