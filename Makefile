@@ -4,7 +4,7 @@ ARGS ?=
 DATA ?= training/data
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-pi check format bench evaluate evaluate-face evaluate-voice \
+.PHONY: help run test test-pi check format bench robustness evaluate evaluate-face evaluate-voice \
 	evaluate-activity evaluate-fusion setup setup-dev clean
 
 help: ## this list
@@ -34,6 +34,9 @@ format: setup-dev ## fix style where it can be fixed automatically
 bench: setup-dev ## measure speed and memory; ARGS=docs/reports/benchmarks.json writes the report
 	@deploy/fetch-detector.sh
 	$(BIN)/python -m benchmarks $(ARGS)
+
+robustness: setup-dev ## throw everything at it, in full size, and write the report; root, 40 minutes
+	$(BIN)/python -m benchmarks.robustness $(ARGS)
 
 evaluate: evaluate-face evaluate-voice evaluate-fusion ## measure every figure of the models' cards again
 
