@@ -28,9 +28,17 @@ class Language:
         """What an emotion is called; a label that this version does not know is its own name."""
         return self._texts.get(f"emotion.{label}", label)
 
+    def service(self, name: str) -> str:
+        """What a process is called."""
+        return self._texts.get(f"service.{name}", name)
+
     def initials(self, label: str) -> str:
         """Two letters that stand for an emotion where there is no room for its name."""
         return self._texts.get(f"initials.{label}", label[:2])
+
+    def detail(self, text: str) -> str:
+        """What a service reports; where this language has no words for it, as it is."""
+        return self._texts.get(f"detail.{text}", text)
 
     def percent(self, fraction: float) -> str:
         """0.97 as "97%"."""

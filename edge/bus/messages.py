@@ -9,6 +9,9 @@ from typing import Annotated, Literal
 import msgspec
 
 UNCERTAIN = "uncertain"
+NOBODY = "nobody"
+OFF = "off"
+"""`detail` of a service whose device the settings turn off."""
 FACE_LABELS = ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")
 VOICE_LABELS = (
     "neutral", "calm", "happy", "sad", "angry", "fearful", "disgust", "surprised",
@@ -83,6 +86,8 @@ class RecordingMessage(Message, frozen=True, kw_only=True, tag="recording"):
     elapsed_s: NotNegative = 0.0
     """Since the microphone opened while waiting, then the length of the recording so far."""
     level_dbfs: Level | None = None
+    button: bool = False
+    """The device has a button that starts a recording."""
 
 
 class AudioMessage(Message, frozen=True, kw_only=True, tag="audio"):
@@ -109,6 +114,16 @@ class Emotion(Message, frozen=True, kw_only=True, tag="emotion"):
     """None = no face was used."""
     voice_age_s: NotNegative | None = None
     face_id: Count | None = None
+
+
+class Change(Message, frozen=True, kw_only=True, tag="change"):
+    """Captured when the new emotion began, so that `age_ms` is how long it was waited for."""
+
+    previous: Line
+    emotion: Line
+    """A label, UNCERTAIN or NOBODY; `previous` too."""
+    lasted_s: NotNegative
+    """How long `previous` lasted."""
 
 
 class HealthMessage(Message, frozen=True, kw_only=True, tag="health"):
@@ -160,6 +175,7 @@ TOPICS: dict[str, Topic] = {
     "recording": Topic(RecordingMessage, "audio"),
     "audio": Topic(AudioMessage, "audio", max_age_s=30.0),
     "emotion": Topic(Emotion, "fusion"),
+    "change": Topic(Change, "fusion", event=True),
     **{
         f"health.{name}": Topic(HealthMessage, name, max_age_s=3.0)
         for name in (*SERVICES, *OPTIONAL_SERVICES)

@@ -157,7 +157,26 @@ def check_camera(config: Config) -> Iterator[Finding]:
             "plug one in; until then `emotion-edge run` shows the demo",
         )
     else:
-        yield Finding("ok", "camera", found)
+        yield _check_upright(config) or Finding("ok", "camera", found)
+
+
+def _check_upright(config: Config) -> Finding | None:
+    """A camera that does not stand upright, or that gives no picture; else None."""
+    from edge.commands.camera_turn import look, turn_of
+    from edge.inference.card import ModelError
+    from edge.pipeline.face import detector_from_config
+
+    try:
+        turn = turn_of(detector_from_config(config.face.detector), look(config))
+    except (ModelError, ConfigError):
+        return None  # reported by check_detector, check_services
+    except (UserError, OSError) as error:
+        return Finding("missing", "camera", str(error))
+    if not turn:
+        return None
+    how = "head down" if turn == 180 else "on its side"
+    fix = f"set camera.rotate = {(config.camera.rotate + turn) % 360}"
+    return Finding("missing", "camera", f"the camera is {how}, by the faces that it sees", fix)
 
 
 def check_microphone(config: Config) -> Iterator[Finding]:

@@ -11,6 +11,7 @@ from typing import Literal
 
 from edge.bus.messages import (
     AudioMessage,
+    Change,
     Emotion,
     FaceMessage,
     FaceResult,
@@ -87,6 +88,8 @@ def _format(message: Message) -> str:
         return _audio(message)
     if isinstance(message, Emotion):
         return _emotion(message)
+    if isinstance(message, Change):
+        return f"{message.emotion}, after {message.lasted_s:.1f} s of {message.previous}"
     if isinstance(message, HealthMessage):
         return _health(message)
     if isinstance(message, Preview):

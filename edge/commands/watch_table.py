@@ -24,10 +24,10 @@ CORE = MAIN - {"recording"}
 NARROW = 60
 """columns; below it bars and topics are shorter"""
 
-# The first eight colours of every terminal; the label is always beside its colour.
+# Of the sixteen that every terminal has, as its user chose them; the label is always beside it.
 COLOURS = {
     **{"angry": "\x1b[31m", "disgust": "\x1b[32m", "fear": "\x1b[35m", "happy": "\x1b[33m"},
-    **{"sad": "\x1b[34m", "surprise": "\x1b[36m", "calm": "\x1b[32m"},
+    **{"sad": "\x1b[34m", "surprise": "\x1b[36m", "calm": "\x1b[92m"},
     **{"fearful": "\x1b[35m", "surprised": "\x1b[36m"},
 }
 

@@ -168,7 +168,9 @@ def run(config: Config, loop: Loop) -> None:
     serve(
         config,
         loop,
-        partial(open_camera, camera.source, camera.width, camera.height, camera.rate_hz),
+        partial(
+            open_camera, camera.source, camera.width, camera.height, camera.rate_hz, camera.rotate
+        ),
     )
 
 
