@@ -9,6 +9,7 @@ import contextlib
 import logging
 import resource
 import time
+from collections import Counter
 from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import NamedTuple
@@ -18,6 +19,7 @@ import zmq
 from zmq.utils import z85
 
 from edge.bus import sockets
+from edge.bus.connections import Connection, Connections, surplus
 from edge.bus.keys import Keys, KeysError, write_secret
 from edge.bus.messages import TOPICS
 from edge.bus.sockets import SubscriptionRequest
@@ -27,6 +29,7 @@ log = logging.getLogger(__name__)
 
 TOPIC_NAMES = [name.encode() for name in TOPICS]
 ZAP_ENDPOINT = "inproc://zeromq.zap.01"
+CHECK_S = 0.1
 KEYS_RELOAD_S, KEYS_RELOAD_SOON_S = 1.0, 0.1
 """The folder of keys is read once a second, and so long after an unknown key connected."""
 QUEUE = 256
@@ -40,11 +43,18 @@ REQUEST_QUEUE = 10
 """Subscriptions of one connection that libzmq takes before this program sees the first."""
 HANDSHAKE_MS = 5000
 """A client that opens a connection and sends nothing is disconnected after this."""
-HEARTBEAT_MS, HEARTBEAT_TIMEOUT_MS = 2000, 10_000
-"""A subscriber that is pinged and does not answer is disconnected; its queue is freed."""
+KEEPALIVE_S, KEEPALIVES, TIMEOUT_MS = 3, 3, 10_000
+"""A host that does not answer is disconnected, its queue freed. TCP asks, not ZeroMQ: libzmq 4.3.5
+aborts where a ping is due on a connection that was reset while its requests wait."""
 BACKLOG = 512
 MAX_UNKNOWN_PREFIXES = 100
-"""Different subscriptions of one key to what is no topic; those to topics are not counted."""
+"""Subscriptions of one key to what is no topic; those to topics are not counted."""
+MAX_CONNECTIONS = 200
+"""Of one key, and of one address: each may cost 70 kB. They are counted every CHECK_S."""
+RATE_S, MAX_REQUESTS, MAX_HANDSHAKES = 10.0, 500, 400
+"""In this time: of one connection, and of one key. libzmq queues requests without a bound."""
+MAX_DESCRIPTORS = 512
+"""So at most some 480 connections in all, until those of one address are counted again."""
 BAN_S = 600.0
 WARN_PERIOD_S = 60.0
 MAX_ADDRESSES = 1000
@@ -71,12 +81,22 @@ class ZapRequest(NamedTuple):
         )
 
 
+class Client(NamedTuple):
+    """Who has subscribed through a connection."""
+
+    key: str
+    """The public one; "" without."""
+    unknown: set[bytes]
+    """Subscriptions to what is no topic."""
+
+
 class Bans:
     """Names that are not accepted for a while, in a file that outlives the process."""
 
     def __init__(self, path: Path) -> None:
         """`path`: in the runtime folder, which a restart of the computer empties."""
         self._path = path
+        self._saved = True
         try:
             self._until_s = msgspec.json.decode(path.read_bytes(), type=dict[str, float])
         except (OSError, msgspec.DecodeError):
@@ -84,7 +104,8 @@ class Bans:
 
     def add(self, name: str) -> None:
         self._until_s[name] = time.monotonic() + BAN_S
-        self._save()
+        self._saved = False
+        self.save()
 
     def has(self, name: str) -> bool:
         return self._until_s.get(name, 0.0) > time.monotonic()
@@ -93,15 +114,19 @@ class Bans:
         """Forget the bans of all others."""
         if not self._until_s.keys() <= set(names):
             self._until_s = {n: at_s for n, at_s in self._until_s.items() if n in names}
-            self._save()
+            self._saved = False
+            self.save()
 
-    def _save(self) -> None:
-        """As far as the runtime folder can be written."""
+    def save(self) -> None:
+        """Save what is not saved yet, where that can be done; else later, by another call."""
+        if self._saved:
+            return
         new = self._path.with_suffix(".new")
         with contextlib.suppress(OSError):
             new.unlink(missing_ok=True)
             write_secret(new, msgspec.json.encode(self._until_s))
             new.replace(self._path)
+            self._saved = True
 
 
 class Endpoint:
@@ -130,14 +155,19 @@ class Endpoint:
         self._secret = b"" if keys is None else keys.secret()
         self._allowed = {} if keys is None else keys.allowed()
         self._waiting: list[ZapRequest] = []
-        self._unknown: dict[str, set[bytes]] = {}
-        """Prefixes of no topic, by the key's name."""
+        self._clients: dict[Connection, Client] = {}
+        """Who has subscribed, the oldest first."""
+        self._rates: Counter[Connection | str] = Counter()
+        """Requests and handshakes in the last RATE_S, by connection and key."""
         self._bans = bans
         self._warned_s: dict[str, float] = {}
+        self._connections = Connections("")
         self._sockets: list[zmq.Socket[bytes]] = []
         self._retry: Timer | None = None
         raise_descriptor_limit()
         self._bind()
+        loop.call_every(CHECK_S, self._check_connections)
+        loop.call_every(RATE_S, self._rates.clear)
         if keys is not None:
             loop.call_every(KEYS_RELOAD_S, self._reload_keys)
 
@@ -152,27 +182,78 @@ class Endpoint:
 
     def requests(self) -> list[SubscriptionRequest]:
         """The next subscriptions to topics. Who would fill our memory with others is banned."""
-        known = []
-        for request in sockets.requests(self._socket):
-            if any(topic.startswith(request.prefix) for topic in TOPIC_NAMES):
-                known.append(request)
-                continue
-            unknown = self._unknown.setdefault(request.name, set())
-            unknown.add(request.prefix)
-            if len(unknown) > MAX_UNKNOWN_PREFIXES:
-                self._ban(request.name)
-                break
-        return known
+        return [r for r in sockets.requests(self._socket) if self._accept(r) and r.subscribes]
 
-    def _ban(self, name: str) -> None:
-        """Disconnect everyone, which alone frees libzmq's memory, and accept all others again."""
-        who = repr(name) if name else "a client"
-        log.warning("%s has subscribed to too much that is no topic: disconnected", who)
-        if name:
-            self._bans.add(name)
-        self._unknown.clear()
-        self._loop.remove_reader(self._socket)
-        self._loop.call_later(0, self._reopen)
+    def _accept(self, request: SubscriptionRequest) -> bool:
+        """Whether it is about topics, from who may subscribe. All others are kept in view."""
+        connection = self._connections.find(request.descriptor)
+        if connection is None:  # it has left
+            return False
+        if not self._is_allowed(request.key):
+            self._connections.close(connection)
+            return False
+        client = self._clients.setdefault(connection, Client(request.key, set()))
+        self._rates[connection] += 1
+        if self._rates[connection] > MAX_REQUESTS:
+            self._cut_off(connection, "subscribes again and again")
+        elif any(topic.startswith(request.prefix) for topic in TOPIC_NAMES):
+            return True
+        elif request.subscribes:
+            client.unknown.add(request.prefix)
+            self._check_unknown(client.key)
+        return False
+
+    def _is_allowed(self, key: str) -> bool:
+        return self._keys is None or not self._refusal(key)
+
+    def _check_unknown(self, key: str) -> None:
+        """Cut off the key that has too many; without keys, who has most of them."""
+        clients = ((c, client) for c, client in self._clients.items() if client.key == key)
+        unknown = {connection: len(client.unknown) for connection, client in clients}
+        if sum(unknown.values()) > MAX_UNKNOWN_PREFIXES:
+            worst = max(unknown, key=unknown.__getitem__)
+            self._cut_off(worst, "has subscribed to too much that is no topic")
+
+    def _cut_off(self, connection: Connection, why: str) -> None:
+        """Ban its key; without one it can only be disconnected."""
+        key = self._clients[connection].key
+        if key:
+            self._ban(key, why)
+        else:
+            self._warn_throttled(connection.address, f"a client {why}: disconnected")
+            self._disconnect(connection)
+
+    def _ban(self, key: str, why: str) -> None:
+        """Disconnect a key, and accept it no more for a while."""
+        name = self._allowed[key]
+        log.warning("%r %s: disconnected for %.0f minutes", name, why, BAN_S / 60)
+        self._bans.add(name)
+        self._disconnect_all({key})
+
+    def _disconnect_all(self, keys: Collection[str]) -> None:
+        for connection in [c for c, client in self._clients.items() if client.key in keys]:
+            self._disconnect(connection)
+
+    def _disconnect(self, connection: Connection) -> None:
+        del self._clients[connection]
+        self._connections.close(connection)
+
+    def _check_connections(self) -> None:
+        """Close what one address has too much; those that subscribed first stay."""
+        self._bans.save()
+        there = self._connections.open(MAX_DESCRIPTORS)
+        self._clients = {c: client for c, client in self._clients.items() if c in there}
+        of_key = Counter(client.key for client in self._clients.values() if client.key)
+        for key in [key for key, count in of_key.items() if count > MAX_CONNECTIONS]:
+            self._ban(key, "has too many connections")
+        others = there - self._clients.keys()
+        for connection in list(surplus([*self._clients, *others], MAX_CONNECTIONS)):
+            self._warn_throttled(
+                connection.address,
+                f"more than {MAX_CONNECTIONS} connections from {connection.address}: closed",
+            )
+            self._clients.pop(connection, None)
+            self._connections.close(connection)
 
     def _bind(self) -> None:
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
@@ -184,8 +265,11 @@ class Endpoint:
             (zmq.RCVHWM, REQUEST_QUEUE),
             (zmq.MAXMSGSIZE, MAX_REQUEST_BYTES),
             (zmq.HANDSHAKE_IVL, HANDSHAKE_MS),
-            (zmq.HEARTBEAT_IVL, HEARTBEAT_MS),
-            (zmq.HEARTBEAT_TIMEOUT, HEARTBEAT_TIMEOUT_MS),
+            (zmq.TCP_KEEPALIVE, 1),
+            (zmq.TCP_KEEPALIVE_IDLE, KEEPALIVE_S),
+            (zmq.TCP_KEEPALIVE_INTVL, KEEPALIVE_S),
+            (zmq.TCP_KEEPALIVE_CNT, KEEPALIVES),
+            (zmq.TCP_MAXRT, TIMEOUT_MS),
             (zmq.BACKLOG, BACKLOG),
         ):
             self._socket.setsockopt(option, value)
@@ -197,6 +281,7 @@ class Endpoint:
             self._retry = self._loop.call_later(RETRY_S, self._reopen)
             self._on_change(str(error))
         else:
+            self._connections = Connections(self._socket.get_string(zmq.LAST_ENDPOINT))
             self._loop.add_reader(self._socket, lambda: self._on_subscription(self))
             self._on_change("")
 
@@ -235,16 +320,28 @@ class Endpoint:
         self._waiting.clear()
 
     def _reply(self, request: ZapRequest) -> None:
-        name = self._allowed.get(request.public)
-        if name is None or self._bans.has(name):
-            why = "unknown key" if name is None else f"{name!r} is banned"
+        why_not = self._refusal(request.public)
+        if why_not:
             self._warn_throttled(
-                request.address, f"authentication failed for {request.address}: {why}"
+                request.address, f"authentication failed for {request.address}: {why_not}"
             )
             status = [b"400", b"unknown key", b"", b""]
         else:
-            status = [b"200", b"OK", name.encode(), b""]
+            status = [b"200", b"OK", request.public.encode(), b""]
+            self._count_handshake(request.public)
         self._zap.send_multipart([*request.envelope, *status])
+
+    def _refusal(self, key: str) -> str:
+        """Why a key is not accepted; "" where it is."""
+        name = self._allowed.get(key)
+        if name is None:
+            return "unknown key"
+        return f"{name!r} is banned" if self._bans.has(name) else ""
+
+    def _count_handshake(self, key: str) -> None:
+        self._rates[key] += 1
+        if self._rates[key] > MAX_HANDSHAKES:
+            self._ban(key, "connects again and again")
 
     def _warn_throttled(self, about: str, line: str) -> None:
         """At most one line a minute about each address, in memory that clients cannot fill."""
@@ -259,19 +356,19 @@ class Endpoint:
         log.warning("%s", line)
 
     def _reload_keys(self) -> None:
-        """Read the keys again. Who was removed is disconnected, by closing for a moment."""
+        """Read the keys again. Who was removed is disconnected."""
         assert self._keys is not None
         try:
             allowed = self._keys.allowed()
         except KeysError as error:
             self._warn_throttled("keys", f"{error}; until then the old ones count")
             return
-        removed = set(self._allowed) - set(allowed)
+        removed = self._allowed.keys() - allowed.keys()
         self._allowed = allowed
         self._bans.keep(allowed.values())  # a name that is removed and added is accepted again
         if removed:
-            log.info("a key was removed: every subscriber has to authenticate again")
-            self._loop.call_later(0, self._reopen)  # not from within a handler of the old sockets
+            log.info("a key was removed: its subscribers are disconnected")
+            self._disconnect_all(removed)
 
     def _reopen(self) -> None:
         self.close()
@@ -286,12 +383,12 @@ class Endpoint:
                 self._loop.remove_reader(socket)
             socket.close()
         self._sockets.clear()
-        self._unknown.clear()
+        self._clients.clear()
         self._waiting.clear()
         self._context.term()
 
 
 def raise_descriptor_limit() -> None:
     """Connections of clients must not use up the descriptors that the local bus needs."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, MAX_DESCRIPTORS), hard))

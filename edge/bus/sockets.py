@@ -96,8 +96,10 @@ class SubscriptionRequest(NamedTuple):
 
     subscribes: bool
     prefix: bytes
-    name: str
-    """Of the subscriber's key; "" without one."""
+    key: str
+    """The subscriber's public one, as it authenticated; "" without."""
+    descriptor: int
+    """Of its connection; -1 where that is gone."""
 
 
 def requests(outlet: "zmq.Socket[bytes]") -> Iterator[SubscriptionRequest]:
@@ -108,7 +110,9 @@ def requests(outlet: "zmq.Socket[bytes]") -> Iterator[SubscriptionRequest]:
         except zmq.Again:
             return
         if part.bytes[:1] in (SUBSCRIBE, UNSUBSCRIBE):
-            yield SubscriptionRequest(part.bytes[:1] == SUBSCRIBE, part.bytes[1:], _name_of(part))
+            yield SubscriptionRequest(
+                part.bytes[:1] == SUBSCRIBE, part.bytes[1:], *_sender_of(part)
+            )
 
 
 def new_prefixes(requests: Iterable[SubscriptionRequest]) -> set[bytes]:
@@ -116,9 +120,13 @@ def new_prefixes(requests: Iterable[SubscriptionRequest]) -> set[bytes]:
     return {request.prefix for request in requests if request.subscribes}
 
 
-def _name_of(part: zmq.Frame) -> str:
-    """What the authenticator called the sender."""
+def _sender_of(part: zmq.Frame) -> tuple[str, int]:
+    """(what the authenticator called the sender, the descriptor of its connection)"""
     try:
-        return str(part.get("User-Id"))
+        descriptor = int(part.get(zmq.SRCFD))
     except zmq.ZMQError:
-        return ""
+        return "", -1
+    try:
+        return str(part.get("User-Id")), descriptor
+    except zmq.ZMQError:
+        return "", descriptor

@@ -180,8 +180,12 @@ def _check_upright(config: Config) -> Finding | None:
 
 
 def check_microphone(config: Config) -> Iterator[Finding]:
+    from edge.devices.microphone import OFF
     from edge.devices.microphone.portaudio import MicrophoneError, find_microphone
 
+    if config.audio.source == OFF:
+        yield Finding("ok", "microphone", "off")
+        return
     try:
         yield Finding("ok", "microphone", find_microphone(config.audio.source))
     except UserError as error:
@@ -252,6 +256,28 @@ def check_screen(config: Config) -> Iterator[Finding]:
         yield Finding("missing", "screen", "none; results are published all the same")
 
 
+def check_mqtt(config: Config) -> Iterator[Finding]:
+    """Each step to the broker; nothing where it is off."""
+    if not config.mqtt.broker:
+        return
+    if importlib.util.find_spec("paho") is None:
+        fix = "in the checkout: pip install -e '.[mqtt]'"
+        yield Finding("broken", "mqtt", "paho is not installed", fix)
+        return
+    from edge.devices.broker import probe
+    from edge.pipeline.mqtt import account, identity
+
+    try:
+        me = identity(config)
+        wanted = account(config, f"{me.device_id}_doctor")
+    except UserError as error:
+        yield Finding("broken", "mqtt", str(error))
+        return
+    for step, found, why in probe(wanted, f"{me.base}/doctor"):
+        detail = f"{step}: {found}"
+        yield Finding("missing" if why else "ok", "mqtt", f"{detail}: {why}" if why else detail)
+
+
 def check_services(config: Config) -> Iterator[Finding]:
     """Which services run, and their health."""
     try:
@@ -266,7 +292,7 @@ def check_services(config: Config) -> Iterator[Finding]:
     if not health:
         yield Finding("ok", "processes", f"none running in {config.directory}")
         return
-    for name in SERVICES:
+    for name in (*SERVICES, *config.optional_services):
         message = health.get(f"health.{name}")
         if message is None:
             yield Finding("missing", name, "not running")
@@ -281,7 +307,8 @@ def _listen(config: Config) -> dict[str, HealthMessage]:
     received: dict[str, HealthMessage] = {}
     deadline_s = time.monotonic() + LISTEN_S
     with closing(Subscriber(config.endpoint("out"), ["health."])) as subscriber:
-        while len(received) < len(SERVICES) and (left_s := deadline_s - time.monotonic()) > 0:
+        wanted = len(SERVICES) + len(config.optional_services)
+        while len(received) < wanted and (left_s := deadline_s - time.monotonic()) > 0:
             subscriber.socket.poll(int(left_s * 1e3))
             new = subscriber.receive()
             received.update((t, m) for t, m in new if isinstance(m, HealthMessage))
@@ -296,5 +323,6 @@ CHECKS: tuple[Check, ...] = (
     check_microphone,
     check_button,
     check_screen,
+    check_mqtt,
     check_services,
 )

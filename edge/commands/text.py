@@ -7,11 +7,14 @@ What other programs, files and hosts are called or send comes to a terminal thro
 import contextlib
 import json
 import sys
+from typing import Literal
 
 from edge.bus.messages import (
     AudioMessage,
+    Change,
     Emotion,
     FaceMessage,
+    FaceResult,
     HealthMessage,
     Message,
     Press,
@@ -19,6 +22,9 @@ from edge.bus.messages import (
     RecordingMessage,
 )
 from edge.errors import UserError
+
+Format = Literal["text", "json", "csv"]
+"""Of what a command prints: for people, or for programs."""
 
 
 class OutputError(UserError):
@@ -38,8 +44,13 @@ def print_note(line: str) -> None:
 
 def print_line(line: str = "") -> None:
     """One line to stdout, at once. Raises OutputError."""
+    write_output(f"{printable(line)}\n")
+
+
+def write_output(text: str) -> None:
+    """Text to stdout as it is, at once. Raises OutputError."""
     try:
-        print(printable(line), flush=True)
+        print(end=text, flush=True)
     except BrokenPipeError:
         raise
     except OSError as error:
@@ -77,6 +88,8 @@ def _format(message: Message) -> str:
         return _audio(message)
     if isinstance(message, Emotion):
         return _emotion(message)
+    if isinstance(message, Change):
+        return f"{message.emotion}, after {message.lasted_s:.1f} s of {message.previous}"
     if isinstance(message, HealthMessage):
         return _health(message)
     if isinstance(message, Preview):
@@ -88,17 +101,21 @@ def _format(message: Message) -> str:
 def _face(message: FaceMessage) -> str:
     if not message.faces:
         return "no face"
-    return ", ".join(
-        f"#{face.id} {face.emotion} {face.confidence:.2f}{' (held)' if face.held else ''}"
-        for face in message.faces
-    )
+    return ", ".join(f"#{face.id} {format_face(face)}" for face in message.faces)
+
+
+def format_face(face: FaceResult) -> str:
+    """A face's emotion, score and whether it is held; printable."""
+    held = " (held)" if face.held else ""
+    return printable(f"{face.emotion} {face.confidence:.2f}{held}")
 
 
 def _recording(message: RecordingMessage) -> str:
-    if message.phase != "recording":
+    if message.phase not in ("waiting", "recording"):
         return message.phase
+    phase = "speak now" if message.phase == "waiting" else "recording"
     level = "" if message.level_dbfs is None else f", {message.level_dbfs:.0f} dBFS"
-    return f"recording {message.elapsed_s:.1f} s{level}"
+    return f"{phase} {message.elapsed_s:.1f} s{level}"
 
 
 def _audio(message: AudioMessage) -> str:

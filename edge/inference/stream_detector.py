@@ -96,7 +96,13 @@ class StreamDetector:
         return best_match((near.moved_by(left, top) for near in found), face)
 
 
-def make_detector(kind: Kind, model: str, cascade: Cascade, min_face: int) -> StreamDetector:
+def make_detector(
+    kind: Kind,
+    model: str,
+    cascade: Cascade,
+    min_face: int,
+    clock: Callable[[], float] = time.monotonic,
+) -> StreamDetector:
     """YuNet or Haar; "auto" is YuNet where its weights are.
 
     `model`: path of YuNet's weights, "" = where set-up puts them. `min_face`: px of the box's
@@ -105,8 +111,8 @@ def make_detector(kind: Kind, model: str, cascade: Cascade, min_face: int) -> St
     """
     path = Path(model) if model else YUNET_PATH
     if kind == "haar":
-        return StreamDetector(Haar(cascade, min_face))
+        return StreamDetector(Haar(cascade, min_face), clock)
     if kind == "auto" and not model and not path.exists():
         reason = "YuNet's weights are missing; deploy/fetch-detector.sh fetches them"
-        return StreamDetector(Haar(cascade, min_face, reason))
-    return StreamDetector(YuNet(path, min_face))
+        return StreamDetector(Haar(cascade, min_face, reason), clock)
+    return StreamDetector(YuNet(path, min_face), clock)

@@ -14,8 +14,7 @@ def test_without_root_what_is_missing_is_one_line_to_copy_and_nothing_is_changed
     directory: Path,
 ) -> None:
     checkout, programs = directory / "checkout", directory / "bin"
-    (checkout / "deploy").mkdir(parents=True)
-    shutil.copy(ROOT / "deploy" / "setup.sh", checkout / "deploy")
+    shutil.copytree(ROOT / "deploy", checkout / "deploy")
     programs.mkdir()
     for name in ("bash", "dirname", "id", "grep", "printf"):
         (programs / name).symlink_to(str(shutil.which(name)))

@@ -22,6 +22,7 @@ ANGRY = FaceResult(
         ("face", {"faces": []}, "no face"),
         ("recording", {}, "recording 0.5 s, -20 dBFS"),
         ("recording", {"level_dbfs": None}, "recording 0.5 s"),
+        ("recording", {"phase": "waiting"}, "speak now 0.5 s, -20 dBFS"),
         ("recording", {"phase": "analysing"}, "analysing"),
         ("audio", {}, "calm 0.50"),
         (
@@ -32,6 +33,7 @@ ANGRY = FaceResult(
         ("emotion", {}, "calm 0.50 (face 0.1 s ago)"),
         ("emotion", {"voice_age_s": 2.0}, "calm 0.50 (face 0.1 s ago, voice 2.0 s ago)"),
         ("emotion", {"face_age_s": None}, "neither a face nor a voice"),
+        ("change", {}, "happy, after 2.5 s of nobody"),
         ("health.hub", {}, "ok, 30.0/s, 20 MB"),
         ("health.hub", {"detail": "slow", "soc_c": 61.4}, "ok, 30.0/s, 20 MB, 61 °C: slow"),
         ("preview", {}, "frame 7, 0 kB"),
