@@ -191,10 +191,9 @@ drawing: landscapes, streets, things, textures, a garage (benchmarks/empty_pictu
 def page(data: Path, folder: Path) -> str:
     everything = face_data.load(data, face_data.PUBLIC).images
     faces = list(everything[::FACES_EVERY])
-    finders = {kind: detector(kind, DetectorConfig().min_face) for kind in KINDS}
+    yunet = detector("yunet", DetectorConfig().min_face)
     near = [
-        [f"{px} px", *(f"{portraits(finders[kind], faces, px):.1%}" for kind in KINDS)]
-        for px in tqdm(PORTRAITS_PX, "portraits")
+        [f"{px} px", f"{portraits(yunet, faces, px):.1%}"] for px in tqdm(PORTRAITS_PX, "portraits")
     ]
     bands = []
     small = {kind: detector(kind) for kind in KINDS}
@@ -207,7 +206,7 @@ def page(data: Path, folder: Path) -> str:
     return PAGE.format(
         every=FACES_EVERY,
         faces=len(faces),
-        near=table(["picture", "YuNet", "Haar"], near),
+        near=table(["picture", "found by YuNet"], near),
         photos=PHOTOS_A_BAND,
         smallest=MIN_FACES[0],
         far=table(["side", *columns], bands),
