@@ -85,7 +85,8 @@ def make_parser() -> Parser:
     add_watch(commands)
     add_record(commands)
     add_classify(commands)
-    add_command(commands, "doctor", "what is found, what is missing, how to fix it")
+    doctor = add_command(commands, "doctor", "what is found, what is missing, how to fix it")
+    doctor.add_argument("--json", action="store_true", help="one JSON object a finding")
     add_keys(commands)
     for name in (*SERVICES, *OPTIONAL_SERVICES):
         add_service(commands, name)
