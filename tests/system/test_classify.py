@@ -170,8 +170,10 @@ def test_a_folder_that_cannot_be_made_is_an_error_of_the_command_line(tmp_path: 
     assert "--annotated" in errors
 
 
-def test_a_full_disk_ends_it_with_one_line(tmp_path: Path) -> None:
-    made = tmp_path / "annotated"
+@pytest.mark.parametrize("name", ["astronaut.jpg", "film.mp4"])
+def test_a_full_disk_ends_it_with_one_line(tmp_path: Path, name: str) -> None:
+    made, film = tmp_path / "annotated", tmp_path / "film.mp4"
+    source = write_film(film, seen=5) if name == film.name else PORTRAIT
     limit = (1000, 1000)
 
     def no_large_files() -> None:
@@ -180,9 +182,9 @@ def test_a_full_disk_ends_it_with_one_line(tmp_path: Path) -> None:
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, limit)
 
-    code, _, errors = output(PORTRAIT, "--annotated", made, preexec_fn=no_large_files)
+    code, _, errors = output(source, "--annotated", made, preexec_fn=no_large_files)
     assert (code, errors.count("\n")) == (1, 1)
-    assert f"cannot write {made}/astronaut.jpg" in errors
+    assert f"cannot write {made}/{name}" in errors
 
 
 def read_all(keyboard: int) -> bytes:
