@@ -191,8 +191,12 @@ def _check_upright(config: Config) -> Finding | None:
 
 
 def check_microphone(config: Config) -> Iterator[Finding]:
+    from edge.devices.microphone import OFF
     from edge.devices.microphone.portaudio import MicrophoneError, find_microphone
 
+    if config.audio.source == OFF:
+        yield Finding("ok", "microphone", "off")
+        return
     try:
         yield Finding("ok", "microphone", find_microphone(config.audio.source))
     except UserError as error:
