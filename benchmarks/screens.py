@@ -16,6 +16,7 @@ import msgspec
 import numpy as np
 
 from edge.bus.messages import (
+    FACE_LABELS,
     OFF,
     SERVICES,
     VOICE_LABELS,
@@ -187,6 +188,26 @@ def snapshot(scene: Scene, timeline: Timeline, **changes: Any) -> Snapshot:
         timeline=timeline,
     )
     return msgspec.structs.replace(usual, **changes)
+
+
+def busy_minute() -> Snapshot:
+    """Two people, a voice, and a minute full of both."""
+    scores = dict.fromkeys(FACE_LABELS, 0.02) | {"happy": 0.58, "sad": 0.3}
+    faces = [
+        FaceResult(
+            id=number,
+            box=(120.0 + 240 * number, 120.0, 110.0, 110.0),
+            emotion="happy",
+            confidence=0.58,
+            scores=scores,
+        )
+        for number in range(2)
+    ]
+    timeline = Timeline()
+    for step in range(600):
+        labels = {face.id: FACE_LABELS[step // 20 % len(FACE_LABELS)] for face in faces}
+        timeline.add_faces(NOW_S - 60 + step / 10, labels)
+    return snapshot(Scene(None, faces), timeline)
 
 
 def moment(phase: str, elapsed_s: float, level_dbfs: float | None) -> RecordingMessage:

@@ -85,7 +85,8 @@ def make_parser() -> Parser:
     add_watch(commands)
     add_record(commands)
     add_classify(commands)
-    add_command(commands, "doctor", "what is found, what is missing, how to fix it")
+    doctor = add_command(commands, "doctor", "what is found, what is missing, how to fix it")
+    doctor.add_argument("--json", action="store_true", help="one JSON object a finding")
     add_keys(commands)
     for name in (*SERVICES, *OPTIONAL_SERVICES):
         add_service(commands, name)
@@ -122,14 +123,14 @@ def add_run(commands: "Commands") -> None:
         "--camera",
         dest="camera.source",
         metavar="SRC",
-        help="index, /dev/videoN, picamera, a file, a URL, a GStreamer pipeline, demo; "
+        help="index, /dev/videoN, picamera, a file, a URL, a GStreamer pipeline, demo, none; "
         f"default camera.source ({DEFAULTS.camera.source})",
     )
     run.add_argument(
         "--microphone",
         dest="audio.source",
         metavar="SRC",
-        help=f"device name or index, or a sound file; default audio.source "
+        help=f"device name or index, a sound file, none; default audio.source "
         f"({DEFAULTS.audio.source})",
     )
     run.add_argument(

@@ -5,9 +5,9 @@ Exit codes: 0 done or stopped, 1 something went wrong or a crash, 2 invalid argu
 configuration (systemd must not restart on it).
 """
 
+import atexit
 import io
 import logging
-import os
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Mapping, Sequence
@@ -18,9 +18,11 @@ from edge.commands.arguments import make_parser
 from edge.commands.text import OutputError, print_error, printable
 from edge.config.file import load
 from edge.errors import ConfigError, ExitCode, UsageError, UserError
+from edge.language import load_language
 from edge.runtime.process import (
     check_descriptor_limit,
     configure_libraries,
+    discard_unwritten,
     open_standard_streams,
 )
 
@@ -51,7 +53,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return ExitCode.OK
     except BrokenPipeError:  # `watch | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitCode.OK
 
 
@@ -69,6 +70,7 @@ def exit_code(error: Exception, command: str) -> ExitCode:
 def set_output() -> None:
     """Have stdout and stderr, and show as escapes what their encoding lacks."""
     open_standard_streams()
+    atexit.register(discard_unwritten)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
 
@@ -111,10 +113,12 @@ def cmd_run(options: Namespace) -> int:
 def cmd_watch(options: Namespace) -> int:
     from edge.commands import watch
 
-    view = watch.View(tuple(options.topic or ("",)), options.count, options.format)
-    watch.check_topics(view.topics)
+    config, topics = load(options.config), tuple(options.topic or ("",))
+    watch.check_topics(topics)
+    words = load_language(config.display.language)
+    view = watch.View(topics, options.count, options.format, words)
     if options.endpoint is None:
-        return watch.watch_here(load(options.config), view)
+        return watch.watch_here(config, view)
     return watch.watch(options.endpoint, options.key, view)
 
 
@@ -140,7 +144,7 @@ def cmd_classify(options: Namespace) -> int:
 def cmd_doctor(options: Namespace) -> int:
     from edge.commands import doctor
 
-    return doctor.doctor(load(options.config), options.config)
+    return doctor.doctor(load(options.config), options.config, options.json)
 
 
 COMMANDS: Mapping[str, Callable[[Namespace], int]] = {

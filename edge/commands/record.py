@@ -3,7 +3,7 @@
 import time
 from contextlib import closing
 
-from edge.bus.messages import AudioMessage, HealthMessage, Message, Press, RecordingMessage
+from edge.bus.messages import OFF, AudioMessage, HealthMessage, Message, Press, RecordingMessage
 from edge.bus.pubsub import Subscriber, send_once
 from edge.bus.sockets import BusError
 from edge.commands.text import format_message, print_error, print_line
@@ -67,7 +67,9 @@ class Follower:
         """The exit code where this message ends it."""
         is_new = message.t_ns >= self._pressed_ns
         if isinstance(message, HealthMessage):
-            self._problem = message.detail if message.state != "ok" else ""
+            is_off = message.detail == OFF
+            problem = 'audio.source is "none"' if is_off else message.detail
+            self._problem = problem if is_off or message.state != "ok" else ""
         elif isinstance(message, AudioMessage) and is_new:
             print_line(format_message(message))
             return ExitCode.OK

@@ -198,7 +198,7 @@ def _choices(key: str) -> str:
     kind: Any = Config
     for name in key.split("."):
         kind = {field.name: field.type for field in msgspec.structs.fields(kind)}.get(name)
-    return f"; write {' or '.join(get_args(kind))}" if get_origin(kind) is Literal else ""
+    return f"; write {' or '.join(map(str, get_args(kind)))}" if get_origin(kind) is Literal else ""
 
 
 def place_of(path: Path | None, key: str) -> str:

@@ -13,8 +13,6 @@ MIN_TEXT_PX = 10
 UNITS_SHORT, UNITS_LONG = 29, 38
 """That many units fit on the shorter and the longer side."""
 GAP = 0.5
-WIDE = 1.1
-"""From this width over height on, the cards stand beside the picture."""
 COLUMN = 15.0, 23.0
 """Least and greatest width of the cards' column."""
 EMOTION, MICROPHONE, STATUS, NOTICE = 8.7, 5.8, 1.5, 1.6
@@ -63,7 +61,9 @@ def lay_out(
     foot = round((NOTICE * notice_lines + 0.2) * unit) if notice_lines else 0
     notice = Rect(0, size[1] - foot, size[0], foot)
     whole = Rect(0, 0, size[0], size[1] - foot)
-    arrange = _beside if size[0] >= WIDE * size[1] else _below
+    beside = min(whole.w - COLUMN[0] * unit, (whole.h - MINUTE[0] * unit) * aspect)
+    below = min(float(whole.w), (whole.h - (BELOW + status) * unit) * aspect)
+    arrange = _beside if beside >= below else _below  # whichever leaves the larger picture
     stage, minute, emotion, voice, microphone, line = arrange(whole, unit, aspect, status)
     return Layout(unit, stage, minute, emotion, voice, microphone, line, notice)
 

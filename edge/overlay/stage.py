@@ -19,8 +19,7 @@ BRACKET = 0.55, 0.12
 
 
 def draw(image: Image, stage: Rect, unit: float, frame: Image | None, snapshot: Snapshot) -> None:
-    """Draw the stage. `frame`: (height, width, 3) uint8 BGR, or None before there is one."""
-    drawing.fill(image, stage, BACKGROUND)
+    """Draw onto the stage. `frame`: (height, width, 3) uint8 BGR, or None before there is one."""
     place = stage
     if frame is not None:
         place = letterboxed((frame.shape[1], frame.shape[0]), stage)

@@ -15,6 +15,7 @@ from typing import Literal
 from edge.bus.messages import AudioMessage, Press, RecordingMessage, Trigger
 from edge.bus.pubsub import Publisher, Subscriber
 from edge.config import AudioConfig, Config
+from edge.devices.microphone import OFF
 from edge.devices.microphone.portaudio import Microphone, make_microphone
 from edge.devices.microphone.recorder import Recorder, Recording, Sound
 from edge.inference.speech_features import level_dbfs
@@ -22,7 +23,7 @@ from edge.pipeline.voice import VoiceAnalyzer, level_of
 from edge.policy import first_word
 from edge.runtime.loop import Loop, Timer
 from edge.services.button import ButtonController
-from edge.services.health import Health
+from edge.services.health import Health, serve_off
 
 log = logging.getLogger(__name__)
 
@@ -210,6 +211,7 @@ class AudioService:
                 phase=self._state,
                 elapsed_s=0.0 if idle else round(self._recording.elapsed_s, 3),
                 level_dbfs=None if level is None else round(level, 1),
+                button=self._button.is_there,
             ),
         )
 
@@ -227,8 +229,21 @@ def unix_time(t_ns: int) -> float:
 
 def run(config: Config, loop: Loop) -> None:
     """Serve until the loop stops. Raises ModelError, SoundError."""
+    if config.audio.source == OFF:
+        run_button(config, loop)
+        return
     microphone = make_microphone(config.audio.source)
     serve(config, loop, microphone, VoiceAnalyzer.from_config(config.audio, config.threads))
+
+
+def run_button(config: Config, loop: Loop) -> None:
+    """Without a microphone the button can still switch the computer off."""
+    with closing(Publisher(config.endpoint("in"), config.device_name)) as publisher:
+        health = Health(publisher, "audio", loop)
+        button = ButtonController(config.audio.button, config.directory, loop, health, publisher)
+        with closing(button):
+            button.open()
+            serve_off(health, loop)
 
 
 def serve(config: Config, loop: Loop, microphone: Microphone, analyzer: VoiceAnalyzer) -> None:

@@ -16,7 +16,7 @@ from edge import overlay
 from edge.bus.frames import Frame, FrameSubscriber
 from edge.bus.messages import AudioMessage, FaceMessage, HealthMessage, Message, Press
 from edge.bus.pubsub import Publisher, Subscriber
-from edge.config import Config, DisplayConfig
+from edge.config import Config
 from edge.devices.screen import Screen, ScreenError, check_screen
 from edge.devices.screen.screens import open_screen
 from edge.language import load_language
@@ -49,18 +49,15 @@ class DisplayService:
         publisher: Publisher,
         health: Health,
         loop: Loop,
-        recording_s: float,
-        config: DisplayConfig,
-        mirror: bool,
+        config: Config,
     ) -> None:
-        """`mirror`: people see themselves as in a mirror."""
         self._open_screen = open_screen
         self._open_frames = open_frames
         self._subscriber = subscriber
         self._publisher = publisher
         self._health = health
         self._loop = loop
-        self._mirror = mirror
+        self._mirror = config.camera.mirror
         self._screen = Screen()
         self._frames: FrameSubscriber | None = None
         self._frame: Frame | None = None
@@ -74,9 +71,9 @@ class DisplayService:
         self._snapshot = Snapshot(
             now_ns=now_ns,
             since_ns=now_ns,
-            recording_s=recording_s,
-            language=load_language(config.language),
-            notice=config.notice,
+            recording_s=config.audio.duration_s,
+            language=load_language(config.display.language),
+            notice=config.display.notice,
         )
 
     def open(self) -> None:
@@ -254,9 +251,7 @@ def serve(config: Config, loop: Loop, open_screen: Callable[[], Screen]) -> None
             publisher,
             health,
             loop,
-            config.audio.duration_s,
-            config.display,
-            config.camera.mirror,
+            config,
         )
         loop.add_reader(subscriber.socket, service.on_message)
         loop.call_every(TICK_S, service.on_tick)

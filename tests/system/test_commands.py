@@ -275,6 +275,14 @@ def test_doctor_says_what_is_there_and_how_to_fix_what_is_not() -> None:
         assert what in out
 
 
+def test_doctor_as_json_has_an_object_a_finding() -> None:
+    code, out, errors = output("doctor", "--json")
+    findings = [msgspec.json.decode(line) for line in out.splitlines()]
+    assert (code, errors) == (0, "")
+    assert all(set(finding) == {"state", "what", "detail", "fix"} for finding in findings)
+    assert {"program", "face model", "detector"} <= {finding["what"] for finding in findings}
+
+
 def test_doctor_reports_a_running_product(running: Product) -> None:
     code, out, _ = output("doctor", "--config", running.config.directory / "config.json")
     assert code == 0
