@@ -75,11 +75,16 @@ def draw_strip(
 def draw_initials(image: Image, rect: Rect, unit: float, language: Language, label: str) -> bool:
     """A part of a strip in the label's colour, if it has room for the initials."""
     size_px, initials = small_px(unit), language.initials(label)
-    width = drawing.width_px(initials, size_px)
-    if rect.w < width + max(2, round(0.2 * unit)):
+    if rect.w < initials_width(language, label, unit):
         return False
     drawing.fill(image, rect, colour_of(label))
     y = rect.y + (rect.h - drawing.height_px(size_px)) // 2
-    x = rect.x + (rect.w - width) // 2
-    drawing.draw_text(image, initials, x, y, size_px, BACKGROUND)
+    middle = rect.x + rect.w // 2
+    drawing.draw_text(image, initials, middle, y, size_px, BACKGROUND, align=0.5)
     return True
+
+
+def initials_width(language: Language, label: str, unit: float) -> int:
+    """The least room for a label's initials, px."""
+    width = drawing.width_px(language.initials(label), small_px(unit))
+    return width + max(2, round(0.2 * unit))
