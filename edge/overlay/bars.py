@@ -42,17 +42,24 @@ def label_width(language: Language, labels: LabelScores, unit: float) -> int:
 
 
 def draw_score(
-    image: Image, line: Rect, room: int, unit: float, name: str, score: float, colour: Colour
+    image: Image,
+    line: Rect,
+    room: int,
+    unit: float,
+    language: Language,
+    label: str,
+    score: float,
+    *,
+    best: bool,
 ) -> None:
-    """A name with `room` px, and its bar (`score` 0 to 1), on a line of the image."""
-    best = score >= 0.5
+    """A label's name with `room` px, and its bar (`score` 0 to 1), on a line of the image."""
     y = line.y + (line.h - drawing.height_px(small_px(unit))) // 2
-    ink = TEXT if best else MUTED
+    ink, name = TEXT if best else MUTED, language.emotion(label)
     drawing.draw_text(image, name, line.x, y, small_px(unit), ink, max_px=room)
     left = line.x + room
     thick = max(3, round(0.42 * unit))
     track = Rect(left, line.y + (line.h - thick) // 2, max(0, line.right - left), thick)
-    drawing.bar(image, track, score, colour)
+    drawing.bar(image, track, score, colour_of(label))
 
 
 def draw_strip(

@@ -159,7 +159,8 @@ def _draw_chart(
     for row, (label, score) in enumerate(face.scores.items()):
         top, foot = inner.y + row * inner.h // rows, inner.y + (row + 1) * inner.h // rows
         line = inner._replace(y=top, h=foot - top)
-        draw_score(image, line, room, unit, language.emotion(label), score, colour_of(label))
+        best = label == face.emotion
+        draw_score(image, line, room, unit, language, label, score, best=best)
     if face.held:
         drawing.darken(image, chart, HELD_DIMMING)
 
