@@ -394,4 +394,5 @@ def test_a_sound_file_that_is_missing_ends_the_process_with_one_line_and_78(
     process = emotion_edge("audio", "--config", write_config(missing, directory / "c.json"))
     _, errors = process.communicate(timeout=30)
     assert process.returncode == 78
-    assert errors.strip() == "emotion-edge audio: missing.wav: no such sound file; check the path"
+    line = "emotion-edge audio: audio.source: missing.wav: no such sound file; check the path"
+    assert errors.strip() == line

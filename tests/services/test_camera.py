@@ -256,7 +256,7 @@ def test_a_file_that_is_missing_is_one_line_and_exit_code_78(
     _, said = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 78
     assert said.count("\n") == 1
-    assert "camera source 'no/such.mp4': No such file" in said
+    assert "camera.source: 'no/such.mp4': No such file" in said
 
 
 def test_a_video_file_without_frames_is_one_line_and_exit_code_78(
