@@ -10,6 +10,7 @@ from edge.bus.messages import FaceResult
 from edge.overlay import drawing
 from edge.overlay.bars import LABEL_WIDTH, colour_of, draw_score, draw_strip, small_px
 from edge.overlay.drawing import BACKGROUND, TEXT, Colour, GlyphBitmap, Rect
+from edge.overlay.places import Places
 from edge.types import Image
 
 BAR_WIDTH, ROW_HEIGHT, MARGIN = 4.2, 1.15, 0.5
@@ -26,11 +27,13 @@ def draw_faces(
     faces: Iterable[FaceResult],
     frame_size: tuple[int, int],
     followed: int | None,
+    memory: Places | None = None,
 ) -> None:
     """Draw every face onto the image.
 
     `frame_size`: (w, h) px of the frame whose px the boxes are in; without any there is nothing to
     draw. `followed`: the id of the face that the fused emotion goes by; its box is drawn heavier.
+    `memory`: where labels and charts were in the image before; None for a single image.
     """
     if min(frame_size) <= 0:
         return
@@ -40,11 +43,15 @@ def draw_faces(
     for face, box in reversed(boxes):
         heavy = face.id == followed and len(boxes) > 1
         _draw_box(image, box, unit * (1.6 if heavy else 1.0), face)
+    memory = Places() if memory is None else memory
+    memory.keep({face.id for face, _ in boxes})
     taken = [box for _, box in boxes]
     for face, box in boxes:
-        taken.append(_draw_label(image, bounds, unit, face, box, taken))
+        taken.append(_draw_label(image, bounds, unit, face, box, taken, memory))
     for face, box in boxes:
-        chart = _chart_place(bounds, unit, face, box, taken) if len(boxes) <= MAX_CHARTS else None
+        chart = None
+        if len(boxes) <= MAX_CHARTS:
+            chart = _chart_place(bounds, unit, face, box, taken, memory)
         if chart is not None:
             _draw_chart(image, chart, unit, face)
         else:
@@ -82,7 +89,13 @@ def _draw_box(image: Image, box: Rect, unit: float, face: FaceResult) -> None:
 
 
 def _draw_label(
-    image: Image, bounds: Rect, unit: float, face: FaceResult, box: Rect, taken: list[Rect]
+    image: Image,
+    bounds: Rect,
+    unit: float,
+    face: FaceResult,
+    box: Rect,
+    taken: list[Rect],
+    memory: Places,
 ) -> Rect:
     """Above the box, below it or in its upper edge: the first place that is free."""
     bitmap = _label(face, unit, bounds.w)
@@ -93,8 +106,11 @@ def _draw_label(
         for y in (box.y - gap - bitmap.height_px, box.bottom + gap, box.y + gap)
     ]
     others = [rect for rect in taken if rect is not box]
-    free = (p for p in places if not p.overlaps(box) and not _collides(p, others))
-    place = next(free, places[2])
+
+    def is_free(place: Rect) -> bool:
+        return not place.overlaps(box) and not _collides(place, others)
+
+    place = memory.choose(face.id, "label", places, is_free, gap // 2) or places[2]
     drawing.blit(image, place.x, place.y, bitmap)
     return place
 
@@ -111,17 +127,18 @@ def _collides(place: Rect, taken: Iterable[Rect]) -> bool:
 
 
 def _chart_place(
-    bounds: Rect, unit: float, face: FaceResult, box: Rect, taken: list[Rect]
+    bounds: Rect, unit: float, face: FaceResult, box: Rect, taken: list[Rect], memory: Places
 ) -> Rect | None:
     """Right of the box or left of it, where that is free."""
     width, height = _chart_size(face, unit)
     gap = max(4, round(0.4 * unit))
     y = max(0, min(box.y, bounds.h - height))
-    for x in (box.right + gap, box.x - gap - width):
-        chart = Rect(x, y, width, height)
-        if bounds.contains(chart) and not _collides(chart, taken):
-            return chart
-    return None
+    beside = [Rect(x, y, width, height) for x in (box.right + gap, box.x - gap - width)]
+
+    def is_free(place: Rect) -> bool:
+        return bounds.contains(place) and not _collides(place, taken)
+
+    return memory.choose(face.id, "chart", beside, is_free, gap // 2)
 
 
 def _chart_size(face: FaceResult, unit: float) -> tuple[int, int]:

@@ -77,7 +77,7 @@ def _draw_frame(canvas: Image, stage: Rect, unit: float, image: Image, snapshot:
         _draw_notice(canvas, stage, unit, "camera lost", snapshot.camera_reason)
     elif snapshot.face is not None:
         followed = snapshot.fused.face_id if snapshot.fused else None
-        draw_faces(shown, unit, snapshot.faces, snapshot.face.frame_size, followed)
+        draw_faces(shown, unit, snapshot.faces, snapshot.face.frame_size, followed, snapshot.places)
 
 
 def _draw_notice(canvas: Image, stage: Rect, unit: float, headline: str, reason: str) -> None:

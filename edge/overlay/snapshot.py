@@ -18,6 +18,7 @@ from edge.bus.messages import (
     Message,
     RecordingMessage,
 )
+from edge.overlay.places import Places
 
 GRACE_S = 3.0
 """A service whose health never came is missing only after we have listened this long."""
@@ -46,6 +47,8 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     """Usual age of a frame when it is on the screen."""
     recording_s: float = 2.0
     """How long a recording takes."""
+    places: Places = msgspec.field(default_factory=Places)
+    """Where labels and charts were drawn; it goes on from snapshot to snapshot."""
     has_keys: bool = True
     """The screen has keys that can be pressed."""
 
