@@ -4,7 +4,7 @@ ARGS ?=
 DATA ?= training/data
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-pi test-fresh check format bench evaluate evaluate-face evaluate-voice \
+.PHONY: help run test test-pi test-ha test-fresh check format bench evaluate evaluate-face evaluate-voice \
 	evaluate-activity evaluate-fusion setup setup-dev lock clean
 
 help: ## this list
@@ -19,6 +19,11 @@ test: setup-dev ## all tests that this machine can run; ARGS="tests/unit"
 
 test-pi: setup-dev ## the product on a virtual Raspberry Pi; needs root and Debian 12, takes hours
 	$(BIN)/python -m tests.pi $(ARGS)
+
+test-ha: setup-dev ## with a real Home Assistant and Node-RED; needs root, Debian and npm, four minutes the first time
+	tests/ha/build-root.sh build/ha
+	[ -e build/node-red/node_modules ] || npm install --prefix build/node-red --no-audit --no-fund node-red
+	$(BIN)/python -m pytest -s tests/ha $(ARGS)
 
 test-fresh: ## README's two commands on bare Debians; needs root and mmdebstrap, takes an hour
 	unshare --mount python3 -m tests.fresh $(ARGS)

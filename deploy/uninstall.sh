@@ -68,7 +68,7 @@ remove_user() {
 
 # What an MQTT broker keeps would be a ghost in Home Assistant.
 forget_at_broker() {
-  if grep -qs '^broker = "mqtt' $settings/config.toml; then
+  if grep -Eqs '^ *(mqtt\.)?broker *= *.mqtts?://' $settings/config.toml; then
     log "remove this device from the MQTT broker"
     $opt/current/venv/bin/emotion-edge mqtt forget ||
       log "it stays there: publish empty retained messages to its topics by hand"

@@ -1,10 +1,11 @@
 """What all tests share: their lanes, a home of their own, a configuration for each, and a hub."""
 
+import json
 import os
 import shutil
 import signal
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -13,11 +14,13 @@ from edge.config import BusConfig, Config, GatewayConfig
 from edge.runtime.process import configure_libraries
 from edge.services import hub
 from tests.support.harness import DATA, free_port, running, with_endpoints
+from tests.support.sizes import SLACK
 
 # A shell has Ctrl-C ignored by what it runs in the background, and by all that this starts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 configure_libraries()
 
+Measured = Callable[[str, float, float | None, str], None]
 SLOW = ("robustness", "system")
 """Folders whose tests start the whole product, or push it for seconds."""
 SKIP_ROOT = pytest.mark.skip(reason="needs root")
@@ -77,3 +80,17 @@ def with_gateway(config: Config) -> Iterator[Config]:
     """The configuration, with a real hub and a real gateway running on it."""
     with with_endpoints(config):
         yield config
+
+
+@pytest.fixture
+def measured(record_property: Callable[[str, object], None]) -> "Measured":
+    """Takes figures: for the report (benchmarks/robustness.py), and against their bars."""
+
+    def take(what: str, value: float, bar: float | None, unit: str) -> None:
+        print(f"{what}: {value:.3g} {unit} (bar: {bar})")
+        record_property("figure", json.dumps([what, value, bar, unit]))
+        if bar is not None:
+            limit = bar * SLACK.get(unit, 1)
+            assert value <= limit, f"{what}: {value:.3g} {unit}, may be {limit:g} {unit}"
+
+    return take

@@ -34,6 +34,8 @@ class Connections:
 
     def find(self, descriptor: int) -> Connection | None:
         """Whose connection a descriptor is; None where it is something else, or closed."""
+        if descriptor < 0:
+            return None
         with contextlib.suppress(OSError), _borrowed(descriptor) as line:
             family = line.getsockopt(socket.SOL_SOCKET, socket.SO_DOMAIN)
             own, peer = line.getsockname(), line.getpeername()
@@ -44,9 +46,11 @@ class Connections:
                 return Connection(HOST_ITSELF if local else peer[0], peer[1], descriptor)
         return None
 
-    def open(self) -> set[Connection]:
-        """All that are open now."""
-        descriptors = (int(path.name) for path in Path("/proc/self/fd").iterdir())
+    def open(self, limit: int) -> set[Connection]:
+        """All that are open now, of at most `limit` descriptors."""
+        descriptors: Iterable[int] = range(limit)
+        with contextlib.suppress(OSError):  # none is left to read the folder
+            descriptors = [int(path.name) for path in Path("/proc/self/fd").iterdir()]
         return {c for c in map(self.find, descriptors) if c is not None}
 
     def close(self, connection: Connection) -> None:

@@ -10,6 +10,8 @@ import msgspec
 
 UNCERTAIN = "uncertain"
 NOBODY = "nobody"
+OFF = "off"
+"""`detail` of a service whose device the settings turn off."""
 FACE_LABELS = ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")
 VOICE_LABELS = (
     "neutral", "calm", "happy", "sad", "angry", "fearful", "disgust", "surprised",
@@ -84,6 +86,8 @@ class RecordingMessage(Message, frozen=True, kw_only=True, tag="recording"):
     elapsed_s: NotNegative = 0.0
     """Since the microphone opened while waiting, then the length of the recording so far."""
     level_dbfs: Level | None = None
+    button: bool = False
+    """The device has a button that starts a recording."""
 
 
 class AudioMessage(Message, frozen=True, kw_only=True, tag="audio"):

@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 TOPIC_NAMES = [name.encode() for name in TOPICS]
 ZAP_ENDPOINT = "inproc://zeromq.zap.01"
-CHECK_S = 0.25
+CHECK_S = 0.1
 KEYS_RELOAD_S, KEYS_RELOAD_SOON_S = 1.0, 0.1
 """The folder of keys is read once a second, and so long after an unknown key connected."""
 QUEUE = 256
@@ -43,17 +43,18 @@ REQUEST_QUEUE = 10
 """Subscriptions of one connection that libzmq takes before this program sees the first."""
 HANDSHAKE_MS = 5000
 """A client that opens a connection and sends nothing is disconnected after this."""
-HEARTBEAT_MS, HEARTBEAT_TIMEOUT_MS = 2000, 10_000
-"""A subscriber that is pinged and does not answer is disconnected; its queue is freed."""
+KEEPALIVE_S, KEEPALIVES, TIMEOUT_MS = 3, 3, 10_000
+"""A host that does not answer is disconnected, its queue freed. TCP asks, not ZeroMQ: libzmq 4.3.5
+aborts where a ping is due on a connection that was reset while its requests wait."""
 BACKLOG = 512
 MAX_UNKNOWN_PREFIXES = 100
 """Subscriptions of one key to what is no topic; those to topics are not counted."""
 MAX_CONNECTIONS = 200
 """Of one key, and of one address: each may cost 70 kB. They are counted every CHECK_S."""
-MAX_HANDSHAKES, HANDSHAKES_S = 400, 10.0
-"""Of one key in this time."""
-MAX_DESCRIPTORS = 4096
-"""At most so many connections in all; one whose handshake is not done costs 4 kB."""
+RATE_S, MAX_REQUESTS, MAX_HANDSHAKES = 10.0, 500, 400
+"""In this time: of one connection, and of one key. libzmq queues requests without a bound."""
+MAX_DESCRIPTORS = 512
+"""So at most some 480 connections in all, until those of one address are counted again."""
 BAN_S = 600.0
 WARN_PERIOD_S = 60.0
 MAX_ADDRESSES = 1000
@@ -95,6 +96,7 @@ class Bans:
     def __init__(self, path: Path) -> None:
         """`path`: in the runtime folder, which a restart of the computer empties."""
         self._path = path
+        self._saved = True
         try:
             self._until_s = msgspec.json.decode(path.read_bytes(), type=dict[str, float])
         except (OSError, msgspec.DecodeError):
@@ -102,7 +104,8 @@ class Bans:
 
     def add(self, name: str) -> None:
         self._until_s[name] = time.monotonic() + BAN_S
-        self._save()
+        self._saved = False
+        self.save()
 
     def has(self, name: str) -> bool:
         return self._until_s.get(name, 0.0) > time.monotonic()
@@ -111,15 +114,19 @@ class Bans:
         """Forget the bans of all others."""
         if not self._until_s.keys() <= set(names):
             self._until_s = {n: at_s for n, at_s in self._until_s.items() if n in names}
-            self._save()
+            self._saved = False
+            self.save()
 
-    def _save(self) -> None:
-        """As far as the runtime folder can be written."""
+    def save(self) -> None:
+        """Save what is not saved yet, where that can be done; else later, by another call."""
+        if self._saved:
+            return
         new = self._path.with_suffix(".new")
         with contextlib.suppress(OSError):
             new.unlink(missing_ok=True)
             write_secret(new, msgspec.json.encode(self._until_s))
             new.replace(self._path)
+            self._saved = True
 
 
 class Endpoint:
@@ -150,7 +157,8 @@ class Endpoint:
         self._waiting: list[ZapRequest] = []
         self._clients: dict[Connection, Client] = {}
         """Who has subscribed, the oldest first."""
-        self._handshakes: dict[str, int] = {}
+        self._rates: Counter[Connection | str] = Counter()
+        """Requests and handshakes in the last RATE_S, by connection and key."""
         self._bans = bans
         self._warned_s: dict[str, float] = {}
         self._connections = Connections("")
@@ -159,9 +167,9 @@ class Endpoint:
         raise_descriptor_limit()
         self._bind()
         loop.call_every(CHECK_S, self._check_connections)
+        loop.call_every(RATE_S, self._rates.clear)
         if keys is not None:
             loop.call_every(KEYS_RELOAD_S, self._reload_keys)
-            loop.call_every(HANDSHAKES_S, self._handshakes.clear)
 
     @property
     def about(self) -> str:
@@ -174,10 +182,10 @@ class Endpoint:
 
     def requests(self) -> list[SubscriptionRequest]:
         """The next subscriptions to topics. Who would fill our memory with others is banned."""
-        return [r for r in sockets.requests(self._socket) if r.subscribes and self._accept(r)]
+        return [r for r in sockets.requests(self._socket) if self._accept(r) and r.subscribes]
 
     def _accept(self, request: SubscriptionRequest) -> bool:
-        """Whether it is to a topic, from who may subscribe. All others are kept in view."""
+        """Whether it is about topics, from who may subscribe. All others are kept in view."""
         connection = self._connections.find(request.descriptor)
         if connection is None:  # it has left
             return False
@@ -185,30 +193,35 @@ class Endpoint:
             self._connections.close(connection)
             return False
         client = self._clients.setdefault(connection, Client(request.key, set()))
-        if any(topic.startswith(request.prefix) for topic in TOPIC_NAMES):
+        self._rates[connection] += 1
+        if self._rates[connection] > MAX_REQUESTS:
+            self._cut_off(connection, "subscribes again and again")
+        elif any(topic.startswith(request.prefix) for topic in TOPIC_NAMES):
             return True
-        client.unknown.add(request.prefix)
-        self._check_unknown(client.key)
+        elif request.subscribes:
+            client.unknown.add(request.prefix)
+            self._check_unknown(client.key)
         return False
 
     def _is_allowed(self, key: str) -> bool:
         return self._keys is None or not self._refusal(key)
 
     def _check_unknown(self, key: str) -> None:
-        """Ban the key that has too many; without keys, disconnect who has most of them."""
-        unknown = {
-            c: len(client.unknown) for c, client in self._clients.items() if client.key == key
-        }
-        if sum(unknown.values()) <= MAX_UNKNOWN_PREFIXES:
-            return
-        if key:
-            self._ban(key, "has subscribed to too much that is no topic")
-        else:
+        """Cut off the key that has too many; without keys, who has most of them."""
+        clients = ((c, client) for c, client in self._clients.items() if client.key == key)
+        unknown = {connection: len(client.unknown) for connection, client in clients}
+        if sum(unknown.values()) > MAX_UNKNOWN_PREFIXES:
             worst = max(unknown, key=unknown.__getitem__)
-            self._warn_throttled(
-                worst.address, "a client has subscribed to too much that is no topic: disconnected"
-            )
-            self._disconnect(worst)
+            self._cut_off(worst, "has subscribed to too much that is no topic")
+
+    def _cut_off(self, connection: Connection, why: str) -> None:
+        """Ban its key; without one it can only be disconnected."""
+        key = self._clients[connection].key
+        if key:
+            self._ban(key, why)
+        else:
+            self._warn_throttled(connection.address, f"a client {why}: disconnected")
+            self._disconnect(connection)
 
     def _ban(self, key: str, why: str) -> None:
         """Disconnect a key, and accept it no more for a while."""
@@ -227,7 +240,8 @@ class Endpoint:
 
     def _check_connections(self) -> None:
         """Close what one address has too much; those that subscribed first stay."""
-        there = self._connections.open()
+        self._bans.save()
+        there = self._connections.open(MAX_DESCRIPTORS)
         self._clients = {c: client for c, client in self._clients.items() if c in there}
         of_key = Counter(client.key for client in self._clients.values() if client.key)
         for key in [key for key, count in of_key.items() if count > MAX_CONNECTIONS]:
@@ -251,8 +265,11 @@ class Endpoint:
             (zmq.RCVHWM, REQUEST_QUEUE),
             (zmq.MAXMSGSIZE, MAX_REQUEST_BYTES),
             (zmq.HANDSHAKE_IVL, HANDSHAKE_MS),
-            (zmq.HEARTBEAT_IVL, HEARTBEAT_MS),
-            (zmq.HEARTBEAT_TIMEOUT, HEARTBEAT_TIMEOUT_MS),
+            (zmq.TCP_KEEPALIVE, 1),
+            (zmq.TCP_KEEPALIVE_IDLE, KEEPALIVE_S),
+            (zmq.TCP_KEEPALIVE_INTVL, KEEPALIVE_S),
+            (zmq.TCP_KEEPALIVE_CNT, KEEPALIVES),
+            (zmq.TCP_MAXRT, TIMEOUT_MS),
             (zmq.BACKLOG, BACKLOG),
         ):
             self._socket.setsockopt(option, value)
@@ -322,8 +339,8 @@ class Endpoint:
         return f"{name!r} is banned" if self._bans.has(name) else ""
 
     def _count_handshake(self, key: str) -> None:
-        count = self._handshakes[key] = self._handshakes.get(key, 0) + 1
-        if count > MAX_HANDSHAKES:
+        self._rates[key] += 1
+        if self._rates[key] > MAX_HANDSHAKES:
             self._ban(key, "connects again and again")
 
     def _warn_throttled(self, about: str, line: str) -> None:

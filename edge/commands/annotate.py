@@ -11,8 +11,9 @@ import cv2
 from edge.bus.messages import FaceResult
 from edge.commands.text import OutputError
 from edge.errors import UsageError
+from edge.language import load_language
 from edge.overlay.faces import draw_faces
-from edge.overlay.render import unit_of
+from edge.overlay.layout import unit_of
 from edge.types import Image
 
 QUALITY = [cv2.IMWRITE_JPEG_QUALITY, 95]
@@ -89,7 +90,7 @@ class FilmWriter:
 def draw(image: Image, faces: Sequence[FaceResult]) -> None:
     """What the display draws on the faces."""
     size = image.shape[1], image.shape[0]
-    draw_faces(image, unit_of(size), faces, size, None)
+    draw_faces(image, unit_of(size), faces, size, None, load_language())
 
 
 def _cannot_write(path: Path, error: OSError) -> OutputError:

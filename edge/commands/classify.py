@@ -25,6 +25,7 @@ from edge.commands.media import (
     shares,
 )
 from edge.commands.progress import Progress
+from edge.commands.settings import check_used
 from edge.commands.text import (
     Format,
     OutputError,
@@ -43,13 +44,16 @@ class Options(NamedTuple):
     format: Format = "text"
     annotated: Path | None = None
     """A folder for pictures with boxes and labels."""
+    config: Path | None = None
+    """Where the settings were read."""
 
 
 def classify(config: Config, options: Options) -> int:
     """Print what is in each file. Returns 0, or 2 where a file could not be used.
 
-    Raises ModelError, UsageError, OutputError.
+    Raises ConfigError, ModelError, UsageError, OutputError.
     """
+    check_used("classify", config, options.config)
     annotator = Annotator(options.annotated) if options.annotated is not None else None
     files = Files(config, annotator)
     found = list(find_files(options.paths, options.annotated))

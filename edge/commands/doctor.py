@@ -10,10 +10,12 @@ from itertools import chain
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+import msgspec
+
 from edge import __version__
 from edge.bus.messages import SERVICES, HealthMessage
 from edge.bus.pubsub import Subscriber
-from edge.commands.text import print_line
+from edge.commands.text import print_line, printable_json
 from edge.config import Config
 from edge.errors import ConfigError, ExitCode, UserError
 from edge.paths import (
@@ -42,17 +44,26 @@ class Finding(NamedTuple):
 Check = Callable[[Config], Iterator[Finding]]
 
 
-def doctor(config: Config, config_file: Path | None) -> int:
+def doctor(config: Config, config_file: Path | None, as_json: bool = False) -> int:
     """Print every finding. Returns 0, or 1 where something keeps the product from running."""
     problems = 0
     for finding in chain(check_program(config_file), *(guarded(check, config) for check in CHECKS)):
         problems += finding.state == "broken"
-        print_line(f"{MARK[finding.state]}  {finding.what:<13}{finding.detail}")
-        if finding.fix:
-            print_line(f"{'':22}fix: {finding.fix}")
-    print_line()
-    print_line(f"{problems} problem{'s' * (problems > 1)} to fix" if problems else READY)
+        for line in [_json_line(finding)] if as_json else _lines(finding):
+            print_line(line)
+    if not as_json:
+        print_line()
+        print_line(f"{problems} problem{'s' * (problems > 1)} to fix" if problems else READY)
     return ExitCode.FAILED if problems else ExitCode.OK
+
+
+def _lines(finding: Finding) -> list[str]:
+    fix = [f"{'':22}fix: {finding.fix}"] if finding.fix else []
+    return [f"{MARK[finding.state]}  {finding.what:<13}{finding.detail}", *fix]
+
+
+def _json_line(finding: Finding) -> str:
+    return printable_json(msgspec.json.encode(finding._asdict()).decode())
 
 
 def guarded(check: Check, config: Config) -> Iterator[Finding]:
@@ -157,12 +168,35 @@ def check_camera(config: Config) -> Iterator[Finding]:
             "plug one in; until then `emotion-edge run` shows the demo",
         )
     else:
-        yield Finding("ok", "camera", found)
+        yield _check_upright(config) or Finding("ok", "camera", found)
+
+
+def _check_upright(config: Config) -> Finding | None:
+    """A camera that does not stand upright, or that gives no picture; else None."""
+    from edge.commands.camera_turn import look, turn_of
+    from edge.inference.card import ModelError
+    from edge.pipeline.face import detector_from_config
+
+    try:
+        turn = turn_of(detector_from_config(config.face.detector), look(config))
+    except (ModelError, ConfigError):
+        return None  # reported by check_detector, check_services
+    except (UserError, OSError) as error:
+        return Finding("missing", "camera", str(error))
+    if not turn:
+        return None
+    how = "head down" if turn == 180 else "on its side"
+    fix = f"set camera.rotate = {(config.camera.rotate + turn) % 360}"
+    return Finding("missing", "camera", f"the camera is {how}, by the faces that it sees", fix)
 
 
 def check_microphone(config: Config) -> Iterator[Finding]:
+    from edge.devices.microphone import OFF
     from edge.devices.microphone.portaudio import MicrophoneError, find_microphone
 
+    if config.audio.source == OFF:
+        yield Finding("ok", "microphone", "off")
+        return
     try:
         yield Finding("ok", "microphone", find_microphone(config.audio.source))
     except UserError as error:

@@ -3,7 +3,7 @@
 import time
 from contextlib import closing
 
-from edge.bus.messages import AudioMessage, HealthMessage, Message, Press, RecordingMessage
+from edge.bus.messages import OFF, AudioMessage, HealthMessage, Message, Press, RecordingMessage
 from edge.bus.pubsub import Subscriber, send_once
 from edge.bus.sockets import BusError
 from edge.commands.text import format_message, print_error, print_line
@@ -14,7 +14,7 @@ from edge.paths import check_directory
 READ_TIMEOUT_S = 4.0
 """After a press `recording` is published within this time, or never: a device may be slow."""
 ANALYSIS_S = 5.0
-"""Time beyond the recording's own length."""
+"""Time beyond the wait for the first word and the recording's own length."""
 SPEAK_NOW = ("waiting", "recording")
 
 
@@ -35,7 +35,9 @@ def record(config: Config, endpoint: str | None) -> int:
         pressed_ns = time.monotonic_ns()
         press = Press(t_ns=pressed_ns, time=time.time(), trigger="command")
         send_once(inlet, config.device_name, "press", press)
-        return Follower(subscriber, pressed_ns, config.audio.duration_s + ANALYSIS_S).follow()
+        audio = config.audio
+        max_s = audio.wait_s + audio.duration_s + ANALYSIS_S
+        return Follower(subscriber, pressed_ns, max_s).follow()
 
 
 class Follower:
@@ -65,7 +67,9 @@ class Follower:
         """The exit code where this message ends it."""
         is_new = message.t_ns >= self._pressed_ns
         if isinstance(message, HealthMessage):
-            self._problem = message.detail if message.state != "ok" else ""
+            is_off = message.detail == OFF
+            problem = 'audio.source is "none"' if is_off else message.detail
+            self._problem = problem if is_off or message.state != "ok" else ""
         elif isinstance(message, AudioMessage) and is_new:
             print_line(format_message(message))
             return ExitCode.OK

@@ -19,6 +19,7 @@ from edge.client import RUNNING, Received, Subscription
 from edge.commands import csv_table
 from edge.commands.csv_table import CsvOutput, message_rows
 from edge.commands.text import (
+    ENGLISH,
     Format,
     format_message,
     print_error,
@@ -29,6 +30,7 @@ from edge.commands.text import (
 from edge.commands.watch_table import CLEAR_SCREEN, Row, render_table, style_of
 from edge.config import Config
 from edge.errors import ExitCode, UsageError
+from edge.language import Language
 from edge.paths import check_directory
 
 REDRAW_S = 0.25
@@ -41,6 +43,7 @@ class View(NamedTuple):
     limit: int | None = None
     """End after so many messages; None = at Ctrl-C."""
     format: Format = "text"
+    words: Language = ENGLISH
 
 
 def check_topics(topics: Sequence[str]) -> None:
@@ -56,12 +59,12 @@ def watch(endpoint: str, key: Path | None, view: View) -> int:
     """Show what is received from `endpoint`. Returns the exit code. Raises BusError, KeysError."""
     with Subscription(endpoint, view.topics, key) as device:
         if view.limit is None and view.format == "text" and sys.stdout.isatty():
-            return _show_table(device)
+            return _show_table(device, view.words)
         return _print_lines(device, view)
 
 
 def _print_lines(device: Subscription, view: View) -> int:
-    left, write = view.limit, writer(view.format)
+    left, write = view.limit, writer(view)
     while left is None or left > 0:
         for received in device.wait(1.0)[:left]:
             write(received)
@@ -69,11 +72,11 @@ def _print_lines(device: Subscription, view: View) -> int:
     return ExitCode.OK
 
 
-def writer(form: Format) -> Callable[[Received], None]:
-    """What prints a message in this form. Writes CSV's header."""
-    if form == "text":
-        return lambda received: print_line(text_line(received))
-    if form == "json":
+def writer(view: View) -> Callable[[Received], None]:
+    """What prints a message as the view wants it. Writes CSV's header."""
+    if view.format == "text":
+        return lambda received: print_line(text_line(received, view.words))
+    if view.format == "json":
         return lambda received: print_line(json_line(received))
     table = CsvOutput(csv_table.WATCH)
     return lambda received: _write_rows(table, received)
@@ -90,13 +93,13 @@ def json_line(received: Received) -> str:
     return printable_json(msgspec.json.encode({"topic": received.topic, **content}).decode())
 
 
-def text_line(received: Received) -> str:
-    text = format_message(received.message)
-    device = received.message.device
-    return f"{device}  {received.topic:<16} {text}  ({received.age_s:.1f} s ago)"
+def text_line(received: Received, words: Language) -> str:
+    text = format_message(received.message, words)
+    ago = words("number.ago", seconds=words.decimal(received.age_s))
+    return f"{received.message.device}  {received.topic:<16} {text}  ({ago})"
 
 
-def _show_table(device: Subscription) -> int:
+def _show_table(device: Subscription, words: Language) -> int:
     """The live view, until Ctrl-C."""
     newest: dict[tuple[str, str], tuple[Received, float]] = {}
     print(end=CLEAR_SCREEN)
@@ -107,15 +110,17 @@ def _show_table(device: Subscription) -> int:
             remember(newest, key, (received, now_s), MAX_DEVICES * len(TOPICS))
         now_s = time.monotonic()
         rows = [Row(r.topic, r.message, r.age_s + now_s - at_s) for r, at_s in newest.values()]
-        note = f"{_state(device, bool(rows))} Ctrl-C ends. {device.endpoint}"
-        write_output(render_table(rows, note, style_of(shutil.get_terminal_size())))
+        note = f"{words(_state(device, bool(rows)))} · {words('watch.end')} {device.endpoint}"
+        style = style_of(shutil.get_terminal_size(), words)
+        write_output(render_table(rows, note, style))
         time.sleep(REDRAW_S)
 
 
 def _state(device: Subscription, has_rows: bool) -> str:
+    """The key of a text."""
     if not device.stale:
-        return "live." if has_rows else "waiting."
-    return "no messages: this is out of date." if has_rows else f"nothing comes: {RUNNING}"
+        return "watch.live" if has_rows else "watch.waiting"
+    return "watch.stale" if has_rows else "watch.not_running"
 
 
 def watch_here(config: Config, view: View) -> int:

@@ -10,8 +10,17 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
-from edge.bus.messages import TOPICS, AudioMessage, Emotion, FaceMessage, HealthMessage, Message
-from edge.commands.text import format_face, format_message, printable
+from edge.bus.messages import (
+    TOPICS,
+    AudioMessage,
+    Emotion,
+    FaceMessage,
+    FaceResult,
+    HealthMessage,
+    Message,
+)
+from edge.commands.text import ENGLISH, format_face, format_message, printable
+from edge.language import Language
 
 BOLD, DIM, PLAIN = "\x1b[1m", "\x1b[2m", "\x1b[0m"
 HOME, CLEAR_LINE, CLEAR_BELOW = "\x1b[H", "\x1b[K", "\x1b[J"
@@ -24,10 +33,10 @@ CORE = MAIN - {"recording"}
 NARROW = 60
 """columns; below it bars and topics are shorter"""
 
-# The first eight colours of every terminal; the label is always beside its colour.
+# Of the sixteen that every terminal has, as its user chose them; the label is always beside it.
 COLOURS = {
     **{"angry": "\x1b[31m", "disgust": "\x1b[32m", "fear": "\x1b[35m", "happy": "\x1b[33m"},
-    **{"sad": "\x1b[34m", "surprise": "\x1b[36m", "calm": "\x1b[32m"},
+    **{"sad": "\x1b[34m", "surprise": "\x1b[36m", "calm": "\x1b[92m"},
     **{"fearful": "\x1b[35m", "surprised": "\x1b[36m"},
 }
 
@@ -54,12 +63,14 @@ class Style(NamedTuple):
     colours: bool = True
     blocks: bool = True
     """It has the characters of which smooth bars are made."""
+    words: Language = ENGLISH
 
 
-def style_of(size: tuple[int, int]) -> Style:
+def style_of(size: tuple[int, int], words: Language) -> Style:
     """For this terminal of (columns, lines). NO_COLOR: no-color.org."""
     utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
-    return Style(*size, colours=not os.environ.get("NO_COLOR"), blocks=utf8)
+    colours = not os.environ.get("NO_COLOR")
+    return Style(*size, colours=colours, blocks=utf8, words=words)
 
 
 def render_table(rows: Iterable[Row], note: str, style: Style) -> str:
@@ -102,17 +113,19 @@ def _health_of_all(rows: Iterable[Row], style: Style) -> Iterator[str]:
     health = [row for row in rows if isinstance(row.message, HealthMessage)]
     if not health:
         return
-    problems = [problem for row in health if (problem := _problem(row))]
-    text = "; ".join(problems) or f"{len(health)} services ok"
+    words = style.words
+    problems = [problem for row in health if (problem := _problem(row, words))]
+    text = "; ".join(problems) or words("watch.services_ok", count=len(health))
     yield _columns("health", [(printable(text), "")], min(row.age_s for row in health), style)
 
 
-def _problem(row: Row) -> str:
+def _problem(row: Row, words: Language) -> str:
     message, name = row.message, row.topic.removeprefix(HEALTH)
     assert isinstance(message, HealthMessage)
     if not row.is_current:
-        return f"{name} silent"
-    return "" if message.state == "ok" else f"{name} {message.state}: {message.detail}"
+        return words("watch.silent", service=name)
+    state = words(f"state.{message.state}")
+    return "" if message.state == "ok" else f"{name} {state}: {message.detail}"
 
 
 def _line(row: Row, style: Style) -> str:
@@ -127,7 +140,8 @@ def _line(row: Row, style: Style) -> str:
 def _columns(topic: str, spans: Iterable[Span], age_s: float, style: Style) -> str:
     left = f"  {topic:<15} " if style.columns >= NARROW else f"{topic:<9} "
     width = max(0, style.columns - 1 - AGE_WIDTH)
-    return f"{_fitted([(left, ''), *spans], width, style.colours)}{age_s:6.1f} s"
+    age = f"{style.words.decimal(age_s):>6} s"
+    return _fitted([(left, ""), *spans], width, style.colours) + age
 
 
 def _fitted(spans: Iterable[Span], width: int, colours: bool) -> str:
@@ -145,21 +159,26 @@ def _spans(message: Message, style: Style) -> Iterator[Span]:
     if isinstance(message, FaceMessage) and message.faces:
         for number, face in enumerate(message.faces):
             yield f"{', ' if number else ''}#{face.id} ", ""
-            yield from _scored(face.emotion, face.confidence, format_face(face), style)
-    elif isinstance(message, AudioMessage | Emotion) and message.emotion:
-        text = format_message(message)
-        yield from _scored(message.emotion, message.confidence or 0.0, text, style)
+            yield from _scored(face, format_face(face, style.words), style)
+        return
+    text = format_message(message, style.words)
+    if isinstance(message, AudioMessage | Emotion):
+        yield from _scored(message, text, style)
     else:
-        yield format_message(message), ""
+        yield text, ""
 
 
-def _scored(emotion: str, score: float, text: str, style: Style) -> Iterator[Span]:
-    """`text` begins with the emotion."""
-    colour = COLOURS.get(emotion, "")
-    is_label = text.startswith(emotion)
-    yield f"{bar(score, 10 if style.columns >= NARROW else 4, style.blocks)} ", colour
-    yield (emotion, colour) if is_label else ("", "")
-    yield text.removeprefix(emotion) if is_label else text, ""
+def _scored(result: FaceResult | AudioMessage | Emotion, text: str, style: Style) -> Iterator[Span]:
+    """A text that begins with an emotion; any other, such as of silence, stays as it is."""
+    label = printable(style.words.emotion(result.emotion or ""))
+    if not label or not text.startswith(label):
+        yield text, ""
+        return
+    colour = COLOURS.get(result.emotion or "", "")
+    width = 10 if style.columns >= NARROW else 4
+    yield f"{bar(result.confidence or 0.0, width, style.blocks)} ", colour
+    yield label, colour
+    yield text.removeprefix(label), ""
 
 
 def bar(score: float, width: int, blocks: bool) -> str:

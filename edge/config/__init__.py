@@ -74,6 +74,10 @@ class CameraConfig(Section, frozen=True):
     height: Pixels = 480
     """px"""
     rate_hz: Annotated[float, msgspec.Meta(ge=0.1, le=240)] = 30.0
+    rotate: Literal[0, 90, 180, 270] = 0
+    """Degrees clockwise by which frames are turned, for a camera that does not stand upright."""
+    mirror: bool = False
+    """True: the screen shows people as a mirror does. What is published is not mirrored."""
     preview_hz: Annotated[float, msgspec.Meta(ge=0, le=10)] = 0.0
     """Small JPEG frames a second for everyone who may subscribe; 0 = none."""
 
@@ -85,7 +89,7 @@ class DetectorConfig(Section, frozen=True):
     """Path of YuNet's .onnx; empty = the one that set-up fetched."""
     cascade: Literal["alt2", "default"] = "alt2"
     min_face: Pixels = 48
-    """px; smaller faces are ignored."""
+    """px, the side of a face's box; smaller ones are ignored."""
 
 
 class FaceConfig(Section, frozen=True):
@@ -142,6 +146,8 @@ class AudioConfig(Section, frozen=True):
     model: str = str(MODELS / "voice_emotion.tflite")
     activity_model: str = str(MODELS / "speech_activity.tflite")
     """Decides whether anybody spoke."""
+    wait_s: Annotated[float, msgspec.Meta(ge=0, le=10)] = 2.0
+    """A press waits so long for the first word; 0 = it records at once."""
     duration_s: Annotated[float, msgspec.Meta(ge=0.5, le=10)] = 2.0
     threshold: Fraction = 0.3
     button: ButtonConfig = ButtonConfig()

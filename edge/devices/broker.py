@@ -10,7 +10,6 @@ import socket
 import ssl
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -32,8 +31,6 @@ PROBE_TIMEOUT_S = 5.0
 FAREWELL_S = 2.0
 NETWORK_DELAYS_S = (1, 2)
 MAX_REFUSED_DELAY_S = 30
-SHORT_S = 2.0
-"""A connection that lasts no longer was refused, whatever the broker gave as the reason."""
 MAX_PAYLOAD_BYTES = 4096
 """What is longer is nothing that we asked for."""
 
@@ -101,9 +98,9 @@ class Broker:
         """`will`: (topic, payload), retained, for when we are gone. `topics`: what is received."""
         self._topics = [(topic, 1) for topic in topics]
         self._account = account
-        self._connected_s: float | None = None
+        self._is_connected = self._is_accepted = False
+        self._has_failed = False
         self._refused_s = 1
-        self._why = ""
         self._client = make_client(account)
         self._client.will_set(*will, qos=1, retain=True)
 
@@ -124,6 +121,7 @@ class Broker:
         client.on_connect_fail = self._on_connect_fail
         client.on_disconnect = self._on_disconnect
         client.on_message = self._on_message
+        client.on_subscribe = self._on_subscribe
         client.on_socket_open = _notice_dead_peers
         client.on_broken = self._on_broken
         client.connect_async(self._account.host, self._account.port, KEEPALIVE_S)
@@ -131,13 +129,15 @@ class Broker:
 
     def _on_connack(self, client: Any, _: Any, __: Any, code: ReasonCode, *___: Any) -> None:
         if code.is_failure:
+            self._has_failed = True
             self._fail(f"{self._account}: {str(code).lower()}", refused=True)
             return
-        self._connected_s = time.monotonic()
-        self._why = ""
-        if self._topics:
-            client.subscribe(self._topics)
+        self._is_connected = True
+        client.subscribe(self._topics)
         self._on_connected()
+
+    def _on_subscribe(self, *_: Any) -> None:
+        self._is_accepted, self._refused_s = True, 1
 
     def _on_connect_fail(self, *_: Any) -> None:
         error = sys.exc_info()[1]  # paho calls this while it handles it
@@ -145,24 +145,25 @@ class Broker:
         self._fail(f"{self._account}: {explain(error)}", refused)
 
     def _on_disconnect(self, _: Any, __: Any, ___: Any, code: ReasonCode, *____: Any) -> None:
-        since_s, self._connected_s = self._connected_s, None
-        lasted_s = 0.0 if since_s is None else time.monotonic() - since_s
-        if not code.is_failure or (since_s is None and self._why):
+        was_connected, was_accepted = self._is_connected, self._is_accepted
+        self._is_connected = self._is_accepted = False
+        has_failed, self._has_failed = self._has_failed, False
+        if not code.is_failure or has_failed:
             return  # we left; or it is the end of what CONNACK refused
-        if since_s is None:
-            why = "it closes the connection before CONNACK"
-            if "alive" in str(code).lower():
-                why = "it accepts connections and does not answer"
+        reason = str(code).lower()
+        if was_connected:
+            why = f"connection lost ({reason})"
+        elif "alive" in reason:
+            why = "it accepts connections and does not answer"
         else:
-            why = f"connection lost ({str(code).lower()})"
-        self._fail(f"{self._account}: {why}", refused=lasted_s < SHORT_S)
+            why = "it closes the connection before CONNACK"
+        self._fail(f"{self._account}: {why}", refused=not was_accepted)
 
     def _on_broken(self, error: Exception) -> None:
-        self._connected_s = None
+        self._is_connected = self._is_accepted = False
         self._fail(f"{self._account}: it breaks the protocol ({type(error).__name__})", True)
 
     def _fail(self, why: str, refused: bool) -> None:
-        self._why = why
         if refused:
             self._refused_s = min(2 * self._refused_s, MAX_REFUSED_DELAY_S)
             self._client.reconnect_delay_set(self._refused_s, self._refused_s)
@@ -175,9 +176,13 @@ class Broker:
         if len(message.payload) <= MAX_PAYLOAD_BYTES:
             self._on_received(message.topic, bytes(message.payload), message.retain)
 
-    def publish(self, topic: str, payload: bytes, retain: bool, qos: int) -> None:
-        """Send it; while there is no connection, QoS 0 is dropped. Never blocks."""
-        self._client.publish(topic, payload, qos, retain)
+    def publish(self, topic: str, payload: bytes, retain: bool, qos: int) -> Callable[[], bool]:
+        """Send it; while there is no connection, QoS 0 is dropped. Never blocks.
+
+        The answer tells whether the broker has acknowledged it (QoS 1).
+        """
+        sent = self._client.publish(topic, payload, qos, retain)
+        return lambda: sent.rc == MQTTErrorCode.MQTT_ERR_SUCCESS and sent.is_published()
 
     def close(self, topic: str, payload: bytes) -> None:
         """Leave, with a last retained message where there is a connection: no will follows."""

@@ -6,6 +6,8 @@ from typing import Literal
 from edge.overlay.drawing import Rect
 
 What = Literal["label", "chart"]
+Choose = Callable[[Sequence[Rect], Callable[[Rect], bool], int], Rect | None]
+"""`Places.choose` for one thing of one face."""
 
 
 class Places:

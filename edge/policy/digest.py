@@ -11,9 +11,11 @@ import msgspec
 
 from edge.bus.messages import (
     EMOTION_LABELS,
+    NOBODY,
     UNCERTAIN,
     VOICE_LABELS,
     AudioMessage,
+    Change,
     Emotion,
     FaceMessage,
     HealthMessage,
@@ -22,7 +24,7 @@ from edge.bus.messages import (
     RecordingMessage,
 )
 
-NOBODY, NO_SPEECH = "nobody", "no speech"
+NO_SPEECH = "no speech"
 EMOTIONS = (*EMOTION_LABELS, UNCERTAIN, NOBODY)
 VOICES = (*VOICE_LABELS, UNCERTAIN, NO_SPEECH)
 MIN_PERIOD_S = 1.0
@@ -31,7 +33,7 @@ EXPIRE_S = 90.0
 """Who has received nothing for so long takes a state for unknown."""
 SILENT_S = 5.0
 """A state whose service has been silent for so long is not sent again."""
-HOLD_S = 1.0
+HOLD_S = 0.5
 """A label that lasts shorter than this is not sent."""
 MAX_EVENTS = 100
 
@@ -48,9 +50,13 @@ class Outgoing(NamedTuple):
 class State:
     """One topic: the newest value, and what was sent last."""
 
-    def __init__(self, hold_s: float = 0.0, lasting: bool = False) -> None:
-        """`hold_s`: how long a change must last. `lasting`: it holds until the next one."""
+    def __init__(
+        self, hold_s: float = 0.0, period_s: float = MIN_PERIOD_S, lasting: bool = False
+    ) -> None:
+        """`hold_s`: how long a change must last. `period_s`: changes are sent at most so often.
+        `lasting`: it holds until the next one."""
         self._hold_s = hold_s
+        self._period_s = period_s
         self._lasting = lasting
         self._key: object = None
         self._sent_key: object = None
@@ -71,7 +77,7 @@ class State:
             return True
         quiet_s = now_s - self._sent_s
         if self._key != self._sent_key:
-            return quiet_s >= MIN_PERIOD_S and now_s - self._since_s >= self._hold_s
+            return quiet_s >= self._period_s and now_s - self._since_s >= self._hold_s
         return quiet_s >= REFRESH_S and not self._lasting
 
     def payload(self, now_s: float) -> bytes:
@@ -94,12 +100,13 @@ class Digest:
         self._states = {
             "emotion": State(HOLD_S),
             "faces": State(),
-            "recording": State(),
+            "recording": State(period_s=0.0),  # its changes are a few for each press
             "voice": State(lasting=True),
         }
         self._scores = self._picture = b""
         self._scores_sent_s = self._picture_sent_s = float("-inf")
-        self._events: deque[Outgoing] = deque(maxlen=MAX_EVENTS)
+        self._voices: deque[Outgoing] = deque(maxlen=MAX_EVENTS)
+        self._changes: deque[Outgoing] = deque(maxlen=MAX_EVENTS)
         self.unknown_label = ""
         """The last one that the contract does not have; it is sent as uncertain."""
 
@@ -115,6 +122,8 @@ class Digest:
             self._states["recording"].take(message.phase, fields, now_s)
         elif isinstance(message, AudioMessage):
             self._take_voice(message, now_s)
+        elif isinstance(message, Change):
+            self._take_change(message)
         elif isinstance(message, HealthMessage):
             self._take_health(topic.replace("health.", "health/", 1), message, now_s)
         elif isinstance(message, Preview):
@@ -123,8 +132,14 @@ class Digest:
     def _take_emotion(self, message: Emotion, now_s: float) -> None:
         nobody = message.face_age_s is None and message.voice_age_s is None
         label = NOBODY if nobody else self._known(message.emotion, EMOTIONS)
-        fields = {"emotion": label, "confidence": 0.0 if nobody else message.confidence}
-        self._states["emotion"].take(label, {**fields, "time": message.time}, now_s)
+        fields = {
+            "emotion": label,
+            "confidence": 0.0 if nobody else message.confidence,
+            "valence": message.valence,
+            "arousal": message.arousal,
+            "time": message.time,
+        }
+        self._states["emotion"].take(label, fields, now_s)
         scores = {"emotion": label, "scores": message.scores, "time": message.time}
         self._scores = b"" if nobody else msgspec.json.encode(scores)
 
@@ -138,8 +153,17 @@ class Digest:
             "time": message.time,
         }
         self._states["voice"].take(message.t_ns, fields, now_s)
-        event = msgspec.json.encode({"event_type": "voice", **fields})
-        self._events.append(Outgoing("voice/event", event, retain=False, qos=1))
+        self._voices.append(event("voice/event", {"event_type": "voice", **fields}))
+
+    def _take_change(self, message: Change) -> None:
+        fields = {
+            "event_type": "change",
+            "previous": self._known(message.previous, EMOTIONS),
+            "emotion": self._known(message.emotion, EMOTIONS),
+            "lasted_s": message.lasted_s,
+            "time": message.time,
+        }
+        self._changes.append(event("change", fields))
 
     def _take_health(self, name: str, message: HealthMessage, now_s: float) -> None:
         fields = msgspec.to_builtins(message)
@@ -157,8 +181,9 @@ class Digest:
 
     def due(self, now_s: float) -> list[Outgoing]:
         """What to send now, events first and in order. It counts as sent."""
-        events = list(self._events)
-        self._events.clear()
+        events = [*self._voices, *self._changes]
+        self._voices.clear()
+        self._changes.clear()
         states = [
             Outgoing(name, state.payload(now_s))
             for name, state in self._states.items()
@@ -181,3 +206,11 @@ class Digest:
         """All states are due again: the connection, or somebody who listens, is new."""
         for state in self._states.values():
             state.forget()
+
+    def forget_changes(self) -> None:
+        """An automation must not act on what changed while the broker was away."""
+        self._changes.clear()
+
+
+def event(name: str, fields: dict[str, Any]) -> Outgoing:
+    return Outgoing(name, msgspec.json.encode(fields), retain=False, qos=1)

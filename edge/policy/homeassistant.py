@@ -84,6 +84,14 @@ def _results(base: str) -> dict[str, Component]:
             "sensor", "Confidence", emotion, "(value_json.confidence * 100) | round(0)",
             unit_of_measurement="%", icon="mdi:percent", **measured,
         ),
+        "valence": _expiring(
+            "sensor", "Valence", emotion, "value_json.valence | round(2)",
+            icon="mdi:emoticon-happy-outline", enabled_by_default=False, **measured,
+        ),
+        "arousal": _expiring(
+            "sensor", "Arousal", emotion, "value_json.arousal | round(2)",
+            icon="mdi:pulse", enabled_by_default=False, **measured,
+        ),
         "faces": _expiring(
             "sensor", "Faces", faces, "value_json.count", icon="mdi:face-recognition", **measured
         ),
@@ -110,7 +118,7 @@ def _voice(base: str) -> dict[str, Component]:
         ),
         "recording": _expiring(
             "binary_sensor", "Recording", f"{base}/recording",
-            _on_if("value_json.phase == 'recording'"), device_class="running",
+            _on_if("value_json.phase in ('waiting', 'recording')"), device_class="running",
         ),
     }  # fmt: skip
 

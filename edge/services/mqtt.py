@@ -7,6 +7,7 @@ edge.policy.homeassistant. While the broker is away nothing queues up but the la
 import logging
 import random
 import time
+from collections.abc import Callable
 from contextlib import closing
 from functools import partial
 
@@ -26,16 +27,15 @@ from edge.services.health import Health
 
 log = logging.getLogger(__name__)
 
-RARE = ("recording", "audio", "health.")
+RARE = ("recording", "audio", "change", "health.")
 FREQUENT = ("face", "emotion")
 """Read TICK_S after they came: to wake up for each would be most of this process's work."""
 TICK_S = 0.1
 MIN_PRESS_S = 1.0
 MAX_JITTER_S = 6.0
 """Devices answer Home Assistant's birth at a random moment within this, not all at once."""
-SHORT_S = 2.0
 MAX_CUT_SHORT = 2
-"""After so many connections that ended so soon, it is the longest message that is refused."""
+"""After so many connections that ended with the announcement, it is too long for the broker."""
 BROKER, LABELS, NAME, DISCOVERY = "broker", "labels", "name", "discovery"
 OWN_HEALTH = "health/mqtt"
 
@@ -64,7 +64,7 @@ class MqttService:
         self._discovery = mqtt.discovery(config, me) if self._discovery_topic else b""
         self._birth_topic = birth_topic(config)
         self._is_connected = False
-        self._connected_s = 0.0
+        self._is_accepted: Callable[[], bool] = bool
         self._cut_short = 0
         self._is_idle = True
         self._pressed_s = -MIN_PRESS_S
@@ -101,7 +101,7 @@ class MqttService:
     def on_connect(self) -> None:
         """Publish everything: the broker may have lost what it kept."""
         self._is_connected = True
-        self._connected_s = time.monotonic()
+        self._digest.forget_changes()
         self._health.clear_problem(BROKER)
         self._announce()
 
@@ -111,15 +111,15 @@ class MqttService:
             return
         if self._discovery and self._cut_short < MAX_CUT_SHORT:
             self._broker.publish(self._discovery_topic, self._discovery, True, 0)
-        self._send(Outgoing("availability", ONLINE.encode(), qos=1))
+        online = f"{self._me.base}/availability", ONLINE.encode()
+        self._is_accepted = self._broker.publish(*online, True, 1)  # and so is what came before
         self._digest.forget_sent()
         self._send_due()
 
     def on_failure(self, why: str) -> None:
         """There is no connection, and it is tried again."""
         if self._is_connected:
-            is_short = time.monotonic() - self._connected_s < SHORT_S
-            self._cut_short = self._cut_short + 1 if is_short else 0
+            self._cut_short = 0 if self._is_accepted() else self._cut_short + 1
         self._is_connected = False
         self._health.set_problem(BROKER, why)
         if self._cut_short >= MAX_CUT_SHORT and self._discovery:

@@ -1,8 +1,9 @@
 """`make test-fresh`: README's two commands, word for word, on machines that hold nothing.
 
-Each machine is a root of Debian that mmdebstrap makes with make, git and ca-certificates. Its user is root,
-somebody with sudo, or somebody without. It runs under this kernel, with this host's resolver, proxy and
-certificates. Everything lies in build/fresh; the report is docs/reports/fresh.md. Needs root.
+Each machine is a root of Debian that mmdebstrap makes with make, git and ca-certificates. Its user
+is root, somebody with sudo, or somebody without. It runs under this kernel, with this host's
+resolver, proxy and certificates. Everything lies in build/fresh; the report is
+docs/reports/fresh.md. Needs root.
 """
 
 import argparse
@@ -28,7 +29,7 @@ FACE_DEADLINE_S = 900.0
 WATCH = "timeout 10 .venv/bin/emotion-edge watch --topic face --json --count 1"
 
 
-class Failed(Exception):
+class FreshError(Exception):
     """What did not work, and where to read on."""
 
 
@@ -67,8 +68,8 @@ class Machine:
             raise self.failed(command, "failed")
         return printed
 
-    def failed(self, command: str, what: str) -> Failed:
-        return Failed(f"{self.name}: {command.splitlines()[-1]}: {what}; see {self.log}")
+    def failed(self, command: str, what: str) -> FreshError:
+        return FreshError(f"{self.name}: {command.splitlines()[-1]}: {what}; see {self.log}")
 
     def say(self, text: str) -> None:
         print(f"[{time.strftime('%H:%M:%S')}] {self.name}: {text}", flush=True)
@@ -169,7 +170,8 @@ def try_out(machine: Machine, run_only: bool) -> dict[str, object]:
     face_s = run_until_face(machine, run) - started
     disk_mb = used_mb(machine.root) - before
     machine.say(f"a face after {face_s:.1f} s, {disk_mb} MB of disk")
-    result = {"face_s": round(face_s, 1), "disk_mb": disk_mb}
+    load = round(os.getloadavg()[0], 1)
+    result = {"face_s": round(face_s, 1), "load": load, "disk_mb": disk_mb}
     return result if run_only else {**result, **run_tests(machine, test)}
 
 
@@ -239,7 +241,7 @@ def main() -> None:
                 with machine(base, user) as bare:
                     result = try_out(bare, arguments.run_only)
                 (BUILD / f"{bare.name}.json").write_text(json.dumps(result))
-            except Failed as failure:
+            except FreshError as failure:
                 failures.append(str(failure))
         remove(base)
     write_report(BUILD, PROJECT / "docs" / "reports" / "fresh.md")

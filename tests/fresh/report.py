@@ -13,15 +13,17 @@ MAX_FACE_S = 90.0
 
 HEAD = """# The first hour on a bare machine
 
-Made by `make test-fresh` ([how](../../CONTRIBUTING.md#bare-machines)): README's two commands, word for word, in roots of
-Debian that hold make, git and ca-certificates and nothing else. A user without sudo gets one line for root, nothing
-is changed before it, and root's time for it is counted too. "Face" is from `git clone` to the first face on the bus, the
-downloads included; the bar is {bar:.0f} s. "Disk" is all that `make run` adds, Debian packages and their archives included.
+Made by `make test-fresh` ([how](../../CONTRIBUTING.md#bare-machines)): README's two commands,
+word for word, in roots of Debian that hold make, git and ca-certificates and nothing else. A
+user without sudo gets one line for root, and nothing is changed before it. "Face" is from `git
+clone` to the first face on the bus, all downloads and root's line included; the bar is
+{bar:.0f} s. "Disk" is what `make run` adds, with the archives that apt keeps; "load" is this
+machine's load average then.
 
 Version {version}, {cores} cores of {machine} that others use as well, {date}.
 
-| machine | user | face | disk | `make test` | time |
-|---|---|---|---|---|---|
+| machine | user | face | load | disk | `make test` | time |
+|---|---|---|---|---|---|---|
 """
 
 
@@ -43,5 +45,6 @@ def write_report(results: Path, report: Path) -> None:
 
 
 def row(result: dict[str, object], debian: str, user: str) -> str:
-    tests = "{tests} | {test_s} s".format(**result) if "tests" in result else "not run | "
-    return "| {} | {} | {face_s} s | {disk_mb} MB | {} |".format(debian, user, tests, **result)
+    tests = "{tests} | {test_s} s" if "tests" in result else "not run | "
+    text = f"| {debian} | {user} | {{face_s}} s | {{load}} | {{disk_mb}} MB | {tests} |"
+    return text.format(**result)

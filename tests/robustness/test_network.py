@@ -1,4 +1,4 @@
-"""Unknown clients and stopped subscribers: the hub and its own processes do not notice them.
+"""Unknown clients and stopped subscribers: the local bus does not notice them.
 
 The sizes are in tests/support/sizes.py; EMOTION_EDGE_FULL=1 takes the full ones.
 """
@@ -24,6 +24,7 @@ from edge.bus.keys import read_key
 from edge.bus.pubsub import Subscriber
 from edge.client import Subscription
 from edge.config import Config
+from tests.conftest import Measured
 from tests.support.harness import ROOT
 from tests.support.load import Gaps, Load, drain, gateway_process, local_delay_ms, settled_pss_mb
 from tests.support.remote import (
@@ -36,13 +37,11 @@ from tests.support.remote import (
 )
 from tests.support.sizes import (
     CONNECTIONS,
-    GREEDY,
     LONGEST_S,
     NOISE_S,
     RESTARTS,
     STOPPED_S,
     SUBSCRIBERS_A_PROCESS,
-    measured,
 )
 
 pytestmark = pytest.mark.timeout(LONGEST_S)
@@ -92,7 +91,9 @@ def try_unknown_keys(config: Config, ended: threading.Event) -> None:
             mallory.poll(50)
 
 
-def test_noise_at_the_remote_endpoint_is_not_noticed_inside(device: tuple[Config, int]) -> None:
+def test_noise_at_the_remote_endpoint_is_not_noticed_inside(
+    device: tuple[Config, int], measured: Measured
+) -> None:
     config, pid = device
     key = add_key(config, "laptop")
     with Load(config):
@@ -111,11 +112,13 @@ def test_noise_at_the_remote_endpoint_is_not_noticed_inside(device: tuple[Config
         after_mb = settled_pss_mb(pid, before_mb + 5, FORGET_S)
         with Subscription(remote_address(config), ["face"], key) as laptop:
             next_received(laptop, "face")
-    measured(f"{NOISE_S} s of noise: memory of the hub, more", after_mb - before_mb, 10, "MB")
+    measured(f"{NOISE_S} s of noise: memory of the gateway, more", after_mb - before_mb, 10, "MB")
     measured(f"{NOISE_S} s of noise: local delay p95, more", loud_ms - quiet_ms, 5, "ms")
 
 
-def test_connections_that_are_opened_and_left_are_forgotten(device: tuple[Config, int]) -> None:
+def test_connections_that_are_opened_and_left_are_forgotten(
+    device: tuple[Config, int], measured: Measured
+) -> None:
     config, pid = device
     key = add_key(config, "laptop")
     before_mb = pss_mb(pid)
@@ -127,42 +130,15 @@ def test_connections_that_are_opened_and_left_are_forgotten(device: tuple[Config
         with Subscription(remote_address(config), ["face"], key) as laptop:
             next_received(laptop, "face")
         after_mb = settled_pss_mb(pid, before_mb + 5, FORGET_S)
-    print(f"| {CONNECTIONS} connections left open: at the most | {peak_mb - before_mb:.1f} MB | |")
-    measured(f"{CONNECTIONS} connections: memory of the hub, more", after_mb - before_mb, 10, "MB")
+    peak = f"{CONNECTIONS} connections that say nothing: gateway's memory, at the most"
+    measured(peak, peak_mb - before_mb, 30, "MB")
+    measured(
+        f"{CONNECTIONS} connections: memory of the gateway, more", after_mb - before_mb, 10, "MB"
+    )
     measured(f"{CONNECTIONS} connections: local delay p95, more", loud_ms - quiet_ms, 5, "ms")
 
 
-def test_subscriptions_through_many_connections_do_not_fill_the_memory(
-    device: tuple[Config, int],
-) -> None:
-    """As many as each connection takes, of the longest that are accepted, with one key."""
-    config, pid = device
-    key, chance = read_key(add_key(config, "greedy")), random.Random(6)
-    laptop_key = add_key(config, "laptop")
-    with contextlib.ExitStack() as connections, Load(config):
-        Path(f"/proc/{pid}/clear_refs").write_text("5")  # VmHWM begins again
-        before_mb = peak_mb(pid)
-        for _ in range(GREEDY):
-            greedy = connections.enter_context(raw_socket(zmq.XSUB, remote_address(config), key))
-            for _ in range(900):  # of the 1,000 that its queue holds
-                greedy.send(b"\x01" + chance.randbytes(440), zmq.NOBLOCK)
-        delay_ms = local_delay_ms(config, DELAY_S)
-        after_mb = peak_mb(pid)
-        with Subscription(remote_address(config), ["face"], laptop_key) as laptop:
-            next_received(laptop, "face")
-    measured(f"{GREEDY} greedy connections: peak memory, more", after_mb - before_mb, 30, "MB")
-    measured(f"{GREEDY} greedy connections: local delay p95", delay_ms, 100, "ms")
-
-
-def peak_mb(pid: int) -> float:
-    """VmHWM of proc_pid_status(5)."""
-    line = next(
-        line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if "VmHWM" in line
-    )
-    return int(line.split()[1]) / 1e3
-
-
-def test_a_hub_without_descriptors_left_goes_on(device: tuple[Config, int]) -> None:
+def test_a_gateway_without_descriptors_left_goes_on(device: tuple[Config, int]) -> None:
     config, pid = device
     key = add_key(config, "laptop")
     resource.prlimit(pid, resource.RLIMIT_NOFILE, (FEW_DESCRIPTORS, FEW_DESCRIPTORS))
@@ -214,7 +190,7 @@ def sleepers(config: Config, keys: list[Path]) -> Iterator["subprocess.Popen[str
 
 
 def test_subscribers_that_are_stopped_dead_cost_the_live_ones_nothing(
-    device: tuple[Config, int],
+    device: tuple[Config, int], measured: Measured
 ) -> None:
     config, pid = device
     count = PROCESSES * SUBSCRIBERS_A_PROCESS
@@ -248,11 +224,13 @@ def test_subscribers_that_are_stopped_dead_cost_the_live_ones_nothing(
     assert all(one.received > STOPPED_S * 20 for one in gaps)
     what = f"{count} of {count + LIVE} subscribers stopped for {STOPPED_S} s"
     measured(f"{what}: missed by the live ones", sum(one.missed for one in gaps), 0, "messages")
-    measured(f"{what}: memory of the hub, more", peak_mb - before_mb, count * 0.25, "MB")
+    measured(f"{what}: memory of the gateway, more", peak_mb - before_mb, count * 0.25, "MB")
     measured(f"{what}: local delay p95, more", loud_ms - quiet_ms, 5, "ms")
 
 
-def test_every_subscriber_is_back_soon_after_a_hub_that_was_killed(config: Config) -> None:
+def test_every_subscriber_is_back_soon_after_a_gateway_that_was_killed(
+    config: Config, measured: Measured
+) -> None:
     config = with_remote(config)
     key = add_key(config, "laptop")
     slowest_s = {"remote": 0.0, "local": 0.0}
@@ -277,5 +255,5 @@ def test_every_subscriber_is_back_soon_after_a_hub_that_was_killed(config: Confi
                 slowest_s[name] = max(slowest_s[name], time.monotonic() - killed_s)
         hub.close()
     for name, slowest in slowest_s.items():
-        what = f"hub killed {RESTARTS} times: {name} subscriber is back after"
+        what = f"gateway killed {RESTARTS} times: {name} subscriber is back after"
         measured(what, slowest, 2.0, "s")

@@ -11,6 +11,7 @@ pytest.importorskip("paho", reason="no paho-mqtt: pip install -e '.[mqtt]'")
 
 from edge.bus.messages import (
     AudioMessage,
+    Change,
     Emotion,
     FaceMessage,
     HealthMessage,
@@ -102,6 +103,8 @@ def test_states_are_retained_and_events_are_not(
         publish_until(bus, "recording", lambda: idle, lambda: bool(watcher.on("recording")))
         bus.publish("audio", voice())
         assert watcher.until("voice/event")["event_type"] == "voice"
+        bus.publish("change", now(Change, **EXAMPLES["change"]))
+        assert watcher.until("test/change")["event_type"] == "change"
         watcher.until("health/hub")
         with client(broker) as later:
             for name in ("availability", "emotion", "faces", "recording", "voice", "health/hub"):

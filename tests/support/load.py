@@ -1,21 +1,31 @@
 """A hub in a process of its own, thirty results a second through it, and a listener inside."""
 
 import contextlib
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import zmq
 
 from benchmarks.measure import percentile, pss_mb
 from edge.bus import pubsub
-from edge.bus.messages import FaceMessage, FaceResult
+from edge.bus.messages import FaceMessage, FaceResult, RecordingMessage
 from edge.bus.pubsub import Subscriber, unpack
 from edge.config import Config
 from edge.services import hub
-from tests.support.harness import ReadyPublisher, emotion_edge, listening, running, write_config
+from tests.support.harness import (
+    ROOT,
+    ReadyPublisher,
+    emotion_edge,
+    listening,
+    running,
+    write_config,
+)
 
-RATE_HZ = 30.0
+RATE_HZ, PROBE_HZ = 30.0, 50.0
 SCORES = dict.fromkeys(("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise"), 0.14)
 
 
@@ -115,3 +125,101 @@ def settled_pss_mb(pid: int, at_most_mb: float, patience_s: float) -> float:
     while (now_mb := pss_mb(pid)) > at_most_mb and time.monotonic() < end_s:
         time.sleep(0.5)
     return now_mb
+
+
+@contextlib.contextmanager
+def hub_and_gateway(config: Config) -> Iterator[tuple[int, int]]:
+    """`emotion-edge hub`, which must outlive the block, and `emotion-edge gateway`: their ids."""
+    file = write_config(config, config.directory / "config.json")
+    log = (config.directory / "log").open("a")
+    with (
+        log,
+        emotion_edge("hub", "--config", file, stderr=log) as hub,
+        emotion_edge("gateway", "--config", file, stderr=log) as gateway,
+    ):
+        try:
+            with listening(config.endpoint("out"), "health.gateway") as listener:
+                listener.topic("health.gateway")
+            yield hub.pid, gateway.pid
+            assert hub.poll() is None, "the hub ended"
+        finally:
+            gateway.terminate()
+            hub.terminate()
+
+
+class Probe(threading.Thread):
+    """Publishes `recording` fifty times a second at the hub, and takes it from there again."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(daemon=True)
+        self._config = config
+        self._ended = threading.Event()
+        self.delays_ms: list[float] = []
+        self.longest_gap_ms = 0.0
+
+    def run(self) -> None:
+        publisher = ReadyPublisher(self._config)
+        listener = Subscriber(self._config.endpoint("out"), ["recording"])
+        while not listener.socket.poll(1000 / PROBE_HZ):
+            publisher.publish("recording", recording())
+        received_s = time.monotonic()
+        while not self._ended.is_set():
+            publisher.publish("recording", recording())
+            due_s = time.monotonic() + 1 / PROBE_HZ
+            while (left_s := due_s - time.monotonic()) > 0:
+                listener.socket.poll(left_s * 1e3)
+                for _, message in listener.receive_all():
+                    now_s = time.monotonic()
+                    self.delays_ms.append(pubsub.age_ms(message.t_ns))
+                    self.longest_gap_ms = max(self.longest_gap_ms, (now_s - received_s) * 1e3)
+                    received_s = now_s
+        self.longest_gap_ms = max(self.longest_gap_ms, (time.monotonic() - received_s) * 1e3)
+        listener.close()
+        publisher.close()
+
+    def __enter__(self) -> "Probe":
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self.join()
+
+
+def recording() -> RecordingMessage:
+    return RecordingMessage(t_ns=time.monotonic_ns(), time=time.time(), phase="idle")
+
+
+class PeakMemory:
+    """How much more a process used during the block than before. VmHWM of proc_pid_status(5)"""
+
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+        self.more_mb = 0.0
+
+    def _peak_mb(self) -> float:
+        lines = Path(f"/proc/{self._pid}/status").read_text().splitlines()
+        return next(int(line.split()[1]) / 1e3 for line in lines if line.startswith("VmHWM"))
+
+    def __enter__(self) -> "PeakMemory":
+        Path(f"/proc/{self._pid}/clear_refs").write_text("5")  # VmHWM begins again
+        self.more_mb = -self._peak_mb()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.more_mb += self._peak_mb()
+
+
+@contextlib.contextmanager
+def attack(name: str, *arguments: object) -> Iterator["subprocess.Popen[str]"]:
+    """A function of tests/support/attacks.py in a process of its own, which has begun."""
+    command = [sys.executable, "-m", "tests.support.attacks", name, *map(str, arguments)]
+    with subprocess.Popen(
+        command, cwd=ROOT, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        try:
+            assert process.stdout.readline() == "begins\n"
+            yield process
+        finally:
+            process.kill()

@@ -6,7 +6,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import msgspec
@@ -33,6 +33,9 @@ class Mosquitto:
             f"listener {self.port} {host}\n{anonymous}persistence false\nuser root\n{settings}"
         )
         self.prefix: list[str] = []
+        """What the command is started with, to be on another host."""
+        self.local = ""
+        """A socket of its own for clients of this host."""
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -71,6 +74,28 @@ def mosquitto(folder: Path, settings: str = "") -> Iterator[Mosquitto]:
         broker.stop()
 
 
+@contextlib.contextmanager
+def guarded(folder: Path, users: Mapping[str, str], acl: Path | None = None) -> Iterator[Mosquitto]:
+    """A broker that knows these users, {name: password}, and what they may."""
+    known = folder / "users"
+    known.write_text("".join(f"{name}:{password}\n" for name, password in users.items()))
+    passwd = shutil.which("mosquitto_passwd") or "/usr/bin/mosquitto_passwd"
+    subprocess.run([passwd, "-U", known], check=True, capture_output=True)
+    settings = f"allow_anonymous false\npassword_file {known}\n"
+    if acl is not None:
+        (folder / "acl").write_text(acl.read_text())
+        settings += f"acl_file {folder}/acl\n"
+    with mosquitto(folder, settings) as broker:
+        yield broker
+
+
+def password_file(folder: Path, text: str, mode: int = 0o640) -> str:
+    path = folder / "password"
+    path.write_text(text)
+    path.chmod(mode)
+    return str(path)
+
+
 class Received:
     """One message: what it says, and when it came."""
 
@@ -89,11 +114,16 @@ class Received:
 class Client:
     """Subscribes to everything, from now on and across restarts of the broker."""
 
-    def __init__(self, broker: Mosquitto, topic: str = "#") -> None:
+    def __init__(
+        self, broker: Mosquitto, topic: str = "#", user: str = "", password: str = ""
+    ) -> None:
         import paho.mqtt.client as paho
 
         self.received: list[Received] = []
-        self._paho = paho.Client(paho.CallbackAPIVersion.VERSION2)
+        transport = "unix" if broker.local else "tcp"
+        self._paho = paho.Client(paho.CallbackAPIVersion.VERSION2, transport=transport)
+        if user:
+            self._paho.username_pw_set(user, password)
         self._paho.on_connect = lambda client, *_: client.subscribe(topic, 1)
         self._paho.on_message = lambda _, __, m: self.received.append(
             Received(m.topic, m.payload, m.retain)
@@ -101,7 +131,7 @@ class Client:
         subscribed: list[object] = []
         self._paho.on_subscribe = lambda *_: subscribed.append(None)
         self._paho.reconnect_delay_set(1, 1)
-        self._paho.connect(broker.host, broker.port)
+        self._paho.connect(broker.local or broker.host, broker.port)
         self._paho.loop_start()
         wait_for(lambda: bool(subscribed), "subscribed")
 
@@ -135,15 +165,17 @@ class Client:
 
 
 @contextlib.contextmanager
-def client(broker: Mosquitto, topic: str = "#") -> Iterator[Client]:
-    made = Client(broker, topic)
+def client(
+    broker: Mosquitto, topic: str = "#", user: str = "", password: str = ""
+) -> Iterator[Client]:
+    made = Client(broker, topic, user, password)
     try:
         yield made
     finally:
         made.close()
 
 
-def with_broker(config: Config, broker: Mosquitto, **settings: object) -> Config:
+def with_broker(config: Config, served: Mosquitto, **settings: object) -> Config:
     """The settings with this broker, and others of `[mqtt]`."""
-    mqtt = {"broker": f"mqtt://{broker.host}:{broker.port}", **settings}
+    mqtt = {"broker": f"mqtt://{served.host}:{served.port}", **settings}
     return msgspec.structs.replace(config, mqtt=msgspec.convert(mqtt, MqttConfig))

@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from edge import paths
+from tests.conftest import Measured
 from tests.support.harness import PATIENCE_S, ROOT
 from tests.support.hosts import Host, ip, needs_hosts, two_hosts
-from tests.support.sizes import CUT_S, measured
+from tests.support.sizes import CUT_S
 
 pytestmark = [pytest.mark.root, needs_hosts]
 CONFIG = """
@@ -84,7 +85,7 @@ def test_the_readmes_three_commands_work_as_written(hosts: tuple[Host, Host]) ->
 
 
 def test_a_subscriber_outlives_a_cut_cable_and_says_that_it_was_stale(
-    hosts: tuple[Host, Host],
+    hosts: tuple[Host, Host], measured: Measured
 ) -> None:
     device, laptop = hosts
     done(device, "emotion-edge keys --config config.toml add laptop ../other/laptop.key")

@@ -23,7 +23,7 @@ import pytest
 import soundfile
 
 from edge import paths
-from edge.bus.messages import TOPICS, Press
+from edge.bus.messages import OPTIONAL_SERVICES, TOPICS, Press
 from edge.bus.pubsub import send_once
 from edge.bus.schema import SHIPPED
 from edge.commands.watch_table import COLOURS
@@ -139,6 +139,7 @@ def test_watch_shows_face_voice_and_emotion_in_a_small_terminal(
 ) -> None:
     bus = msgspec.structs.replace(config.bus, directory=f"{here['XDG_RUNTIME_DIR']}/emotion-edge")
     inside = msgspec.structs.replace(config, bus=bus)
+    services = sum(topic.startswith("health.") for topic in TOPICS)
     with (
         publishing(inside) as publisher,
         watching(size=size, env=environment(here)) as (_, screen_with),
@@ -148,7 +149,7 @@ def test_watch_shows_face_voice_and_emotion_in_a_small_terminal(
             if topic != "health.hub":
                 now = {"t_ns": time.monotonic_ns(), "time": time.time()}
                 publisher.publish(topic, msgspec.structs.replace(example(topic), **now))
-        screen = [plain(line) for line in screen_with("7 services ok")]
+        screen = [plain(line) for line in screen_with(f"{services} services ok")]
     assert len(screen) < size[1]
     assert max(map(len, screen)) < size[0]
     for topic, emotion in (("face", "happy"), ("audio", "calm"), ("emotion", "calm")):
@@ -169,6 +170,21 @@ def test_colours_are_there_unless_they_are_not_wanted(
         publisher.publish("emotion", example("emotion"))
         (line,) = [line for line in screen_with("calm") if "calm" in line]
     assert (COLOURS["calm"] in line) == coloured
+
+
+def test_in_german_the_screen_and_the_lines_are_german(
+    here: dict[str, str], tmp_path: Path
+) -> None:
+    settings = tmp_path / "de.toml"
+    settings.write_text("[display]\nlanguage = 'de'\n")
+    endpoint, env = f"ipc://{here['XDG_RUNTIME_DIR']}/emotion-edge/out", environment(here)
+    arguments = endpoint, "--config", str(settings)
+    with watching(*arguments, size=(100, 24), env=env) as (_, screen_with):
+        assert "Strg-C beendet" in screen_with("in Ordnung")[-1]
+    with emotion_edge("watch", *arguments, "--count", "1", env=env) as process:
+        line = process.communicate(timeout=60)[0]
+    assert re.search(r"health.hub +in Ordnung, \d+,\d/s", line)
+    assert re.search(r"\(vor \d,\d s\)$", line.strip())
 
 
 def test_what_is_piped_has_no_escape_sequences(here: dict[str, str]) -> None:
@@ -194,7 +210,7 @@ def test_where_nothing_runs_watch_asks_whether_it_runs(tmp_path: Path) -> None:
 def test_where_nothing_answers_the_screen_asks_whether_it_runs(directory: Path) -> None:
     address, env = f"ipc://{directory}/out", environment(dict(os.environ))
     with watching(address, size=(80, 8), env=env, stderr=subprocess.DEVNULL) as (_, screen_with):
-        screen_with("nothing comes: is `emotion-edge run` running?")
+        screen_with("is `emotion-edge run` running?")
 
 
 @pytest.mark.parametrize("count", ["0", "-1", "many", "1.5"])
@@ -229,7 +245,7 @@ def test_what_is_really_sent_fits_the_shipped_schema(config: Config, directory: 
         audio=msgspec.structs.replace(config.audio, source=str(sound)),
         camera=msgspec.structs.replace(config.camera, preview_hz=2.0),
     )
-    missing = set(TOPICS)
+    missing = {name for name, topic in TOPICS.items() if topic.publisher not in OPTIONAL_SERVICES}
     with product(config) as running:
         until_all_speak(running)
         with listening(config.endpoint("out")) as listener:

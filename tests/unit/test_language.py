@@ -1,12 +1,14 @@
 """The texts that people read: every language has all of them, with the same values."""
 
+import ast
 import re
+from pathlib import Path
 
 import msgspec
 import pytest
 
 from edge.bus.messages import FACE_LABELS, SERVICES, UNCERTAIN, VOICE_LABELS
-from edge.language import FOLDER, languages, load_language
+from edge.language import DETAIL, FOLDER, languages, load_language
 
 
 def texts_of(name):
@@ -20,10 +22,37 @@ def values_of(text):
 @pytest.mark.parametrize("name", languages())
 def test_every_language_has_every_text_with_the_same_values(name):
     english, texts = texts_of("en"), texts_of(name)
+    texts = {key: text for key, text in texts.items() if not key.startswith(DETAIL)}
     assert texts.keys() == english.keys()
     assert {key: values_of(text) for key, text in texts.items()} == {
         key: values_of(text) for key, text in english.items()
     }
+
+
+def reports():
+    """Every text in the product's source; {} where a value stands."""
+    for path in Path(FOLDER).parents[1].rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.JoinedStr):
+                yield "".join(
+                    str(getattr(part, "value", "")) if isinstance(part, ast.Constant) else "{}"
+                    for part in node.values
+                )
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                yield node.value
+
+
+@pytest.mark.parametrize("name", languages())
+def test_what_services_report_is_translated_as_they_report_it(name):
+    """A text that was changed in the source loses its translation: this finds it."""
+    keys = [key.removeprefix(DETAIL) for key in texts_of(name) if key.startswith(DETAIL)]
+    assert {re.sub(r"{\w+}", "{}", key) for key in keys} <= set(reports())
+
+
+def test_a_report_keeps_its_values_and_an_unknown_one_its_words():
+    german = load_language("de")
+    assert german.detail("no frame for 1.5 s") == "seit 1.5 s kein Bild"
+    assert german.detail("something else (1)") == "something else (1)"
 
 
 def test_english_and_german_are_shipped():

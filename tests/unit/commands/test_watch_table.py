@@ -79,6 +79,22 @@ def test_an_emotion_has_its_colour_and_a_bar() -> None:
     assert "calm 0.50" in text([line])[0]
 
 
+@pytest.mark.parametrize(
+    ("topic", "changes", "shown"),
+    [
+        ("emotion", {"face_age_s": None}, "neither a face nor a voice"),
+        ("audio", {"speech": False, "emotion": None}, "nobody spoke (-20 dBFS)"),
+        ("face", {"faces": []}, "no face"),
+    ],
+)
+def test_where_there_is_no_emotion_there_is_no_bar(
+    topic: str, changes: dict[str, object], shown: str
+) -> None:
+    nothing = Row(topic, msgspec.structs.replace(example(topic), **changes), 0.1)
+    _, line, _ = text(lines(nothing))
+    assert line.split(maxsplit=1)[1].startswith(f"{shown}  ")
+
+
 def test_every_face_has_its_own() -> None:
     faces = [
         msgspec.structs.replace(example("face").faces[0], id=id_, emotion=emotion)

@@ -3,6 +3,7 @@ from functools import partial
 import numpy as np
 
 from edge.bus.messages import FACE_LABELS, FaceResult
+from edge.language import load_language
 from edge.overlay.drawing import Rect
 from edge.overlay.faces import draw_faces
 from edge.overlay.places import Places
@@ -53,7 +54,7 @@ def drawn(x: float, memory: Places) -> np.ndarray:
         scores=dict.fromkeys(FACE_LABELS, 0.1),
     )  # fmt: skip
     image = np.full((480, 640, 3), 90, np.uint8)
-    draw_faces(image, 13.0, [face], (640, 480), None, memory)
+    draw_faces(image, 13.0, [face], (640, 480), None, load_language(), memory)
     return image
 
 

@@ -5,12 +5,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from edge.bus.messages import EMOTION_LABELS, UNCERTAIN, VOICE_LABELS, Message
+from edge.bus.messages import EMOTION_LABELS, NOBODY, UNCERTAIN, VOICE_LABELS, Message
 from edge.policy.digest import (
     EMOTIONS,
     HOLD_S,
     MAX_EVENTS,
-    NOBODY,
     REFRESH_S,
     SILENT_S,
     VOICES,
@@ -69,8 +68,15 @@ def test_a_label_is_sent_once_it_has_lasted() -> None:
 
 def test_a_label_that_comes_and_goes_is_not_sent() -> None:
     happy, sad = message("emotion", emotion="happy"), message("emotion", emotion="sad")
-    sent = run(Digest(), {0.0: happy, 5.0: sad, 5.5: happy}, "emotion", 8.0)
+    sent = run(Digest(), {0.0: happy, 5.0: sad, 5.3: happy}, "emotion", 8.0)
     assert [fields(one)["emotion"] for _, one in sent] == ["happy"]
+
+
+def test_every_phase_of_a_recording_is_sent_at_once() -> None:
+    phases = {0.0: "idle", 0.1: "recording", 2.1: "analysing", 2.2: "idle"}
+    messages = {at_s: message("recording", phase=phase) for at_s, phase in phases.items()}
+    sent = run(Digest(), messages, "recording", 3.0)
+    assert [(at_s, fields(one)["phase"]) for at_s, one in sent] == [*phases.items()]
 
 
 def test_without_face_and_voice_it_is_nobody() -> None:
@@ -107,6 +113,18 @@ def test_the_last_recordings_are_kept_in_order() -> None:
     events = [one for one in digest.due(1e6) if one.name == "voice/event"]
     assert [fields(one)["time"] for one in events] == list(range(20, MAX_EVENTS + 20))
     assert {(one.retain, one.qos) for one in events} == {(False, 1)}
+
+
+def test_changes_are_events_and_those_of_a_time_without_broker_are_forgotten() -> None:
+    digest = Digest()
+    digest.take("change", example("change"), 0.0)
+    (sent,) = digest.due(0.0)
+    assert (sent.name, sent.retain, fields(sent)["event_type"]) == ("change", False, "change")
+    assert {"previous", "emotion", "lasted_s", "time"} <= {*fields(sent)}
+    digest.take("change", example("change"), 1.0)
+    digest.take("audio", example("audio"), 1.0)
+    digest.forget_changes()
+    assert [one.name for one in digest.due(1.0)] == ["voice/event", "voice"]
 
 
 def test_a_label_that_is_not_among_the_options_is_sent_as_uncertain_and_named() -> None:
