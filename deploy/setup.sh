@@ -42,13 +42,15 @@ install_packages() {
   command -v apt-get >/dev/null || { log "apt-get not found; these packages are needed: $*"; return; }
   mapfile -t missing < <(missing_packages "$@")
   [ ${#missing[@]} -gt 0 ] || return 0
+  # A new system's apt has no package lists yet.
+  local command="apt-get update && apt-get install -y ${missing[*]}"
   if ! may_be_root; then
-    log "these packages are missing; as root: apt-get install -y ${missing[*]}"
+    log "these packages are missing; as root: $command"
     exit 1
   fi
   log "1 of 3: apt-get install ${missing[*]}"
   if ! apt_get update || ! apt_get install -y --no-install-recommends "${missing[@]}"; then
-    log "could not install them; as root: apt-get install -y ${missing[*]}"
+    log "could not install them; as root: $command"
     exit 1
   fi
 }

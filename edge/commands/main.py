@@ -5,9 +5,9 @@ Exit codes: 0 done or stopped, 1 something went wrong or a crash, 2 invalid argu
 configuration (systemd must not restart on it).
 """
 
+import atexit
 import io
 import logging
-import os
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Mapping, Sequence
@@ -22,6 +22,7 @@ from edge.language import load_language
 from edge.runtime.process import (
     check_descriptor_limit,
     configure_libraries,
+    discard_unwritten,
     open_standard_streams,
 )
 
@@ -52,7 +53,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return ExitCode.OK
     except BrokenPipeError:  # `watch | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitCode.OK
 
 
@@ -70,6 +70,7 @@ def exit_code(error: Exception, command: str) -> ExitCode:
 def set_output() -> None:
     """Have stdout and stderr, and show as escapes what their encoding lacks."""
     open_standard_streams()
+    atexit.register(discard_unwritten)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
 

@@ -88,7 +88,7 @@ class DetectorConfig(Section, frozen=True):
     model: str = ""
     """Path of YuNet's .onnx; empty = the one that set-up fetched."""
     cascade: Literal["alt2", "default"] = "alt2"
-    min_face: Pixels = 48
+    min_face: Pixels = 24
     """px, the side of a face's box; smaller ones are ignored."""
 
 

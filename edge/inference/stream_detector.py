@@ -9,7 +9,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal, Protocol
 
-from edge.inference.face_box import FaceBox, ScanSchedule, distinct, is_same_face, score_of
+from edge.inference.face_box import (
+    FaceBox,
+    ScanSchedule,
+    around,
+    best_match,
+    distinct,
+    is_same_face,
+)
 from edge.inference.haar import Cascade, Haar
 from edge.inference.yunet import YUNET_PATH, YuNet
 from edge.types import Image
@@ -91,18 +98,14 @@ class StreamDetector:
         """The known faces, a moment later; none of them where they are too many to follow."""
         if len(self._known) > self._schedule.max_followed:
             return []
-        return distinct(near for face in self._known for near in self._near(image, face))
+        near = (self._near(image, face) for face in self._known)
+        return distinct(face for face in near if face)
 
-    def _near(self, image: Image, face: FaceBox) -> list[FaceBox]:
-        """The same face, a moment later, or nothing."""
-        x, y, side, _ = face.box
-        margin = side * self._finder.margin
-        left, top = max(0, int(x - margin)), max(0, int(y - margin))
-        part = image[top : int(y + side + margin), left : int(x + side + margin)]
-        found = self._finder.find_near(part, side) if part.size else []
-        moved = [near.moved_by(left, top) for near in found]
-        same = [near for near in moved if is_same_face(near, face)]
-        return sorted(same, key=score_of, reverse=True)[:1]
+    def _near(self, image: Image, face: FaceBox) -> FaceBox | None:
+        """The same face, a moment later."""
+        part, left, top = around(image, face.box, self._finder.margin)
+        found = self._finder.find_near(part, face.box[2]) if part.size else []
+        return best_match((near.moved_by(left, top) for near in found), face)
 
 
 def has_hardly_moved(old: FaceBox, new: FaceBox) -> bool:
@@ -128,7 +131,7 @@ def make_detector(
 ) -> StreamDetector:
     """YuNet or Haar; "auto" is YuNet where its weights are.
 
-    `model`: path of YuNet's weights, "" = where set-up puts them. `min_face`: px of the crop's
+    `model`: path of YuNet's weights, "" = where set-up puts them. `min_face`: px of the box's
     side; smaller faces are skipped. Raises ModelError for weights that are missing although they
     were asked for, or are not the ones that the crop was fitted to.
     """

@@ -4,7 +4,7 @@ Larger faces choose their places first. In a crowd, and where there is no room b
 scores become a strip with initials at its foot.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import partial
 
 from edge.bus.messages import FaceResult
@@ -54,14 +54,14 @@ def draw_faces(
     memory.keep({face.id for face, _ in boxes})
     taken = [box for _, box in boxes]
     for face, box in boxes:
-        label = _label(face, unit, language, bounds.w, in_crowd=len(boxes) > MAX_CHARTS)
-        choose = partial(memory.choose, face.id, "label")
-        taken.append(_draw_label(image, bounds, unit, label, box, taken, choose))
+        labels = _labels(face, unit, language, bounds.w, in_crowd=len(boxes) > MAX_CHARTS)
+        choose = partial(memory.choose, face.id)
+        taken.append(_draw_label(image, bounds, unit, labels, box, taken, choose))
     for face, box in boxes:
         room = label_width(language, face.scores, unit)
         chart = None
         if len(boxes) <= MAX_CHARTS:
-            choose = partial(memory.choose, face.id, "chart")
+            choose = partial(memory.choose, face.id)
             chart = _chart_place(bounds, unit, room, face, box, taken, choose)
         if chart is not None:
             _draw_chart(image, chart, unit, room, language, face)
@@ -103,38 +103,45 @@ def _draw_label(
     image: Image,
     bounds: Rect,
     unit: float,
-    label: GlyphBitmap,
+    labels: Sequence[GlyphBitmap],
     box: Rect,
     taken: list[Rect],
     choose: Choose,
 ) -> Rect:
-    """Above the box, below it or in its upper edge, where that is free."""
+    """The longest that finds a free place above the box or below it; else in its upper edge."""
     gap = max(3, round(0.25 * unit))
-    left = box.x - max(1, gap // 3)
-    places = [
-        Rect(left, y, label.width_px, label.height_px).moved_into(bounds)
-        for y in (box.y - gap - label.height_px, box.bottom + gap, box.y + gap)
-    ]
     others = [rect for rect in taken if rect is not box]
 
     def is_free(place: Rect) -> bool:
         return not place.overlaps(box) and not _collides(place, others)
 
-    place = choose(places, is_free, gap // 2) or places[2]
-    drawing.blit(image, place.x, place.y, label)
-    return place
+    for number, label in enumerate(labels):
+        above, below, inside = (
+            Rect(box.x - max(1, gap // 3), y, label.width_px, label.height_px).moved_into(bounds)
+            for y in (box.y - gap - label.height_px, box.bottom + gap, box.y + gap)
+        )
+        place = choose(f"label {number}", [above, below], is_free, gap // 2)
+        if place is not None:
+            drawing.blit(image, place.x, place.y, label)
+            return place
+    drawing.blit(image, inside.x, inside.y, label)
+    return inside
 
 
-def _label(
+def _labels(
     face: FaceResult, unit: float, language: Language, room_px: int, *, in_crowd: bool
-) -> GlyphBitmap:
-    """Number, emotion and, where there is room for it, how sure that is."""
-    text = f"{face.id}  {language.emotion(face.emotion)}"
-    if not in_crowd:
-        text += f"  {language.percent(face.confidence)}"
-    text = drawing.ellipsize(text, small_px(unit), room_px)
-    letters = TEXT if face.held else BACKGROUND
-    return drawing.chip_bitmap(text, small_px(unit), letters, _colour(face))
+) -> list[GlyphBitmap]:
+    """Number and emotion: with how sure that is, without, and by its initials."""
+    name = f"{face.id}  {language.emotion(face.emotion)}"
+    percent = f"{name}  {language.percent(face.confidence)}"
+    short = f"{face.id}  {language.initials(face.emotion)}"
+    size_px, letters = small_px(unit), TEXT if face.held else BACKGROUND
+    return [
+        drawing.chip_bitmap(
+            drawing.ellipsize(text, size_px, room_px), size_px, letters, _colour(face)
+        )
+        for text in ([name, short] if in_crowd else [percent, name, short])
+    ]
 
 
 def _collides(place: Rect, taken: Iterable[Rect]) -> bool:
@@ -160,7 +167,7 @@ def _chart_place(
     def is_free(place: Rect) -> bool:
         return bounds.contains(place) and not _collides(place, taken)
 
-    return choose(beside, is_free, gap // 2)
+    return choose("chart", beside, is_free, gap // 2)
 
 
 def _draw_chart(
@@ -172,7 +179,8 @@ def _draw_chart(
     for row, (label, score) in enumerate(face.scores.items()):
         top, foot = inner.y + row * inner.h // rows, inner.y + (row + 1) * inner.h // rows
         line = inner._replace(y=top, h=foot - top)
-        draw_score(image, line, room, unit, language.emotion(label), score, colour_of(label))
+        best = label == face.emotion
+        draw_score(image, line, room, unit, language, label, score, best=best)
     if face.held:
         drawing.darken(image, chart, HELD_DIMMING)
 

@@ -1,20 +1,18 @@
 """Where each face's label and chart were drawn: what has a place keeps it while it is free."""
 
 from collections.abc import Callable, Collection, Sequence
-from typing import Literal
 
 from edge.overlay.drawing import Rect
 
-What = Literal["label", "chart"]
-Choose = Callable[[Sequence[Rect], Callable[[Rect], bool], int], Rect | None]
-"""`Places.choose` for one thing of one face."""
+Choose = Callable[[str, Sequence[Rect], Callable[[Rect], bool], int], Rect | None]
+"""`Places.choose` for one face."""
 
 
 class Places:
     """The memory of one screen."""
 
     def __init__(self) -> None:
-        self._last: dict[tuple[int, What], int | None] = {}
+        self._last: dict[tuple[int, str], int | None] = {}
 
     def keep(self, ids: Collection[int]) -> None:
         """Forget all faces but these."""
@@ -23,7 +21,7 @@ class Places:
     def choose(
         self,
         face_id: int,
-        what: What,
+        what: str,
         options: Sequence[Rect],
         is_free: Callable[[Rect], bool],
         spare_px: int,

@@ -13,7 +13,7 @@ from edge.types import Image
 LOST_BRIGHTNESS = 0.25
 CALL, LARGE, MEDIUM = 2.6, 1.9, 1.25
 """units; letters of "speak now", of a headline, and of what is under it"""
-SHADE = 0.72
+SHADE = 0.85
 BRACKET = 0.55, 0.12
 """Of the picture's height: where an inviting frame for a face stands, and the arms' length."""
 

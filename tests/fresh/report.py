@@ -17,13 +17,14 @@ Made by `make test-fresh` ([how](../../CONTRIBUTING.md#bare-machines)): README's
 word for word, in roots of Debian that hold make, git and ca-certificates and nothing else. A
 user without sudo gets one line for root, and nothing is changed before it. "Face" is from `git
 clone` to the first face on the bus, all downloads and root's line included; the bar is
-{bar:.0f} s. "Disk" is what `make run` adds, with the archives that apt keeps; "load" is this
-machine's load average then.
+{bar:.0f} s. "Disk" is what `make run` adds, with the archives that apt keeps; "CPU" is the
+time of all cores, "load" this machine's load average then: where that is far above the number of
+cores, others had most of it.
 
 Version {version}, {cores} cores of {machine} that others use as well, {date}.
 
-| machine | user | face | load | disk | `make test` | time |
-|---|---|---|---|---|---|---|
+| machine | user | face | CPU | load | disk | `make test` | time |
+|---|---|---|---|---|---|---|---|
 """
 
 
@@ -46,5 +47,5 @@ def write_report(results: Path, report: Path) -> None:
 
 def row(result: dict[str, object], debian: str, user: str) -> str:
     tests = "{tests} | {test_s} s" if "tests" in result else "not run | "
-    text = f"| {debian} | {user} | {{face_s}} s | {{load}} | {{disk_mb}} MB | {tests} |"
-    return text.format(**result)
+    first = "{face_s} s | {cpu_s} s | {load} | {disk_mb} MB"
+    return f"| {debian} | {user} | {first} | {tests} |".format(**result)

@@ -248,6 +248,7 @@ def test_a_port_that_a_local_program_has_taken_stops_nothing_else(
         with Probe(config) as probe:
             listener = stack.enter_context(listening(config.endpoint("out"), "health.gateway"))
             listener.until(lambda _, m: isinstance(m, HealthMessage) and "in use" in m.detail)
+            time.sleep(ATTACK_S)
         what = f"port taken {where}: longest gap of the local bus"
         measured(what, probe.longest_gap_ms, GAP_MS, "ms")
         holder.kill()

@@ -27,6 +27,7 @@ def shell(
         **os.environ,
         "EE": shlex.join([sys.executable, "-m", "edge"]),
         "PYTHONPATH": str(ROOT),
+        "PYTHONUNBUFFERED": "",  # as users have it
         **variables,
     }
     done = ["bash", "-c", command, "bash", *map(str, arguments)]
