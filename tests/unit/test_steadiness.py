@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks import steadiness
+from benchmarks.labels import delays
 from edge.bus.messages import FaceResult
 from edge.config import AudioConfig, DetectorConfig, FaceConfig
 from edge.devices.microphone.sound_file import read_sound
@@ -56,7 +57,7 @@ def test_on_a_film_boxes_keep_up_and_labels_do_not_blink(kind: steadiness.Kind) 
     assert steadiness.lag_frames(*steadiness.boxes(shown)) <= 1.0
     before, after = steadiness.without_memory(shown), steadiness.published(shown)
     assert min(run.lasts_s for run in after[:-1]) >= 0.4
-    assert max(steadiness.delays(before, after)) <= 0.3
+    assert max(delays(before, after)) <= 0.3
     gaps = [new.t_s - old.t_s for old, new in itertools.pairwise(shown)]
     assert len({one.face.id for one in shown}) == 1 + sum(gap > FaceConfig().hold_s for gap in gaps)
 
