@@ -116,15 +116,16 @@ def _draw_label(
         return not place.overlaps(box) and not _collides(place, others)
 
     for number, label in enumerate(labels):
-        *outside, inside = (
+        above, below, inside = (
             Rect(box.x - max(1, gap // 3), y, label.width_px, label.height_px).moved_into(bounds)
             for y in (box.y - gap - label.height_px, box.bottom + gap, box.y + gap)
         )
-        if place := choose(f"label {number}", outside, is_free, gap // 2):
-            break
-    place = place or inside
-    drawing.blit(image, place.x, place.y, label)
-    return place
+        place = choose(f"label {number}", [above, below], is_free, gap // 2)
+        if place is not None:
+            drawing.blit(image, place.x, place.y, label)
+            return place
+    drawing.blit(image, inside.x, inside.y, label)
+    return inside
 
 
 def _labels(

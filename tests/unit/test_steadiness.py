@@ -1,4 +1,4 @@
-"""Boxes, labels and ids over time, through the detectors and the network of the device."""
+"""Results over time, through the detectors and the networks of the device."""
 
 import itertools
 
@@ -6,11 +6,14 @@ import numpy as np
 import pytest
 
 from benchmarks import steadiness
+from benchmarks.labels import delays
 from edge.bus.messages import FaceResult
-from edge.config import DetectorConfig, FaceConfig
+from edge.config import AudioConfig, DetectorConfig, FaceConfig
+from edge.devices.microphone.sound_file import read_sound
 from edge.inference.appearance import appearance
 from edge.inference.yunet import YUNET_PATH
 from edge.pipeline.face import FaceAnalyzer
+from edge.pipeline.voice import VoiceAnalyzer
 from edge.policy.tracking import SAME_FACE
 from tests.support.camera import make_image
 from tests.support.models import research_data
@@ -54,7 +57,7 @@ def test_on_a_film_boxes_keep_up_and_labels_do_not_blink(kind: steadiness.Kind) 
     assert steadiness.lag_frames(*steadiness.boxes(shown)) <= 1.0
     before, after = steadiness.without_memory(shown), steadiness.published(shown)
     assert min(run.lasts_s for run in after[:-1]) >= 0.4
-    assert max(steadiness.delays(before, after)) <= 0.3
+    assert max(delays(before, after)) <= 0.3
     gaps = [new.t_s - old.t_s for old, new in itertools.pairwise(shown)]
     assert len({one.face.id for one in shown}) == 1 + sum(gap > FaceConfig().hold_s for gap in gaps)
 
@@ -87,3 +90,14 @@ def test_another_person_in_the_same_place_is_somebody_else() -> None:
     looks = [appearance(face) for face in faces]
     pairs = list(itertools.pairwise(looks))
     assert np.mean([float(a @ b) < SAME_FACE for a, b in pairs]) > 0.9
+
+
+@pytest.mark.data
+def test_a_recording_is_answered_for_itself_alone_whatever_came_before() -> None:
+    folder = research_data("ravdess_16k") / "Actor_01"
+    clips = [read_sound(path) for path in sorted(folder.glob("03-01-0[345]-02-01-01-01.flac"))]
+    analyzer = VoiceAnalyzer.from_config(AudioConfig(), 1)
+    one_after_the_other = [analyzer.analyze(clip, rate_hz) for clip, rate_hz in clips]
+    alone = [VoiceAnalyzer.from_config(AudioConfig(), 1).analyze(*clip) for clip in clips]
+    assert len(clips) == 3
+    assert one_after_the_other == alone
