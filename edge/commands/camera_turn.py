@@ -14,14 +14,32 @@ from edge.bus.frames import FrameSubscriber
 from edge.config import CameraConfig, Config
 from edge.devices.camera import open_camera
 from edge.devices.camera.rotated import TURNS, rotated
+from edge.errors import ConfigError, UserError
+from edge.inference.card import ModelError
 from edge.inference.face_box import score_of
 from edge.inference.stream_detector import StreamDetector
 from edge.paths import check_directory
+from edge.pipeline.face import detector_from_config
 from edge.types import Image
 
 LOOKS, GAP_S = 3, 0.3
 LISTEN_S = 2.0
 """A camera process that runs gives a frame within this."""
+
+
+def picture_problem(config: Config) -> tuple[str, str] | None:
+    """What is wrong with the camera's picture, and the fix; None where nothing is."""
+    try:
+        turn = turn_of(detector_from_config(config.face.detector), look(config))
+    except (ModelError, ConfigError):
+        return None  # reported by check_detector, check_services
+    except (UserError, OSError) as error:
+        return str(error), ""
+    if not turn:
+        return None
+    how = "head down" if turn == 180 else "on its side"
+    fix = f"set camera.rotate = {(config.camera.rotate + turn) % 360}"
+    return f"the camera is {how}, by the faces that it sees", fix
 
 
 def turn_of(detector: StreamDetector, images: Sequence[Image]) -> int | None:

@@ -149,7 +149,14 @@ def check_detector(config: Config) -> Iterator[Finding]:
 
 
 def check_camera(config: Config) -> Iterator[Finding]:
-    from edge.devices.camera.source import check_device, check_source, device_path, find_camera
+    from edge.commands.camera_turn import picture_problem
+    from edge.devices.camera.source import (
+        OFF,
+        check_device,
+        check_source,
+        device_path,
+        find_camera,
+    )
 
     source = config.camera.source
     try:
@@ -167,27 +174,11 @@ def check_camera(config: Config) -> Iterator[Finding]:
             "none found",
             "plug one in; until then `emotion-edge run` shows the demo",
         )
+    elif found == OFF:
+        yield Finding("ok", "camera", "off, as camera.source is none")
     else:
-        yield _check_upright(config) or Finding("ok", "camera", found)
-
-
-def _check_upright(config: Config) -> Finding | None:
-    """A camera that does not stand upright, or that gives no picture; else None."""
-    from edge.commands.camera_turn import look, turn_of
-    from edge.inference.card import ModelError
-    from edge.pipeline.face import detector_from_config
-
-    try:
-        turn = turn_of(detector_from_config(config.face.detector), look(config))
-    except (ModelError, ConfigError):
-        return None  # reported by check_detector, check_services
-    except (UserError, OSError) as error:
-        return Finding("missing", "camera", str(error))
-    if not turn:
-        return None
-    how = "head down" if turn == 180 else "on its side"
-    fix = f"set camera.rotate = {(config.camera.rotate + turn) % 360}"
-    return Finding("missing", "camera", f"the camera is {how}, by the faces that it sees", fix)
+        problem = picture_problem(config)
+        yield Finding("missing", "camera", *problem) if problem else Finding("ok", "camera", found)
 
 
 def check_microphone(config: Config) -> Iterator[Finding]:

@@ -136,6 +136,11 @@ def test_a_camera_that_sees_nobody_is_well(directory: Path) -> None:
     assert found.state == "ok"
 
 
+def test_a_device_without_a_camera_is_well() -> None:
+    (found,) = doctor.check_camera(Config(camera=CameraConfig(source="none")))
+    assert found.state == "ok"
+
+
 def test_a_camera_that_gives_no_picture_is_told(directory: Path) -> None:
     camera = CameraConfig(source="http://127.0.0.1:9/nothing-there")
     (found,) = doctor.check_camera(Config(bus=BusConfig(directory=str(directory)), camera=camera))
