@@ -16,7 +16,7 @@ pytest.importorskip("paho", reason="no paho-mqtt: pip install -e '.[mqtt]'")
 from edge.bus.messages import SERVICES
 from edge.config import BusConfig, Config
 from tests.conftest import Measured
-from tests.robustness.test_mqtt import Bus, service
+from tests.mqtt.test_mosquitto import Bus, service
 from tests.support.audio import silence, with_audio
 from tests.support.harness import (
     PATIENCE_S,
@@ -32,7 +32,6 @@ from tests.support.sizes import FULL
 
 pytestmark = [
     pytest.mark.skipif(not is_built(), reason="no Home Assistant here: make test-ha builds it"),
-    pytest.mark.slow,
     pytest.mark.root,
     pytest.mark.timeout(1800),
 ]
@@ -236,7 +235,7 @@ def devices(config: Config, first: int) -> Iterator[None]:
     folder = config.directory / str(first)
     config = msgspec.structs.replace(config, bus=BusConfig(directory=str(folder)))
     file = write_config(config, config.directory.with_suffix(".json"))
-    command = [sys.executable, "-m", "tests.ha.devices", file, first, DEVICES_A_PROCESS]
+    command = [sys.executable, "-m", "tests.mqtt.devices", file, first, DEVICES_A_PROCESS]
     process = subprocess.Popen([*map(str, command)], stdin=subprocess.PIPE, cwd=ROOT)
     try:
         yield

@@ -1,6 +1,6 @@
 """Some devices on a bus of their own, until standard input is closed: one process of a fleet.
 
-`python -m tests.ha.devices CONFIG FIRST COUNT`. paho waits with select(2), which takes descriptors
+`python -m tests.mqtt.devices CONFIG FIRST COUNT`. paho waits with select(2), which takes descriptors
 below 1024: a hundred devices do not fit into one process.
 """
 
