@@ -1,7 +1,7 @@
 """Some devices on a bus of their own, until standard input is closed: one process of a fleet.
 
-`python -m tests.mqtt.devices CONFIG FIRST COUNT`. paho waits with select(2), which takes descriptors
-below 1024: a hundred devices do not fit into one process.
+`python -m tests.mqtt.devices CONFIG FIRST COUNT`. paho waits with select(2), which takes
+descriptors below 1024: a hundred devices do not fit into one process.
 """
 
 import contextlib
