@@ -4,8 +4,8 @@ ARGS ?=
 DATA ?= training/data
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-pi test-ha test-fresh check format bench evaluate evaluate-face evaluate-voice \
-	evaluate-activity evaluate-fusion setup setup-dev lock clean
+.PHONY: help run test test-pi test-ha test-fresh check format bench robustness evaluate evaluate-face \
+	evaluate-voice evaluate-activity evaluate-fusion setup setup-dev lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z].*## / { printf "  make %-30s %s\n", $$1, $$2 }' Makefile
@@ -42,6 +42,9 @@ format: setup-dev ## fix style where it can be fixed automatically
 bench: setup-dev ## measure speed and memory; ARGS=docs/reports/benchmarks.json writes the report
 	@deploy/fetch-detector.sh
 	$(BIN)/python -m benchmarks $(ARGS)
+
+robustness: setup-dev ## throw everything at it, in full size, and write the report; root, 40 minutes
+	$(BIN)/python -m benchmarks.robustness $(ARGS)
 
 evaluate: evaluate-face evaluate-voice evaluate-fusion ## measure every figure of the models' cards again
 

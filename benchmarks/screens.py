@@ -44,7 +44,8 @@ FACE_PART = {1: 0.48, 2: 0.5, 8: 0.52}
 """Of a person's place, how much the face takes."""
 SOFT_PX = 16
 MOMENTS = 40
-SIZES = {"640x480": (640, 480), "800x480": (800, 480), "1080p": (1920, 1080), "4k": (3840, 2160)}
+SIZES = {"640x480": (640, 480), "1080p": (1920, 1080), "4k": (3840, 2160)}
+QUALITY = [cv2.IMWRITE_JPEG_QUALITY, 80]
 NOTICE = {
     "en": "Nothing is stored, nothing leaves this device. Questions? Room 12",
     "de": "Nichts wird gespeichert, nichts verlässt dieses Gerät. Fragen? Raum 12",
@@ -255,7 +256,8 @@ def pictures(clip: Path | None) -> Iterator[tuple[str, Image]]:
         for size_name, size in SIZES.items():
             if size_name in wanted_sizes(name):
                 yield f"{name}-{size_name}", render(frames[name], shot, size)
-    yield "1-person-portrait", render(one.frame, shots["1-person"], (480, 800))
+    for name, size in (("800x480", (800, 480)), ("480x800", (480, 800))):
+        yield f"1-person-{name}", render(one.frame, shots["1-person"], size)
     for vision in MACHADO.keys() - {"normal"}:
         seen = render(frames["8-people"], shots["8-people"], SIZES["1080p"])
         yield f"8-people-{vision}-1080p", as_seen_by(vision, seen)
@@ -280,8 +282,8 @@ def main() -> None:
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
     for name, picture in pictures(options.clip):
-        path = options.folder / f"{name}.png"
-        cv2.imwrite(str(path), picture, [cv2.IMWRITE_PNG_COMPRESSION, 9])
+        path = options.folder / f"{name}.jpg"
+        cv2.imwrite(str(path), picture, QUALITY)
         print(path)
 
 

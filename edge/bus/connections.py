@@ -6,11 +6,14 @@ shutdown(2) ends one, libzmq takes that for a client that left, and frees what i
 
 import contextlib
 import socket
+import struct
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+TCP_INFO_BYTES, BYTES_RECEIVED_AT = 136, 128
+"""tcpi_bytes_received of linux/tcp.h, since Linux 4.1"""
 HOST_ITSELF = "127.0.0.0/8"
 """Local programs have all of it, so it counts as one address."""
 
@@ -52,6 +55,13 @@ class Connections:
         with contextlib.suppress(OSError):  # none is left to read the folder
             descriptors = [int(path.name) for path in Path("/proc/self/fd").iterdir()]
         return {c for c in map(self.find, descriptors) if c is not None}
+
+    def received_bytes(self, connection: Connection) -> int:
+        """How much a client has sent, read or not; 0 where that is not known. tcp(7): TCP_INFO"""
+        with contextlib.suppress(OSError, struct.error), _borrowed(connection.descriptor) as line:
+            info = line.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, TCP_INFO_BYTES)
+            return int(struct.unpack_from("=Q", info, BYTES_RECEIVED_AT)[0])
+        return 0
 
     def close(self, connection: Connection) -> None:
         """Disconnect a client, if that is still its descriptor."""

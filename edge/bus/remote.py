@@ -36,11 +36,13 @@ QUEUE = 256
 """Messages kept for a subscriber that does not take them; then it misses the newer ones."""
 SEND_BUFFER = 128 * 1024
 """bytes in the kernel for each subscriber"""
-MAX_REQUEST_BYTES = 512
-"""The longest part of a handshake and every subscription are shorter. libzmq stores a subscription
-at some 44 bytes a character before this program sees it."""
+MAX_PLAIN_BYTES, MAX_CURVE_BYTES = 64, 512
+"""Every subscription and every part of a handshake is shorter. libzmq stores a subscription at some
+44 bytes a character before this program sees it."""
 REQUEST_QUEUE = 10
 """Subscriptions of one connection that libzmq takes before this program sees the first."""
+RECEIVE_BUFFER = 4096
+"""bytes in the kernel for each subscriber's requests, so that few come at once"""
 HANDSHAKE_MS = 5000
 """A client that opens a connection and sends nothing is disconnected after this."""
 KEEPALIVE_S, KEEPALIVES, TIMEOUT_MS = 3, 3, 10_000
@@ -53,6 +55,8 @@ MAX_CONNECTIONS = 200
 """Of one key, and of one address: each may cost 70 kB. They are counted every CHECK_S."""
 RATE_S, MAX_REQUESTS, MAX_HANDSHAKES = 10.0, 500, 400
 """In this time: of one connection, and of one key. libzmq queues requests without a bound."""
+MAX_RECEIVED_BYTES, MAX_RECEIVED_BYTES_S = 8192, 1024
+"""Of one connection: at once, and each second. A subscription has some 20 bytes, 60 encrypted."""
 MAX_DESCRIPTORS = 512
 """So at most some 480 connections in all, until those of one address are counted again."""
 BAN_S = 600.0
@@ -157,6 +161,7 @@ class Endpoint:
         self._waiting: list[ZapRequest] = []
         self._clients: dict[Connection, Client] = {}
         """Who has subscribed, the oldest first."""
+        self._since_s: dict[Connection, float] = {}
         self._rates: Counter[Connection | str] = Counter()
         """Requests and handshakes in the last RATE_S, by connection and key."""
         self._bans = bans
@@ -216,9 +221,9 @@ class Endpoint:
 
     def _cut_off(self, connection: Connection, why: str) -> None:
         """Ban its key; without one it can only be disconnected."""
-        key = self._clients[connection].key
-        if key:
-            self._ban(key, why)
+        client = self._clients.get(connection)
+        if client is not None and client.key:
+            self._ban(client.key, why)
         else:
             self._warn_throttled(connection.address, f"a client {why}: disconnected")
             self._disconnect(connection)
@@ -235,7 +240,7 @@ class Endpoint:
             self._disconnect(connection)
 
     def _disconnect(self, connection: Connection) -> None:
-        del self._clients[connection]
+        self._clients.pop(connection, None)
         self._connections.close(connection)
 
     def _check_connections(self) -> None:
@@ -246,6 +251,7 @@ class Endpoint:
         of_key = Counter(client.key for client in self._clients.values() if client.key)
         for key in [key for key, count in of_key.items() if count > MAX_CONNECTIONS]:
             self._ban(key, "has too many connections")
+        self._check_received(there)
         others = there - self._clients.keys()
         for connection in list(surplus([*self._clients, *others], MAX_CONNECTIONS)):
             self._warn_throttled(
@@ -255,6 +261,15 @@ class Endpoint:
             self._clients.pop(connection, None)
             self._connections.close(connection)
 
+    def _check_received(self, there: Collection[Connection]) -> None:
+        """Cut off who sends more than subscriptions, before libzmq and we have read all of it."""
+        now_s = time.monotonic()
+        self._since_s = {c: self._since_s.get(c, now_s) for c in there}
+        for connection, since_s in self._since_s.items():
+            allowed = MAX_RECEIVED_BYTES + MAX_RECEIVED_BYTES_S * (now_s - since_s)
+            if self._connections.received_bytes(connection) > allowed:
+                self._cut_off(connection, "sends more than subscriptions")
+
     def _bind(self) -> None:
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._socket = self._make_socket(zmq.XPUB)
@@ -263,7 +278,8 @@ class Endpoint:
             (zmq.SNDHWM, QUEUE),
             (zmq.SNDBUF, SEND_BUFFER),
             (zmq.RCVHWM, REQUEST_QUEUE),
-            (zmq.MAXMSGSIZE, MAX_REQUEST_BYTES),
+            (zmq.RCVBUF, RECEIVE_BUFFER),
+            (zmq.MAXMSGSIZE, MAX_PLAIN_BYTES if self._keys is None else MAX_CURVE_BYTES),
             (zmq.HANDSHAKE_IVL, HANDSHAKE_MS),
             (zmq.TCP_KEEPALIVE, 1),
             (zmq.TCP_KEEPALIVE_IDLE, KEEPALIVE_S),

@@ -58,6 +58,8 @@ class Annotator:
             yield FilmWriter(film, path)
         finally:
             film.release()
+        if not cv2.VideoCapture(str(path), cv2.CAP_FFMPEG).isOpened():  # it reports no errors
+            raise OutputError(f"cannot write {path}: it is incomplete; is the disk full?")
 
     def _new(self, source: Path, suffix: str) -> Path:
         """An empty file that was not there."""

@@ -212,7 +212,7 @@ def add_keys(commands: "Commands") -> None:
     add.add_argument("name", metavar="NAME")
     add.add_argument("file", nargs="?", type=Path, metavar="FILE", help="default: the terminal")
     listed = actions.add_parser("list", help="authorised subscribers")
-    remove = actions.add_parser("remove", help="revoke a subscriber's key, within seconds")
+    remove = actions.add_parser("remove", help="revoke a subscriber's key, within 1.1 s")
     remove.add_argument("name", metavar="NAME")
     for action in (make, add, listed, remove):
         add_config(action)

@@ -34,7 +34,7 @@ from edge.runtime.loop import Loop
 from edge.runtime.process import single_instance
 
 FIRST_DELAY_S = 0.2
-MAX_DELAY_S = 10.0
+MAX_DELAY_S = 2.0
 HEALTHY_S = 10.0
 """A process that ran this long is restarted after the first delay."""
 STOP_S = 3.0

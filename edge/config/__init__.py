@@ -68,7 +68,7 @@ class GatewayConfig(Section, frozen=True):
 
 class CameraConfig(Section, frozen=True):
     source: str = "auto"
-    """auto, an index, /dev/videoN, picamera, a file, a URL, a GStreamer pipeline, or demo."""
+    """auto, an index, /dev/videoN, picamera, a file, a URL, a GStreamer pipeline, demo or none."""
     width: Pixels = 640
     """px; larger frames are scaled down to fit."""
     height: Pixels = 480
@@ -142,7 +142,7 @@ class ButtonConfig(Section, frozen=True):
 
 class AudioConfig(Section, frozen=True):
     source: str = "auto"
-    """auto, a device name or index, or a sound file."""
+    """auto, a device name or index, a sound file, or none."""
     model: str = str(MODELS / "voice_emotion.tflite")
     activity_model: str = str(MODELS / "speech_activity.tflite")
     """Decides whether anybody spoke."""

@@ -162,6 +162,10 @@ class FusionCard(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         return (self.face_sha256, self.voice_sha256) == (face.sha256, voice.sha256)
 
 
+REPLACED = {"face_emotion_raters": "leave face.model out, and set face.raters_share = 1"}
+"""Networks of older versions, and what gives the same now."""
+
+
 def card_path(model: Path) -> Path:
     return model.with_suffix(".json")
 
@@ -169,9 +173,8 @@ def card_path(model: Path) -> Path:
 def load_card(model: Path) -> Card:
     """The card beside `model`, checked against the file. Raises ModelError."""
     if not model.is_file():
-        raise ModelError(
-            f"{model}: no such model file; fix the path, or pip install ./models_tflite"
-        )
+        fix = REPLACED.get(model.stem, "fix the path, or pip install ./models_tflite")
+        raise ModelError(f"{model}: no such model file; {fix}")
     path = card_path(model)
     if not path.is_file():
         raise ModelError(f"{path}: the model's card is missing; it belongs beside {model.name}")

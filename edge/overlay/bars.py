@@ -42,17 +42,24 @@ def label_width(language: Language, labels: LabelScores, unit: float) -> int:
 
 
 def draw_score(
-    image: Image, line: Rect, room: int, unit: float, name: str, score: float, colour: Colour
+    image: Image,
+    line: Rect,
+    room: int,
+    unit: float,
+    language: Language,
+    label: str,
+    score: float,
+    *,
+    best: bool,
 ) -> None:
-    """A name with `room` px, and its bar (`score` 0 to 1), on a line of the image."""
-    best = score >= 0.5
+    """A label's name with `room` px, and its bar (`score` 0 to 1), on a line of the image."""
     y = line.y + (line.h - drawing.height_px(small_px(unit))) // 2
-    ink = TEXT if best else MUTED
+    ink, name = TEXT if best else MUTED, language.emotion(label)
     drawing.draw_text(image, name, line.x, y, small_px(unit), ink, max_px=room)
     left = line.x + room
     thick = max(3, round(0.42 * unit))
     track = Rect(left, line.y + (line.h - thick) // 2, max(0, line.right - left), thick)
-    drawing.bar(image, track, score, colour)
+    drawing.bar(image, track, score, colour_of(label))
 
 
 def draw_strip(
@@ -75,11 +82,16 @@ def draw_strip(
 def draw_initials(image: Image, rect: Rect, unit: float, language: Language, label: str) -> bool:
     """A part of a strip in the label's colour, if it has room for the initials."""
     size_px, initials = small_px(unit), language.initials(label)
-    width = drawing.width_px(initials, size_px)
-    if rect.w < width + max(2, round(0.2 * unit)):
+    if rect.w < initials_width(language, label, unit):
         return False
     drawing.fill(image, rect, colour_of(label))
     y = rect.y + (rect.h - drawing.height_px(size_px)) // 2
-    x = rect.x + (rect.w - width) // 2
-    drawing.draw_text(image, initials, x, y, size_px, BACKGROUND)
+    middle = rect.x + rect.w // 2
+    drawing.draw_text(image, initials, middle, y, size_px, BACKGROUND, align=0.5)
     return True
+
+
+def initials_width(language: Language, label: str, unit: float) -> int:
+    """The least room for a label's initials, px."""
+    width = drawing.width_px(language.initials(label), small_px(unit))
+    return width + max(2, round(0.2 * unit))

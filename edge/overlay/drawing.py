@@ -190,7 +190,7 @@ def text_bitmap(text: str, size_px: int, colour: Colour) -> GlyphBitmap:
     return _bitmap(mask, np.full((*mask.shape, 3), colour, np.uint8))
 
 
-@lru_cache(maxsize=48)
+@lru_cache(maxsize=192)
 def chip_bitmap(text: str, size_px: int, colour: Colour, fill: Colour) -> GlyphBitmap:
     """A line of text on a filled, rounded label."""
     side, foot = round(size_px * 0.45), round(size_px * 0.14)

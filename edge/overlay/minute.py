@@ -1,11 +1,12 @@
 """The last minute on the panel: a lane a person and one for the voice, in colours and initials."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from edge.language import Language
 from edge.overlay import drawing
-from edge.overlay.bars import colour_of, draw_initials, small_px
-from edge.overlay.drawing import CARD_BACKGROUND, MUTED, TEXT, TRACK, Rect
+from edge.overlay.bars import draw_initials, initials_width, small_px
+from edge.overlay.drawing import CARD_BACKGROUND, GREY, MUTED, TEXT, TRACK, Rect
 from edge.overlay.snapshot import Snapshot
 from edge.overlay.timeline import Segment
 from edge.types import Image
@@ -15,30 +16,42 @@ LANE, MAX_LANE, LANE_GAP, HEADLINE, MARGIN = 1.15, 2.4, 0.18, 1.5, 0.45
 TICK_S = 15.0
 
 
+class Lane(NamedTuple):
+    name: str
+    segments: Sequence[Segment]
+    is_voice: bool = False
+
+
 def draw(image: Image, rect: Rect, unit: float, snapshot: Snapshot) -> None:
     """Draw as many lanes as there is room for."""
     drawing.card(image, rect, CARD_BACKGROUND, round(0.4 * unit))
     inner = rect.inset(round(MARGIN * unit))
     room = inner.h - HEADLINE * unit
-    lanes = int(room / ((LANE + LANE_GAP) * unit))
-    if lanes < 1:
-        return
-    text, now_s = snapshot.language, snapshot.now_ns / 1e9
-    voices = snapshot.timeline.voices(now_s)
-    with_voice = not snapshot.is_off("audio")
-    people = snapshot.timeline.people(now_s, lanes - with_voice)
-    names = [str(person.id) for person in people] + [text("minute.voice")] * with_voice
-    side = _label_width(names, unit)
+    lanes = _lanes(snapshot, int(room / ((LANE + LANE_GAP) * unit)))
+    side = _label_width([lane.name for lane in lanes], unit)
     track = inner._replace(x=inner.x + side, w=inner.w - side)
-    _draw_headline(image, inner, track, unit, text)
+    if room <= 0 or track.w <= 0:
+        return
+    _draw_headline(image, inner, track, unit, snapshot.language)
+    height = round(min(MAX_LANE * unit, room / max(1, len(lanes)) - LANE_GAP * unit))
     y = inner.y + round(HEADLINE * unit)
-    segments = [person.segments for person in people] + [voices] * with_voice
-    height = round(min(MAX_LANE * unit, room / max(1, len(names)) - LANE_GAP * unit))
-    for name, lane in zip(names, segments, strict=True):
+    for lane in lanes:
         row = track._replace(y=y, h=height)
-        _draw_name(image, inner.x, row, unit, name)
+        _draw_name(image, inner.x, row, unit, lane.name)
         _draw_lane(image, row, unit, snapshot, lane)
         y = row.bottom + round(LANE_GAP * unit)
+
+
+def _lanes(snapshot: Snapshot, count: int) -> list[Lane]:
+    """At most so many; the voice's is the last, unless there can be none."""
+    now_s = snapshot.now_ns / 1e9
+    has_voice = count > 0 and not snapshot.is_off("audio")
+    people = snapshot.timeline.people(now_s, max(0, count - has_voice))
+    lanes = [Lane(str(person.id), person.segments) for person in people]
+    if has_voice:
+        name = snapshot.language("minute.voice")
+        lanes.append(Lane(name, snapshot.timeline.voices(now_s), is_voice=True))
+    return lanes
 
 
 def _label_width(names: Sequence[str], unit: float) -> int:
@@ -59,19 +72,19 @@ def _draw_name(image: Image, x: int, row: Rect, unit: float, name: str) -> None:
     drawing.draw_text(image, name, x, y, small_px(unit), TEXT, max_px=row.x - x)
 
 
-def _draw_lane(
-    image: Image, row: Rect, unit: float, snapshot: Snapshot, segments: Sequence[Segment]
-) -> None:
+def _draw_lane(image: Image, row: Rect, unit: float, snapshot: Snapshot, lane: Lane) -> None:
+    """Segments with room for their initials in their colour, others grey; voices always have it."""
     drawing.fill(image, row, TRACK)
-    span_s, now_s = snapshot.timeline.span_s, snapshot.now_ns / 1e9
+    text, span_s, now_s = snapshot.language, snapshot.timeline.span_s, snapshot.now_ns / 1e9
     scale = row.w / span_s
     for tick in range(1, round(span_s / TICK_S)):
         x = row.x + round(tick * TICK_S * scale)
         drawing.fill(image, Rect(x, row.y, 1, row.h), CARD_BACKGROUND)
-    for segment in segments:
+    for segment in lane.segments:
         left = row.right - round((now_s - segment.start_s) * scale)
         right = row.right - round((now_s - segment.end_s) * scale)
+        least = initials_width(text, segment.label, unit) if lane.is_voice else 1
         left, right = max(row.x, left), min(row.right, right)
-        part = row._replace(x=left, w=max(1, right - left))
-        if not draw_initials(image, part, unit, snapshot.language, segment.label):
-            drawing.fill(image, part, colour_of(segment.label))
+        part = row._replace(x=left, w=max(least, right - left)).moved_into(row)
+        if not draw_initials(image, part, unit, text, segment.label):
+            drawing.fill(image, part, GREY)

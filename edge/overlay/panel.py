@@ -158,8 +158,8 @@ def _draw_bars(
         column, row = divmod(index, rows)
         top, foot = rect.y + row * rect.h // rows, rect.y + (row + 1) * rect.h // rows
         line = Rect(rect.x + column * (width + gap), top, width, foot - top)
-        name, colour = text.emotion(label), colour_of(label)
-        draw_score(image, line, room, unit, name, scores[label], colour)
+        chosen = voice is not None and label == voice.emotion
+        draw_score(image, line, room, unit, text, label, scores[label], best=chosen)
 
 
 def draw_microphone(image: Image, rect: Rect, unit: float, snapshot: Snapshot) -> None:

@@ -13,7 +13,7 @@ from edge.types import Image
 LOST_BRIGHTNESS = 0.25
 CALL, LARGE, MEDIUM = 2.6, 1.9, 1.25
 """units; letters of "speak now", of a headline, and of what is under it"""
-SHADE = 0.72
+SHADE = 0.85
 BRACKET = 0.55, 0.12
 """Of the picture's height: where an inviting frame for a face stands, and the arms' length."""
 
@@ -57,7 +57,8 @@ def _draw_frame(image: Image, place: Rect, unit: float, frame: Image, snapshot: 
     elif snapshot.face is not None:
         followed = snapshot.fused.face_id if snapshot.fused else None
         size = snapshot.face.frame_size
-        draw_faces(shown, unit, snapshot.faces, size, followed, snapshot.language)
+        language, memory = snapshot.language, snapshot.places
+        draw_faces(shown, unit, snapshot.faces, size, followed, language, memory)
 
 
 def _draw_notice(image: Image, stage: Rect, unit: float, headline: str, reason: str) -> None:

@@ -8,6 +8,7 @@ PRE_ROLL_S = 0.3
 RECOGNITION_S = 0.2
 """So long after a voice begins the speech gate recognises it, in the middle of 240 clips."""
 MAX_MOVE_S = 1.0
+"""For so long at most the end of a recording is put off by who goes on speaking."""
 
 
 def lead_s(elapsed_s: float, speech: bool, wait_s: float) -> float | None:

@@ -4,7 +4,6 @@ What is sent is decided in edge.policy.digest, what Home Assistant is told in
 edge.policy.homeassistant. While the broker is away nothing queues up but the last voice events.
 """
 
-import logging
 import random
 import time
 from collections.abc import Callable
@@ -20,12 +19,10 @@ from edge.devices.broker import Broker
 from edge.errors import ConfigError
 from edge.pipeline import mqtt
 from edge.pipeline.mqtt import Identity
-from edge.policy.digest import Digest, Outgoing
+from edge.policy.digest import EXPIRE_S, Digest, Outgoing
 from edge.policy.homeassistant import BIRTH, OFFLINE, ONLINE, PRESS
-from edge.runtime.loop import Handler, Loop
+from edge.runtime.loop import Handler, Loop, Timer
 from edge.services.health import Health
-
-log = logging.getLogger(__name__)
 
 RARE = ("recording", "audio", "change", "health.")
 FREQUENT = ("face", "emotion")
@@ -53,7 +50,6 @@ class MqttService:
         publisher: Publisher,
         health: Health,
     ) -> None:
-        self._record = config.mqtt.record
         self._me = me
         self._loop = loop
         self._broker = broker
@@ -63,6 +59,8 @@ class MqttService:
         self._discovery_topic = mqtt.discovery_topic(config, me.device_id)
         self._discovery = mqtt.discovery(config, me) if self._discovery_topic else b""
         self._birth_topic = birth_topic(config)
+        self._announcement: Timer | None = None
+        self._namesake: Timer | None = None
         self._is_connected = False
         self._is_accepted: Callable[[], bool] = bool
         self._cut_short = 0
@@ -107,6 +105,7 @@ class MqttService:
 
     def _announce(self) -> None:
         """What Home Assistant is told, then `online`, then all states."""
+        self._announcement = None
         if not self._is_connected:
             return
         if self._discovery and self._cut_short < MAX_CUT_SHORT:
@@ -131,14 +130,19 @@ class MqttService:
         if retained:
             self._health.dropped += topic.endswith("/record")
         elif topic == self._birth_topic:
-            if payload == BIRTH.encode():
-                self._cut_short = 0
-                self._health.clear_problem(DISCOVERY)
-                self._loop.call_later(random.uniform(0, MAX_JITTER_S), self._announce)
+            self._on_birth(payload)
         elif topic == f"{self._me.base}/record":
             self._press(payload)
         elif topic == f"{self._me.base}/{OWN_HEALTH}":
             self._check_id(payload)
+
+    def _on_birth(self, payload: bytes) -> None:
+        """One answer, however often it is published: anyone may."""
+        if payload == BIRTH.encode() and self._announcement is None:
+            self._cut_short = 0
+            self._health.clear_problem(DISCOVERY)
+            delay_s = random.uniform(0, MAX_JITTER_S)
+            self._announcement = self._loop.call_later(delay_s, self._announce)
 
     def _press(self, payload: bytes) -> None:
         """Record, if nothing is being recorded and the payload is the one that is agreed."""
@@ -153,9 +157,14 @@ class MqttService:
 
     def _check_id(self, payload: bytes) -> None:
         """Whether what comes back on our own topic is from us."""
-        if id_of(payload) not in ("", self._me.device_id):
-            name = self._me.base.rpartition("/")[2]
-            self._health.set_problem(NAME, f"another device is called {name} here; set device")
+        if id_of(payload) in ("", self._me.device_id):
+            return
+        name = self._me.base.rpartition("/")[2]
+        self._health.set_problem(NAME, f"another device is called {name} here; set device")
+        if self._namesake is not None:
+            self._namesake.cancel()
+        forget = partial(self._health.clear_problem, NAME)
+        self._namesake = self._loop.call_later(EXPIRE_S, forget)
 
 
 def birth_topic(config: Config) -> str:

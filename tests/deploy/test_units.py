@@ -3,6 +3,7 @@
 import re
 import shutil
 import subprocess
+from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
@@ -67,3 +68,20 @@ def test_wrong_settings_are_not_tried_again_and_everything_else_is():
     assert "RestartPreventExitStatus=78" in template
     assert "Restart=always" in template
     assert "WatchdogSec=" in template
+
+
+def test_the_gateway_reaches_private_networks_only_and_comes_back_within_2_s():
+    lines = text_of("gateway").splitlines()
+    allowed = next(line for line in lines if line.startswith("IPAddressAllow="))
+    networks = re.findall(r"[\d.]+/\d+", allowed)
+    assert networks and all(ip_network(network).is_private for network in networks[:3])
+    assert "IPAddressDeny=any" in lines and "IPAddressDeny=" not in lines
+    assert "any" not in allowed
+    assert "StartLimitIntervalSec=0" in lines
+    assert [line for line in lines if line.startswith("RestartSec=")][-1] == "RestartSec=1"
+
+
+def test_only_the_display_has_a_capability_and_it_is_the_consoles():
+    for service in SERVICES:
+        given = re.findall(r"(?m)^(?:Ambient)?Capabilit\w+=(.*)$", text_of(service))
+        assert set(given) <= ({"", "CAP_SYS_TTY_CONFIG"} if service == "display" else {""})

@@ -1,17 +1,21 @@
-"""Small files that need much memory: refused, or read in pieces."""
+"""Small files that need much memory, and cards that lie: refused, or read in pieces."""
 
+import json
 import os
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 import soundfile
 from PIL import Image
 
-from tests.support.harness import ROOT, emotion_edge
+from edge.config import Config
+from tests.support.harness import ROOT, emotion_edge, write_config
+from tests.support.models import FACE, VOICE, copy_of
 from tests.support.sizes import FULL
 
 MAX_MB = 400
@@ -110,3 +114,35 @@ def test_a_file_as_device_needs_little_memory(
     )
     mb, ended = peak_mb(process)
     assert (ended, mb < MAX_MB) == (code, True), mb
+
+
+@pytest.mark.parametrize(
+    ("service", "model", "changes"),
+    [
+        ("face", FACE, {"temperature": 1e-300}),
+        ("face", FACE, {"temperature": float("nan")}),
+        ("face", FACE, {"labels": ["a"] * 7, "reliability": {"a": 1}}),
+        ("face", FACE, {"labels": ["x" * 300, *"bcdefg"], "reliability": {}}),
+        ("audio", VOICE, {"features": {"fft_size": 2**30}}),
+        ("audio", VOICE, {"features": {"rate_hz": 1}}),
+        ("audio", VOICE, {"features": {"window_s": 1e9}}),
+        ("audio", VOICE, {"features": {"frame_s": 1e-9}}),
+    ],
+)
+def test_a_hostile_card_ends_its_process_with_one_line(
+    config: Config, tmp_path: Path, service: str, model: Path, changes: dict[str, object]
+) -> None:
+    features = changes.get("features")
+    if isinstance(features, dict):
+        card = json.loads(model.with_suffix(".json").read_text())
+        changes = {"features": {**card["features"], **features}}
+    settings = msgspec.structs.replace(
+        getattr(config, service), model=str(copy_of(model, tmp_path, **changes))
+    )
+    file = write_config(
+        msgspec.structs.replace(config, **{service: settings}), tmp_path / "config.json"
+    )
+    with emotion_edge(service, "--config", file) as process:
+        _, errors = process.communicate(timeout=60)
+    assert (process.returncode, errors.count("\n")) == (78, 1), errors
+    assert f"{model.stem}.json: " in errors

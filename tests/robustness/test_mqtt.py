@@ -37,6 +37,7 @@ from tests.support.mosquitto import (
     with_broker,
 )
 from tests.support.sizes import FULL
+from tests.system.test_idle import written_bytes
 
 pytestmark = [needs_mosquitto, pytest.mark.timeout(1200)]
 
@@ -306,8 +307,10 @@ def test_it_is_small_and_sleeps_most_of_the_time(
     with service(with_broker(with_hub, broker)) as process, client(broker) as watcher:
         until_state(watcher, "online", 0)
         bus.faces_for(3.0)
+        written = written_bytes(process.pid)
         before_s, started_s = cpu_s(process.pid), time.monotonic()
         bus.faces_for(WATCH_S)
+        assert written_bytes(process.pid) == written
         share = (cpu_s(process.pid) - before_s) / (time.monotonic() - started_s)
         measured("mqtt process, PSS", pss_mb(process.pid), 30, "MB")
     measured("mqtt process at 30 faces a second, of a core", 100 * share, 1, "%")

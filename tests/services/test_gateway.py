@@ -235,16 +235,15 @@ def test_of_a_thousand_forged_messages_none_reaches_any_process(config: Config, 
         with raw_socket(zmq.XSUB, remote_address(config), key) as forger:
             forger.send(b"\x01health.gateway")
             assert forger.poll(5000), "it was not let in, so this test would prove nothing"
-            forger.setsockopt(zmq.SNDTIMEO, 5000)
-            for parts in shapes(1000):
-                forger.send_multipart(parts)
-            forger.send(b"\x01emotion")
-            sent = publisher.publish("emotion", emotion("happy"))
-            while forger.recv_multipart()[0] != b"emotion":
-                pass  # so the hub has taken all that came before
+            forger.setsockopt(zmq.SNDTIMEO, 200)
+            with contextlib.suppress(zmq.Again):  # it is disconnected, and with a key for good
+                for parts in shapes(1000):
+                    forger.send_multipart(parts)
+            process.topic("health.gateway")
+        sent = publisher.publish("emotion", emotion("happy"))
         process.until(lambda _, message: message == sent)
         health = process.topic("health.gateway")
-    assert {t for t, _ in process.received} == {"health.hub", "health.gateway", "emotion"}
+    assert {t for t, _ in process.received} <= {"health.hub", "health.gateway", "emotion"}
     assert [m for t, m in process.received if t == "emotion"] == [sent]
     assert isinstance(health, HealthMessage) and health.dropped == 0
 
@@ -280,10 +279,9 @@ def test_who_fills_the_gateway_with_subscriptions_is_cut_off(
             forger.setsockopt(zmq.SNDTIMEO, 200)
             with contextlib.suppress(zmq.Again):  # it is not let in again
                 for _ in range(5000):
-                    forger.send(b"\x01" + chance.randbytes(400))
-            who = "'insider'" if lock else "a client"
-            line = f"{who} has subscribed to too much"
-            wait_for(lambda: line in caplog.text, "a warning")
+                    forger.send(b"\x01" + chance.randbytes(400 if lock else 50))
+            line = "'insider' " if lock else "a client "
+            wait_for(lambda: line in caplog.text and ": disconnected" in caplog.text, "a warning")
             with Subscription(remote_address(config), ["emotion"], laptop) as other:
                 sent = publisher.publish("emotion", emotion())
                 assert next_received(other, "emotion").message == sent

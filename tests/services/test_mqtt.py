@@ -152,6 +152,18 @@ def test_home_assistants_birth_is_answered_with_everything(
             watcher.until(name, since=before)
 
 
+def test_a_birth_that_is_published_a_thousand_times_is_answered_once(
+    with_hub: Config, broker: Mosquitto, watcher: Client
+) -> None:
+    with running(mqtt.run, with_broker(with_hub, broker)):
+        watcher.until("health/mqtt")
+        before = len(watcher.on("/config"))
+        for _ in range(1000):
+            watcher.publish("homeassistant/status", b"online", qos=0)
+        wait_for(lambda: len(watcher.on("/config")) > before, "the answer")
+    assert len(watcher.on("/config")) == before + 1
+
+
 def test_a_broker_that_lost_everything_gets_it_again(
     with_hub: Config, broker: Mosquitto, watcher: Client
 ) -> None:

@@ -1,7 +1,6 @@
 """The main job: six processes, started and ended as one, whatever happens to each of them."""
 
 import os
-import shutil
 import signal
 import time
 from pathlib import Path
@@ -55,38 +54,6 @@ def is_new(message: Message) -> bool:
     return (
         isinstance(message, HealthMessage) and message.uptime_s < PATIENCE_S and message.seq < 200
     )
-
-
-@pytest.mark.parametrize("name", ["hub", "fusion"])
-def test_a_process_that_is_stopped_is_killed_and_comes_back(running: Product, name: str) -> None:
-    first = running.pid(name)
-    os.kill(first, signal.SIGSTOP)
-    wait_for(lambda: running.pid(name) != first, f"{name} is back", 30.0)
-    running.listener.until(lambda topic, m: topic == f"health.{name}" and is_new(m))
-    assert f"{name} hangs; it is killed" in running.end()[1]
-
-
-def test_a_film_that_becomes_a_fifo_and_a_film_again_is_shown_again(
-    config: Config, tmp_path: Path
-) -> None:
-    film, kept = tmp_path / "film.mp4", tmp_path / "kept.mp4"
-    writer = cv2.VideoWriter(str(kept), cv2.VideoWriter.fourcc(*"mp4v"), 10, (64, 48))
-    for _ in range(10):
-        writer.write(np.zeros((48, 64, 3), np.uint8))
-    writer.release()
-    shutil.copy(kept, film)
-    with product(config, "--camera", film) as running:
-        until_all_speak(running)
-        film.unlink()
-        os.mkfifo(film)
-        first = running.pid("camera")
-        wait_for(lambda: not is_alive(first), "the camera's process is killed", 45.0)
-        film.unlink()
-        shutil.copy(kept, film)
-        running.listener.until(
-            lambda topic, m: topic == "health.camera" and is_new(m) and m.state == "ok",  # type: ignore
-            30.0,
-        )
 
 
 def test_a_camera_that_was_stopped_leaves_no_backlog(running: Product) -> None:

@@ -244,3 +244,14 @@ def test_an_old_file_gets_one_warning_that_names_the_new_place(
     )
     assert config.gateway.remote == "tcp://*:5556"
     assert config.keys_directory == tmp_path / "keys"
+
+
+def test_a_language_that_there_is_not_is_refused_with_those_that_there_are(tmp_path):
+    file = tmp_path / "config.toml"
+    file.write_text('[display]\nlanguage = "tlh"\n')
+    with pytest.raises(ConfigError, match="'tlh' is none that there is; write de, en"):
+        load(file)
+
+
+def test_the_command_line_turns_the_full_screen_on():
+    assert with_overrides(Config(), {"display.fullscreen": True}).display.fullscreen

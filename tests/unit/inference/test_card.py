@@ -77,6 +77,11 @@ def test_missing_model_is_named(tmp_path: Path) -> None:
     assert "absent.tflite: no such model file" in refusal(tmp_path / "absent.tflite")
 
 
+def test_model_of_an_older_version_is_named_with_what_replaces_it(tmp_path: Path) -> None:
+    fix = "leave face.model out, and set face.raters_share = 1"
+    assert refusal(tmp_path / "face_emotion_raters.tflite").endswith(f"no such model file; {fix}")
+
+
 def test_missing_card_is_named(tmp_path: Path) -> None:
     model = copy_of(FACE, tmp_path)
     model.with_suffix(".json").unlink()
