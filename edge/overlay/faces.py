@@ -5,12 +5,14 @@ scores become a strip with initials at its foot.
 """
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 
 from edge.bus.messages import FaceResult
 from edge.language import Language
 from edge.overlay import drawing
 from edge.overlay.bars import colour_of, draw_score, draw_strip, label_width, small_px
 from edge.overlay.drawing import BACKGROUND, TEXT, Colour, GlyphBitmap, Rect
+from edge.overlay.places import Choose, Places
 from edge.types import Image
 
 BAR_WIDTH, ROW_HEIGHT, MARGIN = 3.2, 1.2, 0.5
@@ -32,11 +34,13 @@ def draw_faces(
     frame_size: tuple[int, int],
     followed: int | None,
     language: Language,
+    memory: Places | None = None,
 ) -> None:
     """Draw every face onto the image.
 
     `frame_size`: (w, h) px of the frame whose px the boxes are in; without any there is nothing to
     draw. `followed`: the id of the face that the fused emotion goes by; its box is drawn heavier.
+    `memory`: where labels and charts were in the image before; None for a single image.
     """
     if min(frame_size) <= 0:
         return
@@ -46,15 +50,19 @@ def draw_faces(
     for face, box in reversed(boxes):
         heavy = face.id == followed and len(boxes) > 1
         _draw_box(image, box, unit * (1.6 if heavy else 1.0), face)
+    memory = Places() if memory is None else memory
+    memory.keep({face.id for face, _ in boxes})
     taken = [box for _, box in boxes]
     for face, box in boxes:
         labels = _labels(face, unit, language, bounds.w, in_crowd=len(boxes) > MAX_CHARTS)
-        taken.append(_draw_label(image, bounds, unit, labels, box, taken))
+        choose = partial(memory.choose, face.id)
+        taken.append(_draw_label(image, bounds, unit, labels, box, taken, choose))
     for face, box in boxes:
         room = label_width(language, face.scores, unit)
         chart = None
         if len(boxes) <= MAX_CHARTS:
-            chart = _chart_place(bounds, unit, room, face, box, taken)
+            choose = partial(memory.choose, face.id)
+            chart = _chart_place(bounds, unit, room, face, box, taken, choose)
         if chart is not None:
             _draw_chart(image, chart, unit, room, language, face)
         else:
@@ -98,19 +106,24 @@ def _draw_label(
     labels: Sequence[GlyphBitmap],
     box: Rect,
     taken: list[Rect],
+    choose: Choose,
 ) -> Rect:
     """The longest that finds a free place above the box or below it; else in its upper edge."""
     gap = max(3, round(0.25 * unit))
     others = [rect for rect in taken if rect is not box]
-    for label in labels:
+
+    def is_free(place: Rect) -> bool:
+        return not place.overlaps(box) and not _collides(place, others)
+
+    for number, label in enumerate(labels):
         above, below, inside = (
             Rect(box.x - max(1, gap // 3), y, label.width_px, label.height_px).moved_into(bounds)
             for y in (box.y - gap - label.height_px, box.bottom + gap, box.y + gap)
         )
-        for place in (above, below):
-            if not place.overlaps(box) and not _collides(place, others):
-                drawing.blit(image, place.x, place.y, label)
-                return place
+        place = choose(f"label {number}", [above, below], is_free, gap // 2)
+        if place is not None:
+            drawing.blit(image, place.x, place.y, label)
+            return place
     drawing.blit(image, inside.x, inside.y, label)
     return inside
 
@@ -136,18 +149,25 @@ def _collides(place: Rect, taken: Iterable[Rect]) -> bool:
 
 
 def _chart_place(
-    bounds: Rect, unit: float, room: int, face: FaceResult, box: Rect, taken: list[Rect]
+    bounds: Rect,
+    unit: float,
+    room: int,
+    face: FaceResult,
+    box: Rect,
+    taken: list[Rect],
+    choose: Choose,
 ) -> Rect | None:
     """Right of the box or left of it, where that is free. `room`: of the labels, px."""
     width = room + round((BAR_WIDTH + 2 * MARGIN) * unit)
     height = round((len(face.scores) * ROW_HEIGHT + 2 * MARGIN) * unit)
     gap = max(4, round(0.4 * unit))
     y = max(0, min(box.y, bounds.h - height))
-    for x in (box.right + gap, box.x - gap - width):
-        chart = Rect(x, y, width, height)
-        if bounds.contains(chart) and not _collides(chart, taken):
-            return chart
-    return None
+    beside = [Rect(x, y, width, height) for x in (box.right + gap, box.x - gap - width)]
+
+    def is_free(place: Rect) -> bool:
+        return bounds.contains(place) and not _collides(place, taken)
+
+    return choose("chart", beside, is_free, gap // 2)
 
 
 def _draw_chart(

@@ -21,6 +21,7 @@ from edge.bus.messages import (
     RecordingMessage,
 )
 from edge.language import Language, load_language
+from edge.overlay.places import Places
 from edge.overlay.timeline import Timeline
 
 GRACE_S = 3.0
@@ -54,6 +55,8 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     """How long a recording takes."""
     has_keys: bool = True
     """The screen has keys that can be pressed."""
+    places: Places = msgspec.field(default_factory=Places)
+    """Where labels and charts were drawn last; the same from snapshot to snapshot."""
     timeline: Timeline = msgspec.field(default_factory=Timeline)
     """The last minute; of all that is here the one thing that changes in place."""
     language: Language = msgspec.field(default_factory=load_language)

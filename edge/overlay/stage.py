@@ -57,7 +57,8 @@ def _draw_frame(image: Image, place: Rect, unit: float, frame: Image, snapshot: 
     elif snapshot.face is not None:
         followed = snapshot.fused.face_id if snapshot.fused else None
         size = snapshot.face.frame_size
-        draw_faces(shown, unit, snapshot.faces, size, followed, snapshot.language)
+        language, memory = snapshot.language, snapshot.places
+        draw_faces(shown, unit, snapshot.faces, size, followed, language, memory)
 
 
 def _draw_notice(image: Image, stage: Rect, unit: float, headline: str, reason: str) -> None:

@@ -25,7 +25,7 @@ MIDDLE, REACH = (5.0, 5.0), 4.0
 """Of the scale from 1 to 9."""
 
 HYSTERESIS = 0.03
-"""A label that is shown may fall this far below the threshold before it is `uncertain`."""
+"""The label that is shown counts for so much more, against the others and against the threshold."""
 CONFIRM_S = 0.25
 """Another label has to be the best one for this long without a break,"""
 LEAST_S = 0.5
@@ -51,15 +51,15 @@ class SteadyLabel:
 
         The score of a label that another one is about to replace may be lower than the best.
         """
-        wanted, confidence = decide(scores, self._threshold)
+        best = max(scores.values())
         if self._label is None:
-            self._label = Debounced(wanted, now_s)
+            self._label = Debounced(decide(scores, self._threshold)[0], now_s)
         shown = self._label.value
-        if wanted == UNCERTAIN and scores.get(shown, 0.0) >= self._threshold - HYSTERESIS:
-            wanted = shown
+        favoured = {label: p + HYSTERESIS * (label == shown) for label, p in scores.items()}
+        wanted, _ = decide(favoured, self._threshold)
         self._label.update(now_s, wanted, CONFIRM_S, LEAST_S)
         label = self._label.value
-        return label, scores.get(label, confidence)
+        return label, scores.get(label, best)
 
 
 def rounded(scores: Mapping[str, float]) -> dict[str, float]:

@@ -85,12 +85,12 @@ class FusionService:
         self._changes = ChangeDetector(time.monotonic())
 
     def on_message(self) -> None:
-        """Take what came."""
+        """Take what came. Who pressed waits for an answer: a new voice decides at once."""
         for _, message in self._subscriber.receive():
             if isinstance(message, FaceMessage):
                 self._face = message
             elif isinstance(message, AudioMessage) and message.speech:
-                self._voice = message
+                self._voice, self._label = message, SteadyLabel(self._threshold)
         self.update()
 
     def update(self) -> None:
@@ -176,14 +176,11 @@ def nearest(faces: Sequence[FaceResult], known: int | None) -> FaceResult | None
 
     `known`: the id of the one that counted last; of faces of one size it goes on to count.
     """
-    return max(
-        faces, key=lambda face: area(face) * (LARGER if face.id == known else 1), default=None
-    )
 
+    def weight(face: FaceResult) -> float:
+        return face.box[2] * face.box[3] * (LARGER if face.id == known else 1.0)
 
-def area(face: FaceResult) -> float:
-    """Of the box, px^2."""
-    return face.box[2] * face.box[3]
+    return max(faces, key=weight, default=None)
 
 
 def newest_capture(

@@ -205,3 +205,18 @@ def test_of_two_faces_of_one_size_the_same_one_goes_on_to_count() -> None:
     assert nearest(90, 100, None) == 2
     assert nearest(95, 100, 1) == 1
     assert nearest(80, 100, 1) == 2
+
+
+def test_another_voice_is_answered_at_once(with_hub: Config) -> None:
+    with (
+        running(fusion.run, with_hub),
+        listening(with_hub.endpoint("out"), "emotion") as listener,
+        publishing(with_hub) as publisher,
+    ):
+        listener.topic("emotion")
+        publisher.publish("audio", voice("sad"))
+        listener.until(lambda _, m: isinstance(m, Emotion) and m.emotion == "sad")
+        publisher.publish("audio", voice("happy"))
+        listener.until(lambda _, m: isinstance(m, Emotion) and m.scores["happy"] > 0.5)
+        labels = [m.emotion for _, m in listener.received if isinstance(m, Emotion)]
+    assert labels[-1] == "happy"
