@@ -4,8 +4,8 @@ ARGS ?=
 DATA ?= training/data
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-pi check format bench robustness evaluate evaluate-face evaluate-voice \
-	evaluate-activity evaluate-fusion setup setup-dev clean
+.PHONY: help run test test-pi test-ha test-fresh check format bench robustness evaluate evaluate-face \
+	evaluate-voice evaluate-activity evaluate-fusion setup setup-dev lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z].*## / { printf "  make %-30s %s\n", $$1, $$2 }' Makefile
@@ -19,6 +19,14 @@ test: setup-dev ## all tests that this machine can run; ARGS="tests/unit"
 
 test-pi: setup-dev ## the product on a virtual Raspberry Pi; needs root and Debian 12, takes hours
 	$(BIN)/python -m tests.pi $(ARGS)
+
+test-ha: setup-dev ## with a real Home Assistant and Node-RED; needs root, Debian and npm, four minutes the first time
+	tests/ha/build-root.sh build/ha
+	[ -e build/node-red/node_modules ] || npm install --prefix build/node-red --no-audit --no-fund node-red
+	$(BIN)/python -m pytest -s tests/ha $(ARGS)
+
+test-fresh: ## README's two commands on bare Debians; needs root and mmdebstrap, takes an hour
+	unshare --mount python3 -m tests.fresh $(ARGS)
 
 check: setup-dev ## style, types, import contracts, systemd units
 	$(BIN)/ruff check .
@@ -58,6 +66,9 @@ setup: ## what `make run` needs: Debian packages, .venv, the package
 
 setup-dev: ## the same, and what tests and checks need
 	@deploy/setup.sh dev
+
+lock: ## the lock files again from pyproject.toml; ARGS=--upgrade takes newer versions
+	@deploy/lock.sh $(ARGS)
 
 clean: ## remove .venv, builds and caches
 	rm -rf .venv build *.egg-info models_tflite/build models_tflite/*.egg-info

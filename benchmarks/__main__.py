@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks import figures
+from benchmarks import figures, full_screen
 from benchmarks.figures import Figure
 from benchmarks.measure import machine
 from edge.inference.yunet import YUNET_PATH
@@ -24,7 +24,8 @@ def measure() -> list[Figure]:
     else:
         print(f"YuNet: not measured ({YUNET_PATH.name} is not there)", file=sys.stderr)
     rows += figures.face_cpu("haar")
-    return [*rows, *figures.screen_age(), *figures.slow_consumer(), *figures.voice_delay()]
+    rows += [*figures.screen_age(), *full_screen.window(), *full_screen.on_framebuffer()]
+    return [*rows, *figures.slow_consumer(), *figures.voice_delay()]
 
 
 def table(rows: Sequence[Figure]) -> str:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import msgspec
 
 from benchmarks.measure import cpu_s, percentile, pss_mb
-from benchmarks.product import Product, a_desktop, hub_and_gateway, running, settings
+from benchmarks.product import Product, a_desktop, running, services, settings
 from edge.bus.frames import FrameSubscriber
 from edge.bus.keys import Keys
 from edge.bus.messages import (
@@ -248,7 +248,7 @@ def _gateway_delays_ms(encrypted: bool) -> list[float]:
     config = msgspec.structs.replace(config, gateway=endpoints)
     delays_ms: list[float] = []
     with (
-        hub_and_gateway(config),
+        services(config, "hub", "gateway"),
         Subscription(
             f"tcp://127.0.0.1:{CURVE_PORT}", ["face"], file if encrypted else None
         ) as device,

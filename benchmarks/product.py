@@ -8,7 +8,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import msgspec
 
@@ -17,7 +16,6 @@ from edge.bus.pubsub import Subscriber
 from edge.config import BusConfig, Config, GatewayConfig
 
 START_S = 60.0
-DISPLAY = ":97"
 
 
 class Product:
@@ -76,12 +74,11 @@ def running(config: Config, *arguments: str) -> Iterator[Product]:
 
 
 @contextlib.contextmanager
-def hub_and_gateway(config: Config) -> Iterator[None]:
-    """These two alone, as processes."""
+def services(config: Config, *names: str) -> Iterator[None]:
+    """These alone, as processes."""
     file = config.directory / "config.json"
     file.write_bytes(msgspec.json.encode(config))
     command = [sys.executable, "-m", "edge"]
-    names = ("hub", "gateway")
     processes = [subprocess.Popen([*command, name, "--config", str(file)]) for name in names]
     try:
         yield
@@ -93,24 +90,30 @@ def hub_and_gateway(config: Config) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def a_desktop() -> Iterator[bool]:
-    """A display to open a window on: the user's, or Xvfb's. False where there is neither."""
-    if os.environ.get("DISPLAY"):
+def a_desktop(width: int = 1280, height: int = 1024, manager: str = "") -> Iterator[bool]:
+    """A display to open a window on: Xvfb's, or where only any will do the user's.
+
+    `manager`: a window manager, which a full screen needs. False where there is none of this.
+    """
+    if os.environ.get("DISPLAY") and not manager:
         yield True
         return
     server = shutil.which("Xvfb")
-    if server is None:
+    if server is None or (manager and shutil.which(manager) is None):
         yield False
         return
-    process = subprocess.Popen(
-        [server, DISPLAY, "-screen", "0", "1280x1024x24"], stderr=subprocess.DEVNULL
-    )
-    os.environ["DISPLAY"] = DISPLAY
+    read, write = os.pipe()
+    command = [server, "-displayfd", str(write), "-screen", "0", f"{width}x{height}x24"]
+    processes = [subprocess.Popen(command, pass_fds=[write], stderr=subprocess.DEVNULL)]
+    os.close(write)
+    with os.fdopen(read) as pipe:
+        os.environ["DISPLAY"] = f":{pipe.readline().strip()}"
     try:
-        while not Path(f"/tmp/.X11-unix/X{DISPLAY[1:]}").exists():
-            time.sleep(0.05)
+        if manager:
+            processes.append(subprocess.Popen([manager], stderr=subprocess.DEVNULL))
         yield True
     finally:
         del os.environ["DISPLAY"]
-        process.terminate()
-        process.wait()
+        for process in reversed(processes):
+            process.terminate()
+            process.wait()

@@ -26,10 +26,10 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from benchmarks.product import Product, hub_and_gateway, settings
+from benchmarks.product import Product, services, settings
 from edge.bus.messages import AudioMessage, HealthMessage, Message, Press, RecordingMessage
 from edge.bus.pubsub import Publisher
-from edge.config import Config
+from edge.config import AudioConfig, Config
 from edge.devices.microphone.portaudio import DeviceMicrophone
 from edge.devices.microphone.sound_file import read_sound
 from edge.pipeline.voice import VoiceAnalyzer
@@ -169,9 +169,13 @@ def compare(bench: Bench, config: Config, windows: list[Signal], folder: Path) -
 
 
 def measure(data: Path) -> int:
-    config = settings()
+    config = settings(audio=AudioConfig(wait_s=0.0))
     windows = clips(data)
-    with null_sink() as sink, hub_and_gateway(config), tempfile.TemporaryDirectory() as folder:
+    with (
+        null_sink() as sink,
+        services(config, "hub", "gateway"),
+        tempfile.TemporaryDirectory() as folder,
+    ):
         os.environ.update(sink.environment)
         command = [sys.executable, "-m", "edge", "audio", "--config"]
         command.append(str(config.directory / "config.json"))

@@ -20,7 +20,9 @@ readonly services=(hub camera face audio fusion gateway)
 readonly healthy_timeout_s=300 stable_s=10 max_restarts=3
 readonly needed_mb=1500
 readonly models=(models_tflite/*.tflite models_tflite/*.json)
-readonly parts=(edge "${models[@]}" pyproject.toml requirements-edge.txt)
+readonly parts=(edge "${models[@]}" pyproject.toml requirements-edge.lock)
+
+. deploy/locked.sh
 
 dry='' wheelhouse='' changed=''
 
@@ -173,17 +175,27 @@ build_release() {
   trap - EXIT
 }
 
-# The pip that python3-venv brings, straight from its wheel: a release needs none of its own. Ubuntu
-# 22.04's builds what has no wheel with the environment's setuptools, and there are none, unless told.
+# The pip that python3-venv brings, straight from its wheel: a release needs none of its own.
 install_requirements() {
-  local pip sources=() needs
+  local wheel sources=()
   [ -z "$wheelhouse" ] || sources=(--no-index --find-links "$wheelhouse")
-  # requirements-edge.txt is the device's; what a subscriber needs and discovery stand in pyproject.toml.
-  mapfile -t needs < <(grep -E '^(dependencies|discovery) = ' pyproject.toml | grep -o '"[^"]*"' | tr -d '"')
-  pip=$(find /usr/share/python-wheels -name 'pip-*.whl' | sort -V | tail -1)
+  wheel=$(find /usr/share/python-wheels -name 'pip-*.whl' | sort -V | tail -1)
+  log "Python packages, by hash; built here for want of a wheel: $(built | paste -sd,)"
   PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore \
-    "$1/bin/python" "$pip/pip" install -q --no-compile --use-pep517 "${sources[@]}" "${needs[@]}" \
-    -r requirements-edge.txt
+    install_locked requirements-edge.lock "$(from_apt)" \
+    "$1/bin/python" "$wheel/pip" install -q --no-compile "${sources[@]}"
+}
+
+# Packages of the system, which the environment sees, as a pattern; on Python 3.13 lgpio has no wheel.
+from_apt() {
+  local names=nothing name
+  for name in pyaudio lgpio; do if is_installed python3-$name; then names+="|$name"; fi; done
+  echo "$names"
+}
+
+built() {
+  echo python_speech_features
+  is_installed python3-pyaudio || echo PyAudio
 }
 
 # The program is Python as it lies here: there is nothing to build, and no builder to fetch for it.
@@ -204,13 +216,16 @@ EOF
 
 # YuNet's weights: from the wheelhouse, this checkout, or their publisher. Without them it is Haar.
 add_detector() {
-  if [ -z "$wheelhouse" ]; then
+  local from=models_tflite/$detector
+  if [ -n "$wheelhouse" ]; then
+    [ ! -e "$wheelhouse/$detector" ] || from=$wheelhouse/$detector
+  else
     deploy/fetch-detector.sh
-  elif [ -e "$wheelhouse/$detector" ]; then
-    cp "$wheelhouse/$detector" "$1"
-    return
   fi
-  if [ -e models_tflite/$detector ]; then cp models_tflite/$detector "$1"; fi
+  [ -e "$from" ] || return 0
+  deploy/fetch-detector.sh --check "$(realpath "$from")" ||
+    die "$from: not YuNet's weights (its sha256 differs); delete it and run deploy/fetch-detector.sh"
+  cp "$from" "$1"
 }
 
 # ------------------------------------------------- what lies elsewhere
@@ -324,6 +339,8 @@ enabled_units() {
   echo emotion-edge.target
   printf 'emotion-edge@%s.service\n' "${services[@]}"
   has_desktop || echo emotion-edge@display.service
+  # Optional: the user switched it on.
+  ! systemctl is-enabled -q emotion-edge@mqtt.service 2>/dev/null || echo emotion-edge@mqtt.service
 }
 
 enable_units() {

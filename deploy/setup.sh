@@ -7,10 +7,11 @@ cd "$(dirname "$0")/.."
 kind=${1:-run}
 python=${PYTHON:-python3}
 venv=.venv
+. deploy/locked.sh
 
 device_packages=(gcc portaudio19-dev libgl1 libglib2.0-0 curl ca-certificates)
 dev_packages=(pulseaudio pulseaudio-utils libasound2-plugins xvfb openbox xdotool gstreamer1.0-tools
-  gstreamer1.0-plugins-base espeak-ng iproute2 libzmq3-dev shellcheck)
+  gstreamer1.0-plugins-base espeak-ng iproute2 libzmq3-dev shellcheck mosquitto openssl)
 # Debian's own Python comes without venv and without the headers that PyAudio is built with.
 case $(command -v "$python" || true) in
   ''|/usr/bin/*) device_packages+=(python3 python3-venv python3-dev) ;;
@@ -41,24 +42,36 @@ install_packages() {
   command -v apt-get >/dev/null || { log "apt-get not found; these packages are needed: $*"; return; }
   mapfile -t missing < <(missing_packages "$@")
   [ ${#missing[@]} -gt 0 ] || return 0
+  # A new system's apt has no package lists yet.
+  local command="apt-get update && apt-get install -y ${missing[*]}"
   if ! may_be_root; then
-    log "these packages are missing; as root: apt-get install -y ${missing[*]}"
+    log "these packages are missing; as root: $command"
     exit 1
   fi
-  log "apt-get install ${missing[*]}"
-  if ! as_root apt-get update -qq ||
-     ! as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq \
-         --no-install-recommends "${missing[@]}" >/dev/null; then
-    log "could not install them; as root: apt-get install -y ${missing[*]}"
+  log "1 of 3: apt-get install ${missing[*]}"
+  if ! apt_get update || ! apt_get install -y --no-install-recommends "${missing[@]}"; then
+    log "could not install them; as root: $command"
     exit 1
   fi
+}
+
+# Progress is for a terminal; a log has the steps alone.
+apt_get() {
+  if [ -t 1 ]; then as_root env DEBIAN_FRONTEND=noninteractive apt-get "$@"
+  else as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq "$@" >/dev/null; fi
+}
+
+pip_install() {
+  local quiet=(-q)
+  [ ! -t 1 ] || quiet=()
+  $venv/bin/python -m pip install --disable-pip-version-check "${quiet[@]}" "$@"
 }
 
 make_venv() {
   # An environment of a moved checkout, or one that was left half made, does not work.
   [ "$(cat $venv/.made-in 2>/dev/null)" = "$PWD" ] && return
   rm -rf $venv
-  log "$venv, with $($python --version)"
+  log "2 of 3: $venv, with $($python --version)"
   # On a Raspberry Pi picamera2 and lgpio belong to apt: the environment must see them.
   if /usr/bin/python3 -c 'import picamera2' 2>/dev/null; then
     /usr/bin/python3 -m venv --system-site-packages $venv
@@ -68,21 +81,22 @@ make_venv() {
   printf '%s' "$PWD" >$venv/.made-in
 }
 
-install_python() {  # install_python EXTRAS: when what they are has changed since the last time
-  local extras=$1 stamp=$venv/.done-${1//,/-} sum
-  sum=$(sha256sum <pyproject.toml)
+install_python() {  # install_python NAME: what requirements-NAME.lock pins, when it has changed
+  local lock=requirements-$1.lock stamp=$venv/.done-$1 sum
+  sum=$(cat pyproject.toml "$lock" | sha256sum)
   [ "$(cat "$stamp" 2>/dev/null)" = "$sum" ] && return
-  log "pip install -e .[$extras]"
-  $venv/bin/python -m pip install -q --disable-pip-version-check -e ".[$extras]"
+  log "3 of 3: the Python packages of $lock; PyAudio and python_speech_features are built here"
+  install_locked "$lock" nothing pip_install
+  pip_install --no-deps --no-build-isolation -e .
   printf '%s' "$sum" >"$stamp"
 }
 
 if [ "$kind" = dev ]; then
   install_packages "${device_packages[@]}" "${dev_packages[@]}"
   make_venv
-  install_python device,dev
+  install_python dev
 else
   install_packages "${device_packages[@]}"
   make_venv
-  install_python device
+  install_python edge
 fi

@@ -32,7 +32,7 @@ remove() {
 
 remove_services() {
   local name
-  for name in hub camera face audio fusion display gateway; do
+  for name in hub camera face audio fusion display gateway mqtt; do
     systemctl -q disable --now "emotion-edge@$name.service" 2>/dev/null || true
   done
   systemctl -q disable --now emotion-edge.target 2>/dev/null || true
@@ -66,7 +66,17 @@ remove_user() {
   fi
 }
 
+# What an MQTT broker keeps would be a ghost in Home Assistant.
+forget_at_broker() {
+  if grep -Eqs '^ *(mqtt\.)?broker *= *.mqtts?://' $settings/config.toml; then
+    log "remove this device from the MQTT broker"
+    $opt/current/venv/bin/emotion-edge mqtt forget ||
+      log "it stays there: publish empty retained messages to its topics by hand"
+  fi
+}
+
 remove_services
+[ -z "$purge" ] || forget_at_broker
 remove /run/emotion-edge
 remove_user
 remove $opt

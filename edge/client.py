@@ -27,10 +27,12 @@ from edge.bus.keys import SubscriberKey, read_key
 from edge.bus.messages import TOPICS, HealthMessage, Message
 from edge.bus.pubsub import MAX_DEVICES, Subscriber, remember
 from edge.bus.sockets import BusError
+from edge.config import is_local
 
 log = logging.getLogger(__name__)
 
 LOCAL_ENDPOINT = "tcp://127.0.0.1:5556"
+RUNNING = "is `emotion-edge run` running?"
 HEALTH = "health."
 STALE_S = 3.0
 """`health` comes every second; a device that sends nothing for this long is stale."""
@@ -175,7 +177,8 @@ class Subscription:
     def _stale_line(self) -> str:
         silent_s = time.monotonic() - self._received_s
         old = "; earlier messages are stale" if self._received_s > self._opened_s else ""
-        why = self._failure or "is the device on, and is that its address?"
+        elsewhere = "is the device on, and is that its address?"
+        why = self._failure or (RUNNING if is_local(self.endpoint) else elsewhere)
         return f"nothing came from {self.endpoint} for {silent_s:.3g} s{old}; {why}"
 
     def _silent_line(self) -> str:

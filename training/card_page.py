@@ -13,7 +13,7 @@ from matplotlib import pyplot as plt
 from edge.inference.card import Card, load_card
 from training.voice.left_out_figures import PREFIX
 
-COUNTS = ("samples", "leaked", "ferplus_majority_images", "other_boxes")
+COUNTS = ("samples", "leaked", "ferplus_majority_images", "ferplus_voted_images", "other_boxes")
 INK, BLUE, GREY = "#222222", "#2f6fb3", "#9a9a9a"
 PAGES = Path("docs/models")
 # Each emotion network's one set of people never seen, whose confusion and reliability are drawn.
@@ -68,7 +68,7 @@ def save(figure: Any, path: Path) -> None:
 def cell(name: str, value: Any) -> str:
     if name in COUNTS:
         return f"{value:,.0f}"
-    return f"{value:.3f}" if name.endswith("error") else f"{100 * value:.1f} %"
+    return f"{value:.3f}" if name.endswith(("error", "ccc")) else f"{100 * value:.1f} %"
 
 
 def table(card: Card) -> str:
@@ -125,7 +125,9 @@ Two heads in one file: how FER2013's labels name a face, and what most of ten pe
 say. The device answers with a mean of both; the raters' share of it is {share:g} unless
 `face.raters_share` says otherwise. Accuracy is against FER2013's labels, "ferplus majority
 agreement" and "ferplus neutral recall" (of the faces that most raters call neutral) against the
-raters'. Rows that name no share are of the default.
+raters'. "ferplus valence ccc" and "ferplus arousal ccc" are the concordance (Lin 1989) of what the
+device makes of its scores with what it would make of the raters' votes. Rows that name no share
+are of the default.
 """
 LEFT_OUT = """\
 The rows 'left out' are of networks that do not ship, but the two that were never trained on:

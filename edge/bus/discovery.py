@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from zeroconf import Zeroconf
 
 log = logging.getLogger(__name__)
+logging.getLogger("zeroconf").setLevel(logging.CRITICAL)  # what it logs it raises, too
 
 SERVICE = "_emotion-edge._tcp.local."
 LISTEN_S = 2.0
@@ -75,8 +76,9 @@ class _Announcement:
             try:
                 self._renew(_addresses_of(self._host))
             except (OSError, ValueError, Error) as error:
-                if str(error) != warned:
-                    warned = str(error)
+                reason = getattr(error, "strerror", None) or str(error)
+                if reason != warned:
+                    warned = reason
                     log.warning("not announced on the network: %s", warned)
             if stopped.wait(REFRESH_S):
                 break

@@ -9,12 +9,18 @@ from typing import Annotated, Literal
 import msgspec
 
 UNCERTAIN = "uncertain"
+NOBODY = "nobody"
+OFF = "off"
+"""`detail` of a service whose device the settings turn off."""
 FACE_LABELS = ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")
 VOICE_LABELS = (
     "neutral", "calm", "happy", "sad", "angry", "fearful", "disgust", "surprised",
 )  # fmt: skip
 EMOTION_LABELS = (*FACE_LABELS, "calm")
 SERVICES = ("hub", "camera", "face", "audio", "fusion", "display", "gateway")
+"""Those that always run."""
+OPTIONAL_SERVICES = ("mqtt",)
+"""Those that are off until their section of the settings names something."""
 
 MAX_FACES = 64
 MAX_CHARACTERS = 200
@@ -29,9 +35,11 @@ Pixel = Annotated[float, msgspec.Meta(ge=-1e5, le=1e5)]
 Side = Annotated[int, msgspec.Meta(ge=1, le=65_535)]
 Celsius = Annotated[float, msgspec.Meta(ge=-100, le=300)]
 Level = Annotated[float, msgspec.Meta(ge=-200, le=20)]
+Bipolar = Annotated[float, msgspec.Meta(ge=-1, le=1)]
 LabelScores = Annotated[dict[Line, Probability], msgspec.Meta(max_length=32)]
 PixelBox = tuple[Pixel, Pixel, Pixel, Pixel]
-Trigger = Literal["button", "key", "command"]
+Trigger = Line
+"""button, key or command; a later version may know others, and they are no error."""
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
@@ -56,6 +64,10 @@ class FaceResult(msgspec.Struct, frozen=True, kw_only=True):
     emotion: Line
     confidence: Probability
     scores: LabelScores
+    valence: Bipolar = 0.0
+    """From unpleasant (-1) to pleasant (1), by the scores (edge.policy.decision)."""
+    arousal: Bipolar = 0.0
+    """From calm (-1) to excited (1), by the scores."""
     held: bool = False
     """Not seen in this frame: shown where it was last."""
 
@@ -69,9 +81,13 @@ class FaceMessage(Message, frozen=True, kw_only=True, tag="face"):
 
 
 class RecordingMessage(Message, frozen=True, kw_only=True, tag="recording"):
-    phase: Literal["idle", "recording", "analysing"]
+    phase: Literal["idle", "waiting", "recording", "analysing"]
+    """waiting = for the first word, after a press."""
     elapsed_s: NotNegative = 0.0
+    """Since the microphone opened while waiting, then the length of the recording so far."""
     level_dbfs: Level | None = None
+    button: bool = False
+    """The device has a button that starts a recording."""
 
 
 class AudioMessage(Message, frozen=True, kw_only=True, tag="audio"):
@@ -90,10 +106,24 @@ class Emotion(Message, frozen=True, kw_only=True, tag="emotion"):
     emotion: Line
     confidence: Probability
     scores: LabelScores
+    valence: Bipolar = 0.0
+    """From unpleasant (-1) to pleasant (1); 0 where nothing is known."""
+    arousal: Bipolar = 0.0
+    """From calm (-1) to excited (1); 0 where nothing is known."""
     face_age_s: NotNegative | None = None
     """None = no face was used."""
     voice_age_s: NotNegative | None = None
     face_id: Count | None = None
+
+
+class Change(Message, frozen=True, kw_only=True, tag="change"):
+    """Captured when the new emotion began, so that `age_ms` is how long it was waited for."""
+
+    previous: Line
+    emotion: Line
+    """A label, UNCERTAIN or NOBODY; `previous` too."""
+    lasted_s: NotNegative
+    """How long `previous` lasted."""
 
 
 class HealthMessage(Message, frozen=True, kw_only=True, tag="health"):
@@ -145,7 +175,11 @@ TOPICS: dict[str, Topic] = {
     "recording": Topic(RecordingMessage, "audio"),
     "audio": Topic(AudioMessage, "audio", max_age_s=30.0),
     "emotion": Topic(Emotion, "fusion"),
-    **{f"health.{name}": Topic(HealthMessage, name, max_age_s=3.0) for name in SERVICES},
+    "change": Topic(Change, "fusion", event=True),
+    **{
+        f"health.{name}": Topic(HealthMessage, name, max_age_s=3.0)
+        for name in (*SERVICES, *OPTIONAL_SERVICES)
+    },
     "preview": Topic(Preview, "camera", max_age_s=5.0),
     "press": Topic(Press, "any", event=True, local=True),
 }

@@ -1,127 +1,156 @@
-"""`emotion-edge classify`: emotions in files, through the code that the services run."""
+"""`emotion-edge classify`: emotions in images, films and sound files, and in folders of them."""
 
-import mimetypes
-import os
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import closing
-from functools import cached_property
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
-from edge.bus.messages import FaceResult, LabelScores
-from edge.commands.text import print_error, print_line, printable_json
+from edge.bus.messages import FaceResult
+from edge.commands import csv_table
+from edge.commands.annotate import Annotator
+from edge.commands.csv_table import CsvOutput, face_rows, result_row
+from edge.commands.media import (
+    Files,
+    FilmResult,
+    FrameResult,
+    ImageResult,
+    Result,
+    SoundResult,
+    WindowResult,
+    find_files,
+    printable_name,
+    shares,
+)
+from edge.commands.progress import Progress
+from edge.commands.settings import check_used
+from edge.commands.text import (
+    Format,
+    OutputError,
+    print_error,
+    print_line,
+    print_note,
+    printable_json,
+)
 from edge.config import Config
-from edge.devices.camera.image_file import read_image
-from edge.devices.microphone.sound_file import SoundFile
 from edge.errors import ExitCode, UserError
 from edge.inference.card import ModelError
-from edge.paths import is_file, is_folder
-from edge.pipeline.face import FaceAnalyzer
-from edge.pipeline.voice import RATE_HZ, VoiceAnalyzer, windows
-
-MIN_PROGRESS_FILES = 10
-CLEAR_LINE = "\r\x1b[K"
 
 
-class ImageResult(msgspec.Struct, frozen=True, tag="image", tag_field="kind"):
-    file: str
-    size: tuple[int, int]
-    """[w, h] px"""
-    faces: list[FaceResult]
+class Options(NamedTuple):
+    paths: Sequence[Path]
+    format: Format = "text"
+    annotated: Path | None = None
+    """A folder for pictures with boxes and labels."""
+    config: Path | None = None
+    """Where the settings were read."""
 
 
-class WindowResult(msgspec.Struct, frozen=True):
-    start_s: float
-    speech: bool
-    emotion: str | None = None
-    confidence: float | None = None
-    scores: LabelScores | None = None
+def classify(config: Config, options: Options) -> int:
+    """Print what is in each file. Returns 0, or 2 where a file could not be used.
+
+    Raises ConfigError, ModelError, UsageError, OutputError.
+    """
+    check_used("classify", config, options.config)
+    annotator = Annotator(options.annotated) if options.annotated is not None else None
+    files = Files(config, annotator)
+    found = list(find_files(options.paths, options.annotated))
+    progress, summary, write = Progress(), Summary(), writer(options.format)
+    for number, path in enumerate(found):
+        for result in _try_read(files, path):
+            progress.clear()
+            summary.add(result)
+            if isinstance(result, Exception):
+                print_error("classify", result)
+            else:
+                write(result)
+            progress.show((number + files.fraction) / len(found), f"{path}")
+    progress.clear()
+    if summary.is_wanted:
+        for line in summary.lines():
+            (print_line if options.format == "text" else _print_in_terminal)(line)
+    return ExitCode.USAGE if summary.kinds["bad"] else ExitCode.OK
 
 
-class SoundResult(msgspec.Struct, frozen=True, tag="sound", tag_field="kind"):
-    """The emotion of the whole is that of its speech windows' mean scores."""
-
-    file: str
-    duration_s: float
-    speech: bool
-    emotion: str | None
-    confidence: float | None
-    scores: LabelScores | None
-    windows: list[WindowResult]
-
-
-class Files:
-    """Reads files one by one; loads each model when the first file needs it."""
-
-    def __init__(self, config: Config) -> None:
-        self._config = config
-
-    @cached_property
-    def _faces(self) -> FaceAnalyzer:
-        return FaceAnalyzer.from_config(self._config.face, self._config.threads)
-
-    @cached_property
-    def _voice(self) -> VoiceAnalyzer:
-        return VoiceAnalyzer.from_config(self._config.audio, self._config.threads)
-
-    def read(self, path: Path) -> ImageResult | SoundResult:
-        """Raises UserError for a file that is missing, unreadable, or neither of the two."""
-        if not is_file(path):
-            raise UserError(f"{path}: {'a folder' if is_folder(path) else 'no such file'}")
-        kind = (mimetypes.guess_type(path.name)[0] or "").partition("/")[0]
-        if kind == "image":
-            return self._image(path)
-        if kind == "audio":
-            return self._sound(path)
-        raise UserError(f"{path}: neither an image nor a sound file, by its name")
-
-    def _image(self, path: Path) -> ImageResult:
-        image = read_image(path)
-        size = (image.shape[1], image.shape[0])
-        return ImageResult(_name(path), size, self._faces.analyze_image(image))
-
-    def _sound(self, path: Path) -> SoundResult:
-        with closing(SoundFile(path)) as file:
-            results = [
-                (start_s, self._voice.analyze(part))
-                for start_s, part in windows(file.resampled(RATE_HZ), self._config.audio.duration_s)
-            ]
-        whole = self._voice.combine([result for _, result in results])
-        return SoundResult(
-            _name(path),
-            round(file.samples_read / file.rate_hz, 3),
-            whole.speech,
-            whole.emotion,
-            whole.confidence,
-            whole.scores,
-            [
-                WindowResult(at_s, r.speech, r.emotion, r.confidence, r.scores)
-                for at_s, r in results
-            ],
-        )
+def _try_read(files: Files, path: Path | UserError) -> Iterator[Result | Exception]:
+    """What is in a file, and why there is no more. Raises ModelError, OutputError."""
+    try:
+        if isinstance(path, UserError):
+            raise path
+        yield from files.read(path)
+    except (ModelError, OutputError):
+        raise
+    except UserError as error:
+        yield error
+    except Exception as error:  # whatever it is, the other files are read
+        yield UserError(f"{printable_name(Path(str(path)))}: {error!r}")
 
 
-def _name(path: Path) -> str:
-    """The path as it can be printed: a name need not be UTF-8."""
-    return os.fsencode(path).decode("utf-8", "replace")
+def writer(form: Format) -> Callable[[Result], None]:
+    """What prints a result in this form. Writes CSV's header."""
+    if form == "json":
+        return lambda result: print_line(json_line(result))
+    if form == "text":
+        return _print_text
+    table = CsvOutput(csv_table.CLASSIFY)
+    return lambda result: _write_rows(table, result)
 
 
-def format_result(result: ImageResult | SoundResult) -> list[str]:
-    """One line for the file, and one for each face or window in it."""
+def json_line(result: Result) -> str:
+    return printable_json(msgspec.json.encode(result).decode())
+
+
+def _write_rows(table: CsvOutput, result: Result) -> None:
+    for row in csv_rows(result):
+        table.write_row(row)
+
+
+def csv_rows(result: Result) -> Iterator[csv_table.Row]:
+    """A row a face, one for an image or frame without any; a sound's whole and its windows."""
+    row: csv_table.Row = {"file": getattr(result, "file", ""), "kind": _kind(result)}
+    if isinstance(result, ImageResult):
+        yield from face_rows(row, result.faces)
+    elif isinstance(result, FrameResult):
+        yield from face_rows({**row, "frame": result.frame, "time_s": result.time_s}, result.faces)
+    elif isinstance(result, SoundResult):
+        yield result_row(row, result)
+        for window in result.windows:
+            yield result_row({**row, "kind": "window", "time_s": window.start_s}, window)
+
+
+def _kind(result: Result) -> str:
+    return str(type(result).__struct_config__.tag)
+
+
+def _print_text(result: Result) -> None:
+    for line in format_result(result):
+        print_line(line)
+
+
+def format_result(result: Result) -> list[str]:
+    """A line for a file or frame, and one for each face of an image and each window of a sound."""
     if isinstance(result, ImageResult):
         count = len(result.faces)
         summary = f"{count or 'no'} face{'' if count == 1 else 's'}"
-        lines = [f"#{f.id} {f.emotion} {f.confidence:.2f} at {_place(f)}" for f in result.faces]
+        lines = [f"{_face(face)} at {_place(face)}" for face in result.faces]
+    elif isinstance(result, FrameResult):
+        faces = ", ".join(map(_face, result.faces)) or "no face"
+        return [f"{result.file} at {result.time_s:.2f} s: {faces}"]
+    elif isinstance(result, FilmResult):
+        summary = f"{result.frames} frames, {result.duration_s:.2f} s, faces: {result.faces}"
+        lines = [f"{label} {share:.0%}" for label, share in result.emotions.items()]
     else:
         summary = _emotion(result)
         lines = [f"{window.start_s:.1f} s: {_emotion(window)}" for window in result.windows]
+    if annotated := getattr(result, "annotated", None):
+        lines.append(f"-> {annotated}")
     return [f"{result.file}: {summary}", *(f"  {line}" for line in lines)]
 
 
-def json_line(result: ImageResult | SoundResult) -> str:
-    return printable_json(msgspec.json.encode(result).decode())
+def _face(face: FaceResult) -> str:
+    return f"#{face.id} {face.emotion} {face.confidence:.2f}"
 
 
 def _place(face: FaceResult) -> str:
@@ -133,42 +162,46 @@ def _emotion(part: WindowResult | SoundResult) -> str:
     return f"{part.emotion} {part.confidence:.2f}" if part.speech else "nobody speaks"
 
 
-def classify(config: Config, paths: Sequence[Path], as_json: bool) -> int:
-    """Print what is in each file. Returns 0, or 2 where a file could not be used."""
-    code = ExitCode.OK
-    for result in read_all(Files(config), paths):
-        if isinstance(result, Exception):
-            print_error("classify", result)
-            code = ExitCode.USAGE
-        else:
-            for line in [json_line(result)] if as_json else format_result(result):
-                print_line(line)
-    return code
+class Summary:
+    """Counts what was found in all files."""
+
+    def __init__(self) -> None:
+        self.kinds: Counter[str] = Counter()
+        self._faces: Counter[str] = Counter()
+        self._voices: Counter[str] = Counter()
+
+    def add(self, result: Result | Exception) -> None:
+        """Count one."""
+        self.kinds["bad" if isinstance(result, Exception) else _kind(result)] += 1
+        if isinstance(result, ImageResult | FrameResult):
+            self._faces.update(face.emotion for face in result.faces)
+        elif isinstance(result, SoundResult):
+            self._voices[result.emotion or "nobody speaks"] += 1
+
+    @property
+    def is_wanted(self) -> bool:
+        """Of a single file there is nothing to sum up: its own lines have it."""
+        return self.kinds.total() - self.kinds["frame"] > 1
+
+    def lines(self) -> Iterator[str]:
+        """The files, the faces in all images and frames, the voices."""
+        parts = [
+            f"{self.kinds[kind]} {what}{'' if self.kinds[kind] == 1 else 's'}"
+            for kind, what in (("image", "image"), ("film", "film"), ("sound", "sound"))
+            if self.kinds[kind]
+        ]
+        if self.kinds["frame"]:
+            parts.append(f"{self.kinds['frame']} frames")
+        if self.kinds["bad"]:
+            parts.append(f"{self.kinds['bad']} that could not be used")
+        yield f"in all: {', '.join(parts)}"
+        for what, counts in (("faces", self._faces), ("voices", self._voices)):
+            if counts:
+                shown = (f"{label} {share:.0%}" for label, share in shares(counts).items())
+                yield f"{what} {counts.total()}: {', '.join(shown)}"
 
 
-def read_all(
-    files: Files, paths: Sequence[Path]
-) -> Iterator[ImageResult | SoundResult | Exception]:
-    """The result of each file, or why there is none. Raises ModelError.
-
-    Of many files a terminal shows which one is being read.
-    """
-    progress = len(paths) >= MIN_PROGRESS_FILES and sys.stderr.isatty()
-    for number, path in enumerate(paths, 1):
-        if progress:
-            print(end=f"{number} of {len(paths)}", file=sys.stderr, flush=True)
-        result = _try_read(files, path)
-        if progress:
-            print(end=CLEAR_LINE, file=sys.stderr, flush=True)
-        yield result
-
-
-def _try_read(files: Files, path: Path) -> ImageResult | SoundResult | Exception:
-    try:
-        return files.read(path)
-    except ModelError:
-        raise
-    except UserError as error:
-        return error
-    except Exception as error:  # whatever it is, the other files are read
-        return UserError(f"{_name(path)}: {error!r}")
+def _print_in_terminal(line: str) -> None:
+    """For a person who watches, and not for the program that reads the output."""
+    if sys.stderr.isatty():
+        print_note(line)

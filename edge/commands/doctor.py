@@ -10,10 +10,12 @@ from itertools import chain
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+import msgspec
+
 from edge import __version__
 from edge.bus.messages import SERVICES, HealthMessage
 from edge.bus.pubsub import Subscriber
-from edge.commands.text import print_line
+from edge.commands.text import print_line, printable_json
 from edge.config import Config
 from edge.errors import ConfigError, ExitCode, UserError
 from edge.paths import (
@@ -42,17 +44,26 @@ class Finding(NamedTuple):
 Check = Callable[[Config], Iterator[Finding]]
 
 
-def doctor(config: Config, config_file: Path | None) -> int:
+def doctor(config: Config, config_file: Path | None, as_json: bool = False) -> int:
     """Print every finding. Returns 0, or 1 where something keeps the product from running."""
     problems = 0
     for finding in chain(check_program(config_file), *(guarded(check, config) for check in CHECKS)):
         problems += finding.state == "broken"
-        print_line(f"{MARK[finding.state]}  {finding.what:<13}{finding.detail}")
-        if finding.fix:
-            print_line(f"{'':22}fix: {finding.fix}")
-    print_line()
-    print_line(f"{problems} problem{'s' * (problems > 1)} to fix" if problems else READY)
+        for line in [_json_line(finding)] if as_json else _lines(finding):
+            print_line(line)
+    if not as_json:
+        print_line()
+        print_line(f"{problems} problem{'s' * (problems > 1)} to fix" if problems else READY)
     return ExitCode.FAILED if problems else ExitCode.OK
+
+
+def _lines(finding: Finding) -> list[str]:
+    fix = [f"{'':22}fix: {finding.fix}"] if finding.fix else []
+    return [f"{MARK[finding.state]}  {finding.what:<13}{finding.detail}", *fix]
+
+
+def _json_line(finding: Finding) -> str:
+    return printable_json(msgspec.json.encode(finding._asdict()).decode())
 
 
 def guarded(check: Check, config: Config) -> Iterator[Finding]:
@@ -138,7 +149,14 @@ def check_detector(config: Config) -> Iterator[Finding]:
 
 
 def check_camera(config: Config) -> Iterator[Finding]:
-    from edge.devices.camera.source import check_device, check_source, device_path, find_camera
+    from edge.commands.camera_turn import picture_problem
+    from edge.devices.camera.source import (
+        OFF,
+        check_device,
+        check_source,
+        device_path,
+        find_camera,
+    )
 
     source = config.camera.source
     try:
@@ -156,13 +174,20 @@ def check_camera(config: Config) -> Iterator[Finding]:
             "none found",
             "plug one in; until then `emotion-edge run` shows the demo",
         )
+    elif found == OFF:
+        yield Finding("ok", "camera", "off, as camera.source is none")
     else:
-        yield Finding("ok", "camera", found)
+        problem = picture_problem(config)
+        yield Finding("missing", "camera", *problem) if problem else Finding("ok", "camera", found)
 
 
 def check_microphone(config: Config) -> Iterator[Finding]:
+    from edge.devices.microphone import OFF
     from edge.devices.microphone.portaudio import MicrophoneError, find_microphone
 
+    if config.audio.source == OFF:
+        yield Finding("ok", "microphone", "off")
+        return
     try:
         yield Finding("ok", "microphone", find_microphone(config.audio.source))
     except UserError as error:
@@ -233,6 +258,28 @@ def check_screen(config: Config) -> Iterator[Finding]:
         yield Finding("missing", "screen", "none; results are published all the same")
 
 
+def check_mqtt(config: Config) -> Iterator[Finding]:
+    """Each step to the broker; nothing where it is off."""
+    if not config.mqtt.broker:
+        return
+    if importlib.util.find_spec("paho") is None:
+        fix = "in the checkout: pip install -e '.[mqtt]'"
+        yield Finding("broken", "mqtt", "paho is not installed", fix)
+        return
+    from edge.devices.broker import probe
+    from edge.pipeline.mqtt import account, identity
+
+    try:
+        me = identity(config)
+        wanted = account(config, f"{me.device_id}_doctor")
+    except UserError as error:
+        yield Finding("broken", "mqtt", str(error))
+        return
+    for step, found, why in probe(wanted, f"{me.base}/doctor"):
+        detail = f"{step}: {found}"
+        yield Finding("missing" if why else "ok", "mqtt", f"{detail}: {why}" if why else detail)
+
+
 def check_services(config: Config) -> Iterator[Finding]:
     """Which services run, and their health."""
     try:
@@ -247,7 +294,7 @@ def check_services(config: Config) -> Iterator[Finding]:
     if not health:
         yield Finding("ok", "processes", f"none running in {config.directory}")
         return
-    for name in SERVICES:
+    for name in (*SERVICES, *config.optional_services):
         message = health.get(f"health.{name}")
         if message is None:
             yield Finding("missing", name, "not running")
@@ -262,7 +309,8 @@ def _listen(config: Config) -> dict[str, HealthMessage]:
     received: dict[str, HealthMessage] = {}
     deadline_s = time.monotonic() + LISTEN_S
     with closing(Subscriber(config.endpoint("out"), ["health."])) as subscriber:
-        while len(received) < len(SERVICES) and (left_s := deadline_s - time.monotonic()) > 0:
+        wanted = len(SERVICES) + len(config.optional_services)
+        while len(received) < wanted and (left_s := deadline_s - time.monotonic()) > 0:
             subscriber.socket.poll(int(left_s * 1e3))
             new = subscriber.receive()
             received.update((t, m) for t, m in new if isinstance(m, HealthMessage))
@@ -277,5 +325,6 @@ CHECKS: tuple[Check, ...] = (
     check_microphone,
     check_button,
     check_screen,
+    check_mqtt,
     check_services,
 )

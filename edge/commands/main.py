@@ -1,36 +1,33 @@
-"""The command `emotion-edge`: arguments, logging, dispatch, exit codes. Does none of the work.
+"""The command `emotion-edge`: logging, dispatch, exit codes. Does none of the work.
 
 A command's own file is imported when the command is chosen: `watch` needs no more than a client.
 Exit codes: 0 done or stopped, 1 something went wrong or a crash, 2 invalid arguments, 78 bad
 configuration (systemd must not restart on it).
 """
 
-import argparse
+import atexit
 import io
 import logging
-import os
 import sys
 from argparse import Namespace
-from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
 
-from edge import __version__
-from edge.bus.messages import SERVICES
+from edge.bus.messages import OPTIONAL_SERVICES, SERVICES
 from edge.bus.sockets import BusError
+from edge.commands.arguments import make_parser
 from edge.commands.text import OutputError, print_error, printable
 from edge.config.file import load
 from edge.errors import ConfigError, ExitCode, UsageError, UserError
+from edge.language import load_language
 from edge.runtime.process import (
     check_descriptor_limit,
     configure_libraries,
+    discard_unwritten,
     open_standard_streams,
 )
 
-MAX_DURATION_S = 1e9
-
-if TYPE_CHECKING:
-    Commands = argparse._SubParsersAction[argparse.ArgumentParser]
+EXTRAS = {"paho": "mqtt"}
+"""Packages that only an optional service needs -> its extra."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -41,20 +38,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     set_logging(options.command)
     try:
         check_descriptor_limit()
-        return int(options.func(options))
+        return COMMANDS.get(options.command, cmd_service)(options)
     except (UserError, BusError) as error:
         print_error(options.command, error)
         return exit_code(error, options.command)
     except ModuleNotFoundError as error:
         if (error.name or "edge").startswith("edge"):
             raise  # a bug
-        fix = "this needs the device extra; in the checkout: pip install -e '.[device]'"
-        print_error(options.command, f"{error.name} is not installed: {fix}")
+        package = (error.name or "").partition(".")[0]
+        extra = EXTRAS.get(package, "device")
+        fix = f"this needs the {extra} extra; in the checkout: pip install -e '.[{extra}]'"
+        print_error(options.command, f"{package} is not installed: {fix}")
         return ExitCode.BAD_CONFIG
     except KeyboardInterrupt:
         return ExitCode.OK
     except BrokenPipeError:  # `watch | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitCode.OK
 
 
@@ -72,6 +70,7 @@ def exit_code(error: Exception, command: str) -> ExitCode:
 def set_output() -> None:
     """Have stdout and stderr, and show as escapes what their encoding lacks."""
     open_standard_streams()
+    atexit.register(discard_unwritten)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
 
@@ -86,127 +85,40 @@ class PrintableFormatter(logging.Formatter):
 def set_logging(command: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(PrintableFormatter(f"{command}: %(message)s"))
-    level = logging.INFO if command in SERVICES else logging.WARNING
+    level = logging.INFO if command in (*SERVICES, *OPTIONAL_SERVICES) else logging.WARNING
     logging.basicConfig(level=level, handlers=[handler])
-
-
-def make_parser() -> argparse.ArgumentParser:
-    """The command line of docs/contract.md."""
-    parser = argparse.ArgumentParser(
-        prog="emotion-edge", description="Emotions from faces and voices, on this device."
-    )
-    parser.add_argument("--version", action="version", version=__version__)
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    add_run(commands)
-    add_watch(commands)
-    record = add_command(commands, cmd_record, "record, as the button does, from this keyboard")
-    record.add_argument(
-        "endpoint",
-        nargs="?",
-        metavar="ENDPOINT",
-        help="ipc://FOLDER/in of another runtime folder, the hub's input",
-    )
-    classify = add_command(commands, cmd_classify, "emotions in images and sound files")
-    classify.add_argument("files", nargs="+", type=Path, metavar="FILE")
-    classify.add_argument("--json", action="store_true", help="one JSON object a line")
-    add_command(commands, cmd_doctor, "what is found, what is missing, how to fix it")
-    add_keys(commands)
-    for name in SERVICES:
-        service = commands.add_parser(name, description=f"The {name} process, for systemd.")
-        service.set_defaults(func=cmd_service)
-        add_config(service)
-    return parser
-
-
-def add_command(
-    commands: "Commands", func: Callable[[Namespace], int], about: str
-) -> argparse.ArgumentParser:
-    """A command that is called as its function, in the list of commands."""
-    name = func.__name__.removeprefix("cmd_")
-    command = commands.add_parser(name, help=about, description=f"{about[0].upper()}{about[1:]}.")
-    command.set_defaults(func=func)
-    add_config(command)
-    return command
-
-
-def add_config(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--config", type=Path, metavar="F", help="settings (TOML)")
-
-
-def add_run(commands: "Commands") -> None:
-    run = add_command(commands, cmd_run, "everything, in this terminal, until Ctrl-C")
-    run.add_argument(
-        "--camera",
-        dest="camera.source",
-        metavar="SRC",
-        help="index, /dev/videoN, picamera, a file, a URL, a GStreamer pipeline, demo",
-    )
-    run.add_argument(
-        "--microphone",
-        dest="audio.source",
-        metavar="SRC",
-        help="device name or index, or a sound file",
-    )
-    run.add_argument(
-        "--screen", dest="display.screen", metavar="auto|window|framebuffer|none|FILE.png"
-    )
-    run.add_argument("--duration", type=seconds, metavar="S", help="end after S seconds")
-
-
-def seconds(text: str) -> float:
-    """A duration. Raises ValueError, which argparse turns into its line."""
-    value = float(text)
-    if not 0 < value < MAX_DURATION_S:
-        raise ValueError(text)
-    return value
-
-
-def add_watch(commands: "Commands") -> None:
-    watch = add_command(commands, cmd_watch, "what is published")
-    watch.add_argument(
-        "endpoint",
-        nargs="?",
-        metavar="ENDPOINT",
-        help="default: this device; where it does not run, a list of others",
-    )
-    watch.add_argument("--key", type=Path, metavar="FILE", help="what `keys add` wrote")
-    watch.add_argument("--topic", action="append", metavar="T", help="may be given several times")
-    watch.add_argument("--count", type=int, metavar="N", help="end after N messages")
-    watch.add_argument("--json", action="store_true", help="one JSON object a line")
-
-
-def add_keys(commands: "Commands") -> None:
-    keys = add_command(commands, cmd_keys, "who may subscribe from another host")
-    actions = keys.add_subparsers(dest="action", required=True, metavar="ACTION")
-    actions.add_parser("make", help="make the device's key, if there is none")
-    add = actions.add_parser("add", help="authorise a subscriber, and write its key")
-    add.add_argument("name", metavar="NAME")
-    add.add_argument("file", nargs="?", type=Path, metavar="FILE", help="default: the terminal")
-    actions.add_parser("list", help="authorised subscribers")
-    remove = actions.add_parser("remove", help="revoke a subscriber's key, within 1.1 s")
-    remove.add_argument("name", metavar="NAME")
 
 
 def cmd_service(options: Namespace) -> int:
     from edge.commands import service
 
-    return service.run(options.command, load(options.config))
+    return service.run(options.command, load(options.config), options.config)
+
+
+def cmd_mqtt(options: Namespace) -> int:
+    if options.action is None:
+        return cmd_service(options)
+    from edge.commands import mqtt
+
+    return mqtt.forget(load(options.config))
 
 
 def cmd_run(options: Namespace) -> int:
     from edge.commands import run
 
     given = {key: value for key, value in vars(options).items() if "." in key and value is not None}
-    return run.run(load(options.config), given, options.duration)
+    return run.run(load(options.config), options.config, given, options.duration)
 
 
 def cmd_watch(options: Namespace) -> int:
     from edge.commands import watch
 
-    view = watch.View(tuple(options.topic or ("",)), options.count, options.json)
-    watch.check_topics(view.topics)
+    config, topics = load(options.config), tuple(options.topic or ("",))
+    watch.check_topics(topics)
+    words = load_language(config.display.language)
+    view = watch.View(topics, options.count, options.format, words)
     if options.endpoint is None:
-        return watch.watch_here(load(options.config), view)
+        return watch.watch_here(config, view)
     return watch.watch(options.endpoint, options.key, view)
 
 
@@ -225,10 +137,23 @@ def cmd_record(options: Namespace) -> int:
 def cmd_classify(options: Namespace) -> int:
     from edge.commands import classify
 
-    return classify.classify(load(options.config), options.files, options.json)
+    wanted = classify.Options(options.paths, options.format, options.annotated, options.config)
+    return classify.classify(load(options.config), wanted)
 
 
 def cmd_doctor(options: Namespace) -> int:
     from edge.commands import doctor
 
-    return doctor.doctor(load(options.config), options.config)
+    return doctor.doctor(load(options.config), options.config, options.json)
+
+
+COMMANDS: Mapping[str, Callable[[Namespace], int]] = {
+    "run": cmd_run,
+    "watch": cmd_watch,
+    "record": cmd_record,
+    "classify": cmd_classify,
+    "doctor": cmd_doctor,
+    "keys": cmd_keys,
+    "mqtt": cmd_mqtt,
+}
+"""All others are services."""

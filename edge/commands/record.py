@@ -3,7 +3,7 @@
 import time
 from contextlib import closing
 
-from edge.bus.messages import AudioMessage, HealthMessage, Message, Press, RecordingMessage
+from edge.bus.messages import OFF, AudioMessage, HealthMessage, Message, Press, RecordingMessage
 from edge.bus.pubsub import Subscriber, send_once
 from edge.bus.sockets import BusError
 from edge.commands.text import format_message, print_error, print_line
@@ -14,7 +14,8 @@ from edge.paths import check_directory
 READ_TIMEOUT_S = 4.0
 """After a press `recording` is published within this time, or never: a device may be slow."""
 ANALYSIS_S = 5.0
-"""Time beyond the recording's own length."""
+"""Time beyond the wait for the first word and the recording's own length."""
+SPEAK_NOW = ("waiting", "recording")
 
 
 def record(config: Config, endpoint: str | None) -> int:
@@ -34,7 +35,9 @@ def record(config: Config, endpoint: str | None) -> int:
         pressed_ns = time.monotonic_ns()
         press = Press(t_ns=pressed_ns, time=time.time(), trigger="command")
         send_once(inlet, config.device_name, "press", press)
-        return Follower(subscriber, pressed_ns, config.audio.duration_s + ANALYSIS_S).follow()
+        audio = config.audio
+        max_s = audio.wait_s + audio.duration_s + ANALYSIS_S
+        return Follower(subscriber, pressed_ns, max_s).follow()
 
 
 class Follower:
@@ -45,7 +48,7 @@ class Follower:
         self._pressed_ns = pressed_ns
         self._max_s = max_s
         self._deadline_s = time.monotonic() + READ_TIMEOUT_S
-        self._started = False
+        self._printed: list[str] = []
         self._problem = ""
 
     def follow(self) -> int:
@@ -58,13 +61,15 @@ class Follower:
                 code = self._on_message(message)
                 if code is not None:
                     return code
-        return self._fail("the recording gave no result" if self._started else "no recording began")
+        return self._fail("the recording gave no result" if self._printed else "no recording began")
 
     def _on_message(self, message: Message) -> int | None:
         """The exit code where this message ends it."""
         is_new = message.t_ns >= self._pressed_ns
         if isinstance(message, HealthMessage):
-            self._problem = message.detail if message.state != "ok" else ""
+            is_off = message.detail == OFF
+            problem = 'audio.source is "none"' if is_off else message.detail
+            self._problem = problem if is_off or message.state != "ok" else ""
         elif isinstance(message, AudioMessage) and is_new:
             print_line(format_message(message))
             return ExitCode.OK
@@ -75,12 +80,12 @@ class Follower:
     def _on_phase(self, phase: str, is_new: bool) -> int | None:
         if not is_new and phase != "idle":
             return self._fail("a recording was in progress, so the press was ignored")
-        if is_new and phase == "recording" and not self._started:
-            self._started = True
-            self._deadline_s = time.monotonic() + self._max_s
-            print_line("recording: speak now")
-        elif is_new and phase == "idle" and self._started:
+        if is_new and phase == "idle" and self._printed:
             return self._fail("the recording was cancelled")
+        if is_new and phase in SPEAK_NOW and phase not in self._printed:
+            self._deadline_s = time.monotonic() + self._max_s
+            self._printed.append(phase)
+            print_line(f"{phase}: speak now")
         return None
 
     def _fail(self, what: str) -> int:

@@ -21,15 +21,15 @@ import msgspec
 from edge.bus.messages import SERVICES
 from edge.bus.pubsub import Subscriber
 from edge.bus.sockets import IPC, check_address
+from edge.commands.settings import check_used
 from edge.commands.status_line import StatusLine
 from edge.commands.text import print_note
 from edge.config import Config
 from edge.config.file import with_overrides
-from edge.devices import microphone
 from edge.devices.camera import source as camera
-from edge.devices.screen import check_screen, is_window
-from edge.errors import ConfigError, ExitCode, UsageError, UserError
-from edge.paths import is_folder, make_directory
+from edge.devices.screen import is_window
+from edge.errors import ExitCode
+from edge.paths import make_directory
 from edge.runtime.loop import Loop
 from edge.runtime.process import single_instance
 
@@ -256,13 +256,15 @@ def config_file(config: Config) -> Iterator[int]:
         os.close(descriptor)
 
 
-def run(config: Config, overrides: Mapping[str, str], duration_s: float | None) -> int:
+def run(
+    config: Config, path: Path | None, overrides: Mapping[str, str | bool], duration_s: float | None
+) -> int:
     """Run all services until a signal, `q` in the window, or the end of `duration_s`.
 
-    `overrides`: {key: value} of the command line. Returns the exit code: 0, or 78 where a service
-    refused its settings. Raises UsageError, ConfigError.
+    `path`: where the settings were read. `overrides`: {key: value} of the command line. Returns
+    the exit code: 0, or 78 where a service refused its settings. Raises UsageError, ConfigError.
     """
-    config = effective(config, overrides)
+    config = effective(config, overrides, path)
     loop = Loop()
     loop.stop_on_signals()
     if duration_s is not None:
@@ -278,7 +280,8 @@ def supervise(config: Config, file: int, loop: Loop) -> ExitCode:
         closing(StatusLine(sys.stderr, is_window(config.display.screen))) as status,
         closing(Subscriber(config.endpoint("out"), [""])) as subscriber,
     ):
-        children = [Child(name, command_of(name, file), file) for name in START_ORDER]
+        names = (*START_ORDER, *config.optional_services)
+        children = [Child(name, command_of(name, file), file) for name in names]
         supervisor = Supervisor(loop, children, config.directory, status.print_line)
         loop.add_reader(subscriber.socket, lambda: status.update(subscriber.receive()))
         loop.call_every(STATUS_S, status.redraw)
@@ -290,39 +293,17 @@ def supervise(config: Config, file: int, loop: Loop) -> ExitCode:
         return supervisor.exit_code
 
 
-def effective(config: Config, overrides: Mapping[str, str]) -> Config:
+def effective(
+    config: Config, overrides: Mapping[str, str | bool], path: Path | None = None
+) -> Config:
     """The settings with the command line's, checked; the demo where there is no camera.
 
-    Raises UsageError for what the command line gave, ConfigError for the rest.
+    `path`: where the settings were read. Raises UsageError for what the command line gave,
+    ConfigError for the rest.
     """
     config = with_overrides(config, overrides)
-    for key, value, check in (
-        ("camera.source", config.camera.source, camera.check_source),
-        ("audio.source", config.audio.source, microphone.check_source),
-        ("display.screen", config.display.screen, check_screen_and_folder),
-    ):
-        try:
-            check_utf8(value)
-            check(value)
-        except UserError as error:
-            raise (UsageError if key in overrides else ConfigError)(str(error)) from error
+    check_used("run", config, path, overrides)
     if config.camera.source == "auto" and camera.find_camera() is None:
         print_note("no camera found: showing the demo (choose one with --camera)")
         return with_overrides(config, {"camera.source": "demo"})
     return config
-
-
-def check_utf8(value: str) -> None:
-    """Raises UserError for a file name that no settings file can hold."""
-    try:
-        value.encode()
-    except UnicodeEncodeError as error:
-        raise UserError(f"{value!r}: not a name in UTF-8; rename the file") from error
-
-
-def check_screen_and_folder(screen: str) -> None:
-    """Raises UserError for what is no screen, and for a file in a folder that does not exist."""
-    check_screen(screen)
-    path = Path(screen)
-    if not is_folder(path.absolute().parent):
-        raise UserError(f"{path.parent}: no such folder for the file")

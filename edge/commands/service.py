@@ -4,6 +4,7 @@ import importlib
 import os
 from pathlib import Path
 
+from edge.commands.settings import check_used
 from edge.config import Config
 from edge.errors import ExitCode
 from edge.paths import SYSTEM_DIRECTORY, make_directory, user_runtime_directory
@@ -11,8 +12,12 @@ from edge.runtime.loop import Loop
 from edge.runtime.process import TRIM_S, configure_malloc, single_instance, trim_heap
 
 
-def run(name: str, config: Config) -> int:
-    """`edge.services.NAME.run` until a signal. Returns the exit code."""
+def run(name: str, config: Config, path: Path | None) -> int:
+    """`edge.services.NAME.run` until a signal. Returns the exit code.
+
+    `path`: where the settings were read. Raises ConfigError.
+    """
+    check_used(name, config, path)
     set_process_name(name)
     loop = Loop()
     loop.stop_on_signals()

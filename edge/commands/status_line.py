@@ -5,7 +5,15 @@ import time
 from collections.abc import Iterable
 from typing import TextIO
 
-from edge.bus.messages import SERVICES, TOPICS, HealthMessage, Message, RecordingMessage
+from edge.bus.messages import (
+    OFF,
+    OPTIONAL_SERVICES,
+    SERVICES,
+    TOPICS,
+    HealthMessage,
+    Message,
+    RecordingMessage,
+)
 from edge.commands.text import format_message, printable
 
 SHOWN = ("face", "recording", "audio", "emotion")
@@ -28,9 +36,15 @@ class StatusLine:
         """Keep what was received, and when."""
         for topic, message in received:
             self._newest[topic] = (message, time.monotonic())
-        if "face" in self._newest and not self._announced:
+        if self._is_running() and not self._announced:
             self._announced = True
             self.print_line(f"running; `emotion-edge record` records{self._keys}, Ctrl-C ends")
+
+    def _is_running(self) -> bool:
+        """Faces are looked for, or the settings turn them off."""
+        health, _ = self._newest.get("health.face", (None, 0.0))
+        is_off = isinstance(health, HealthMessage) and health.detail == OFF
+        return is_off or "face" in self._newest
 
     def print_line(self, line: str) -> None:
         """Print a permanent line above the live one."""
@@ -52,7 +66,8 @@ class StatusLine:
 
     def _problems(self) -> list[str]:
         """The services that are missing or not well."""
-        health = {name: self._current(f"health.{name}") for name in SERVICES}
+        optional = [name for name in OPTIONAL_SERVICES if f"health.{name}" in self._newest]
+        health = {name: self._current(f"health.{name}") for name in (*SERVICES, *optional)}
         missing = [name for name, message in health.items() if message is None]
         degraded = [
             f"{name} {message.state}"

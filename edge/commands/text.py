@@ -7,11 +7,14 @@ What other programs, files and hosts are called or send comes to a terminal thro
 import contextlib
 import json
 import sys
+from typing import Literal
 
 from edge.bus.messages import (
     AudioMessage,
+    Change,
     Emotion,
     FaceMessage,
+    FaceResult,
     HealthMessage,
     Message,
     Press,
@@ -19,6 +22,12 @@ from edge.bus.messages import (
     RecordingMessage,
 )
 from edge.errors import UserError
+from edge.language import Language, load_language
+
+Format = Literal["text", "json", "csv"]
+"""Of what a command prints: for people, or for programs."""
+
+ENGLISH = load_language()
 
 
 class OutputError(UserError):
@@ -38,8 +47,13 @@ def print_note(line: str) -> None:
 
 def print_line(line: str = "") -> None:
     """One line to stdout, at once. Raises OutputError."""
+    write_output(f"{printable(line)}\n")
+
+
+def write_output(text: str) -> None:
+    """Text to stdout as it is, at once. Raises OutputError."""
     try:
-        print(printable(line), flush=True)
+        print(end=text, flush=True)
     except BrokenPipeError:
         raise
     except OSError as error:
@@ -63,62 +77,83 @@ def printable_json(text: str) -> str:
     )
 
 
-def format_message(message: Message) -> str:
+def format_message(message: Message, words: Language = ENGLISH) -> str:
     """A message's content in one printable line of at most about 100 characters."""
-    return printable(_format(message))
+    return printable(_format(message, words))
 
 
-def _format(message: Message) -> str:
+def _format(message: Message, words: Language) -> str:
     if isinstance(message, FaceMessage):
-        return _face(message)
+        return _face(message, words)
     if isinstance(message, RecordingMessage):
-        return _recording(message)
+        return _recording(message, words)
     if isinstance(message, AudioMessage):
-        return _audio(message)
+        return _audio(message, words)
     if isinstance(message, Emotion):
-        return _emotion(message)
+        return _emotion(message, words)
+    if isinstance(message, Change):
+        return _change(message, words)
     if isinstance(message, HealthMessage):
-        return _health(message)
+        return _health(message, words)
     if isinstance(message, Preview):
-        return f"frame {message.frame_seq}, {len(message.jpeg) / 1000:.0f} kB"
+        size = f"{len(message.jpeg) / 1000:.0f}"
+        return words("watch.frame", number=message.frame_seq, size=size)
     assert isinstance(message, Press)
-    return f"{message.trigger} pressed"
+    return words("watch.pressed", trigger=words(f"trigger.{message.trigger}"))
 
 
-def _face(message: FaceMessage) -> str:
+def _face(message: FaceMessage, words: Language) -> str:
     if not message.faces:
-        return "no face"
-    return ", ".join(
-        f"#{face.id} {face.emotion} {face.confidence:.2f}{' (held)' if face.held else ''}"
-        for face in message.faces
-    )
+        return words("watch.no_face")
+    return ", ".join(f"#{face.id} {format_face(face, words)}" for face in message.faces)
 
 
-def _recording(message: RecordingMessage) -> str:
-    if message.phase != "recording":
-        return message.phase
+def format_face(face: FaceResult, words: Language = ENGLISH) -> str:
+    """A face's emotion, score and whether it is held; printable."""
+    held = f" ({words('watch.held')})" if face.held else ""
+    return printable(f"{_scored(face.emotion, face.confidence, words)}{held}")
+
+
+def _scored(emotion: str, score: float, words: Language) -> str:
+    return f"{words.emotion(emotion)} {words.decimal(score, 2)}"
+
+
+def _recording(message: RecordingMessage, words: Language) -> str:
+    if message.phase not in ("waiting", "recording"):
+        return words(f"phase.{message.phase}")
+    phase = words(f"microphone.{message.phase}")
     level = "" if message.level_dbfs is None else f", {message.level_dbfs:.0f} dBFS"
-    return f"recording {message.elapsed_s:.1f} s{level}"
+    return f"{phase} {words.decimal(message.elapsed_s)} s{level}"
 
 
-def _audio(message: AudioMessage) -> str:
-    if not message.speech:
-        return f"nobody spoke ({message.level_dbfs:.0f} dBFS)"
-    return f"{message.emotion} {message.confidence or 0:.2f}"
+def _audio(message: AudioMessage, words: Language) -> str:
+    if not message.speech or message.emotion is None:
+        return f"{words('voice.silent')} ({message.level_dbfs:.0f} dBFS)"
+    return _scored(message.emotion, message.confidence or 0.0, words)
 
 
-def _emotion(message: Emotion) -> str:
+def _emotion(message: Emotion, words: Language) -> str:
     used = [
-        f"{name} {age_s:.1f} s ago"
+        words(f"watch.{name}_age", seconds=words.decimal(age_s))
         for name, age_s in (("face", message.face_age_s), ("voice", message.voice_age_s))
         if age_s is not None
     ]
     if not used:
-        return "neither a face nor a voice"
-    return f"{message.emotion} {message.confidence:.2f} ({', '.join(used)})"
+        return words("watch.nothing")
+    return f"{_scored(message.emotion, message.confidence, words)} ({', '.join(used)})"
 
 
-def _health(message: HealthMessage) -> str:
+def _change(message: Change, words: Language) -> str:
+    return words(
+        "watch.change",
+        emotion=words.emotion(message.emotion),
+        previous=words.emotion(message.previous),
+        seconds=words.decimal(message.lasted_s),
+    )
+
+
+def _health(message: HealthMessage, words: Language) -> str:
     celsius = "" if message.soc_c is None else f", {message.soc_c:.0f} °C"
     detail = f": {message.detail}" if message.detail else ""
-    return f"{message.state}, {message.rate_hz:.1f}/s, {message.rss_mb:.0f} MB{celsius}{detail}"
+    rate = f"{words.decimal(message.rate_hz)}/s, {message.rss_mb:.0f} MB"
+    return f"{words(f'state.{message.state}')}, {rate}{celsius}{detail}"

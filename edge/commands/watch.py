@@ -1,11 +1,11 @@
-"""`emotion-edge watch`: what a device publishes, for people or, with --json, for programs."""
+"""`emotion-edge watch`: what a device publishes, for people, or as JSON or CSV for programs."""
 
 import difflib
 import shutil
 import socket
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,16 +15,22 @@ from edge.bus import discovery
 from edge.bus.discovery import Found
 from edge.bus.messages import TOPICS
 from edge.bus.pubsub import MAX_DEVICES, remember
-from edge.client import Received, Subscription
+from edge.client import RUNNING, Received, Subscription
+from edge.commands import csv_table
+from edge.commands.csv_table import CsvOutput, message_rows
 from edge.commands.text import (
+    ENGLISH,
+    Format,
     format_message,
     print_error,
     print_line,
     printable_json,
+    write_output,
 )
-from edge.commands.watch_table import CLEAR_SCREEN, Row, render_table
+from edge.commands.watch_table import CLEAR_SCREEN, Row, render_table, style_of
 from edge.config import Config
 from edge.errors import ExitCode, UsageError
+from edge.language import Language
 from edge.paths import check_directory
 
 REDRAW_S = 0.25
@@ -36,7 +42,8 @@ class View(NamedTuple):
     topics: Sequence[str] = ("",)
     limit: int | None = None
     """End after so many messages; None = at Ctrl-C."""
-    as_json: bool = False
+    format: Format = "text"
+    words: Language = ENGLISH
 
 
 def check_topics(topics: Sequence[str]) -> None:
@@ -51,18 +58,33 @@ def check_topics(topics: Sequence[str]) -> None:
 def watch(endpoint: str, key: Path | None, view: View) -> int:
     """Show what is received from `endpoint`. Returns the exit code. Raises BusError, KeysError."""
     with Subscription(endpoint, view.topics, key) as device:
-        if view.limit is None and not view.as_json and sys.stdout.isatty():
-            return _show_table(device)
+        if view.limit is None and view.format == "text" and sys.stdout.isatty():
+            return _show_table(device, view.words)
         return _print_lines(device, view)
 
 
 def _print_lines(device: Subscription, view: View) -> int:
-    left = view.limit
+    left, write = view.limit, writer(view)
     while left is None or left > 0:
         for received in device.wait(1.0)[:left]:
-            print_line(json_line(received) if view.as_json else text_line(received))
+            write(received)
             left = None if left is None else left - 1
     return ExitCode.OK
+
+
+def writer(view: View) -> Callable[[Received], None]:
+    """What prints a message as the view wants it. Writes CSV's header."""
+    if view.format == "text":
+        return lambda received: print_line(text_line(received, view.words))
+    if view.format == "json":
+        return lambda received: print_line(json_line(received))
+    table = CsvOutput(csv_table.WATCH)
+    return lambda received: _write_rows(table, received)
+
+
+def _write_rows(table: CsvOutput, received: Received) -> None:
+    for row in message_rows(received.topic, received.message):
+        table.write_row(row)
 
 
 def json_line(received: Received) -> str:
@@ -71,13 +93,13 @@ def json_line(received: Received) -> str:
     return printable_json(msgspec.json.encode({"topic": received.topic, **content}).decode())
 
 
-def text_line(received: Received) -> str:
-    text = format_message(received.message)
-    device = received.message.device
-    return f"{device}  {received.topic:<16} {text}  ({received.age_s:.1f} s ago)"
+def text_line(received: Received, words: Language) -> str:
+    text = format_message(received.message, words)
+    ago = words("number.ago", seconds=words.decimal(received.age_s))
+    return f"{received.message.device}  {received.topic:<16} {text}  ({ago})"
 
 
-def _show_table(device: Subscription) -> int:
+def _show_table(device: Subscription, words: Language) -> int:
     """The live view, until Ctrl-C."""
     newest: dict[tuple[str, str], tuple[Received, float]] = {}
     print(end=CLEAR_SCREEN)
@@ -88,11 +110,17 @@ def _show_table(device: Subscription) -> int:
             remember(newest, key, (received, now_s), MAX_DEVICES * len(TOPICS))
         now_s = time.monotonic()
         rows = [Row(r.topic, r.message, r.age_s + now_s - at_s) for r, at_s in newest.values()]
-        note = "live" if rows else "waiting"
-        note = "no messages: this is out of date" if device.stale else note
-        size = shutil.get_terminal_size()
-        print(end=render_table(rows, f"{device.endpoint}: {note}. Ctrl-C ends.", size), flush=True)
+        note = f"{words(_state(device, bool(rows)))} · {words('watch.end')} {device.endpoint}"
+        style = style_of(shutil.get_terminal_size(), words)
+        write_output(render_table(rows, note, style))
         time.sleep(REDRAW_S)
+
+
+def _state(device: Subscription, has_rows: bool) -> str:
+    """The key of a text."""
+    if not device.stale:
+        return "watch.live" if has_rows else "watch.waiting"
+    return "watch.stale" if has_rows else "watch.not_running"
 
 
 def watch_here(config: Config, view: View) -> int:
@@ -104,7 +132,7 @@ def watch_here(config: Config, view: View) -> int:
         return watch(config.endpoint("out"), None, view)
     found, why = find_devices()
     if not found:
-        print_error("watch", f"nothing runs here, and {why}")
+        print_error("watch", f"nothing runs here; {RUNNING} {why}")
         return ExitCode.FAILED
     for line in format_list(found):
         print_line(line)
@@ -123,16 +151,16 @@ def find_devices() -> tuple[list[Found], str]:
     """The devices on the network; the text is why there is none, and the fix."""
     try:
         return discovery.find(), (
-            "no other device found on this network (a device is found if gateway.remote is set); "
+            "No other device found on this network (a device is found if gateway.remote is set); "
             "name one: emotion-edge watch tcp://HOST:5557 --key FILE"
         )
     except ImportError:
         return (
             [],
-            "others cannot be looked for: pip install zeroconf, or name one",
+            "Others cannot be looked for: pip install zeroconf, or name one",
         )
     except OSError as error:
-        return [], f"others cannot be looked for ({error.strerror}); name one"
+        return [], f"Others cannot be looked for ({error.strerror}); name one"
 
 
 def format_list(found: Sequence[Found]) -> list[str]:

@@ -1,12 +1,15 @@
 """The settings: frozen structs, every default with its unit. edge.config.file reads them."""
 
 import ipaddress
+import re
 import socket
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 import msgspec
 
+from edge.language import DEFAULT, languages
 from edge.paths import MODELS, keys_directory, runtime_directory
 
 Positive = Annotated[float, msgspec.Meta(gt=0, le=3600)]
@@ -16,6 +19,9 @@ Count = Annotated[int, msgspec.Meta(ge=1, le=64)]
 Pixels = Annotated[int, msgspec.Meta(ge=16, le=8192)]
 Pin = Annotated[int, msgspec.Meta(ge=0, le=27)]
 Line = Annotated[int, msgspec.Meta(ge=0, le=1023)]
+TopicPrefix = Annotated[str, msgspec.Meta(max_length=200)]
+TOPIC_PREFIX = re.compile(r"[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*")
+BROKER_PORTS = {"mqtt": 1883, "mqtts": 8883}
 
 
 def is_local(endpoint: str) -> bool:
@@ -62,12 +68,16 @@ class GatewayConfig(Section, frozen=True):
 
 class CameraConfig(Section, frozen=True):
     source: str = "auto"
-    """auto, an index, /dev/videoN, picamera, a file, a URL, a GStreamer pipeline, or demo."""
+    """auto, an index, /dev/videoN, picamera, a file, a URL, a GStreamer pipeline, demo or none."""
     width: Pixels = 640
     """px; larger frames are scaled down to fit."""
     height: Pixels = 480
     """px"""
     rate_hz: Annotated[float, msgspec.Meta(ge=0.1, le=240)] = 30.0
+    rotate: Literal[0, 90, 180, 270] = 0
+    """Degrees clockwise by which frames are turned, for a camera that does not stand upright."""
+    mirror: bool = False
+    """True: the screen shows people as a mirror does. What is published is not mirrored."""
     preview_hz: Annotated[float, msgspec.Meta(ge=0, le=10)] = 0.0
     """Small JPEG frames a second for everyone who may subscribe; 0 = none."""
 
@@ -78,8 +88,8 @@ class DetectorConfig(Section, frozen=True):
     model: str = ""
     """Path of YuNet's .onnx; empty = the one that set-up fetched."""
     cascade: Literal["alt2", "default"] = "alt2"
-    min_face: Pixels = 48
-    """px; smaller faces are ignored."""
+    min_face: Pixels = 24
+    """px, the side of a face's box; smaller ones are ignored."""
 
 
 class FaceConfig(Section, frozen=True):
@@ -132,10 +142,12 @@ class ButtonConfig(Section, frozen=True):
 
 class AudioConfig(Section, frozen=True):
     source: str = "auto"
-    """auto, a device name or index, or a sound file."""
+    """auto, a device name or index, a sound file, or none."""
     model: str = str(MODELS / "voice_emotion.tflite")
     activity_model: str = str(MODELS / "speech_activity.tflite")
     """Decides whether anybody spoke."""
+    wait_s: Annotated[float, msgspec.Meta(ge=0, le=10)] = 2.0
+    """A press waits so long for the first word; 0 = it records at once."""
     duration_s: Annotated[float, msgspec.Meta(ge=0.5, le=10)] = 2.0
     threshold: Fraction = 0.3
     button: ButtonConfig = ButtonConfig()
@@ -152,6 +164,77 @@ class DisplayConfig(Section, frozen=True):
     """auto, window, framebuffer, none, or a path that ends in .png"""
     framebuffer: str = "/dev/fb0"
     fullscreen: bool = False
+    language: str = DEFAULT
+    """en, de: of everything on the screen, and of `watch`."""
+    notice: Annotated[str, msgspec.Meta(max_length=200)] = ""
+    """A line of your choice at the foot of the screen, such as who to ask; empty = none."""
+
+    def __post_init__(self) -> None:
+        if self.language not in languages():
+            known = ", ".join(languages())
+            raise ValueError(f"language = {self.language!r} is none that there is; write {known}")
+
+
+class MqttConfig(Section, frozen=True):
+    """An MQTT broker that results are published to; off until `broker` names one."""
+
+    broker: str = ""
+    """mqtt://HOST[:1883], or mqtts://HOST[:8883] for TLS; empty = off."""
+    user: str = ""
+    password_file: str = ""
+    """Holds the password; empty = the credential `mqtt-password` of systemd, or none."""
+    ca: str = ""
+    """Certificate authority of a mqtts broker; empty = those that the system trusts."""
+    cert: str = ""
+    """This device's certificate, for brokers that ask for one."""
+    key: str = ""
+    """The private key of `cert`."""
+    topic: TopicPrefix = "emotion-edge"
+    """What all topics begin with."""
+    discovery: TopicPrefix = "homeassistant"
+    """Home Assistant's discovery prefix; empty = not announced."""
+    record: bool = False
+    """True: a press published to .../record records, and Home Assistant gets a button."""
+    scores_s: NotNegative = 10.0
+    """Scores are published at most so often; 0 = never."""
+    picture_s: NotNegative = 0.0
+    """The preview (camera.preview_hz) is published at most so often; 0 = never."""
+
+    def __post_init__(self) -> None:
+        if self.broker:
+            self._check_broker()
+        for name, prefix in (("topic", self.topic), ("discovery", self.discovery or "none")):
+            if not TOPIC_PREFIX.fullmatch(prefix):
+                raise ValueError(f"{name} may have A-Z, a-z, 0-9, _ and -, and / between them")
+        if bool(self.cert) != bool(self.key):
+            raise ValueError("cert and key belong together")
+
+    def _check_broker(self) -> None:
+        """Never with the value itself in the error: it may hold a password."""
+        form = "write broker = mqtt://HOST[:1883] or mqtts://HOST[:8883]"
+        if "@" in self.broker:
+            raise ValueError("a URL with a password ends up in logs; set user and password_file")
+        try:
+            url = urlsplit(self.broker)
+            host, port = url.hostname or "", url.port
+            host.encode("idna")
+        except ValueError as error:  # UnicodeError is one
+            raise ValueError(f"broker: {error}; {form}") from error
+        rest = url.path.rstrip("/") + url.query + url.fragment
+        if url.scheme not in BROKER_PORTS or not host or rest or port == 0:
+            raise ValueError(form)
+        if url.scheme == "mqtt" and (self.ca or self.cert):
+            raise ValueError("ca and cert are for TLS; write mqtts:// in broker")
+
+    @property
+    def is_tls(self) -> bool:
+        return self.broker.startswith("mqtts:")
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """(host, port) of the broker."""
+        url = urlsplit(self.broker)
+        return url.hostname or "", url.port or BROKER_PORTS[url.scheme]
 
 
 class Config(Section, frozen=True):
@@ -166,10 +249,16 @@ class Config(Section, frozen=True):
     audio: AudioConfig = AudioConfig()
     fusion: FusionConfig = FusionConfig()
     display: DisplayConfig = DisplayConfig()
+    mqtt: MqttConfig = MqttConfig()
 
     @property
     def device_name(self) -> str:
         return self.device or socket.gethostname()
+
+    @property
+    def optional_services(self) -> tuple[str, ...]:
+        """Those of the optional services that are on."""
+        return ("mqtt",) if self.mqtt.broker else ()
 
     def endpoint(self, name: str) -> str:
         """The local ZeroMQ endpoint `name` ("in", "out", "frames")."""

@@ -5,11 +5,12 @@ are taken from the folder of the file that names them, those of the command line
 folder; PATHS lists the keys. Keys of older versions are moved or ignored, with one warning.
 """
 
+import contextlib
 import logging
 import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 import msgspec
 
@@ -52,6 +53,10 @@ PATHS: Mapping[str, Callable[[str, Path], str]] = {
     "audio.model": _model,
     "audio.activity_model": _model,
     "display.screen": _image,
+    "mqtt.password_file": _in_folder,
+    "mqtt.ca": _in_folder,
+    "mqtt.cert": _in_folder,
+    "mqtt.key": _in_folder,
 }
 """Keys that may hold a relative path -> (value, folder) -> the value with an absolute one."""
 
@@ -84,6 +89,9 @@ def keys_of(section: type[Section], prefix: str = "") -> Iterator[str]:
 
 
 KEYS = frozenset(keys_of(Config))
+SECTIONS = frozenset(key[:at] for key in KEYS for at, char in enumerate(key) if char == ".")
+AT_LINE = re.compile(r" \(at line (\d+), column \d+\)$")
+AT_END = " (at end of document)"
 
 
 def load(path: Path | None = None) -> Config:
@@ -99,11 +107,25 @@ def load(path: Path | None = None) -> Config:
     if path.exists() and not path.is_file():
         raise ConfigError(f"{path}: not a file")
     try:
-        return _parse(path.read_text("utf-8"), path)
+        data = path.read_bytes()
+        return _parse(data.decode("utf-8-sig"), path)
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}") from error
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ConfigError(f"{path}: {error}") from error
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise ConfigError(f"{path}:{line}: not UTF-8; save the file in UTF-8") from error
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise ConfigError(_syntax_error(path, data, str(error))) from error
+
+
+def _syntax_error(path: Path, data: bytes, what: str) -> str:
+    """FILE:LINE: what, of what the decoder reports at the end of its line."""
+    if what.endswith(AT_END):
+        lines = data.rstrip().count(b"\n") + 1
+        return f"{path}:{lines}: {what.removesuffix(AT_END)}, and the file ends there"
+    if found := AT_LINE.search(what):
+        return f"{path}:{found[1]}: {what[: found.start()]}"
+    return f"{path}: {what}"
 
 
 def _parse(text: str, path: Path) -> Config:
@@ -114,7 +136,7 @@ def _parse(text: str, path: Path) -> Config:
     if notes := replace_moved(settings):
         log.warning("%s: %s", path, "; ".join(notes))
     for key in sorted(settings.keys() - KEYS):
-        raise ConfigError(f"{_place(path, text, key)}: unknown key {key}{_did_you_mean(key)}")
+        raise ConfigError(f"{_place(path, text, key)}: {_unknown(key)}")
     for key, make_absolute in PATHS.items():
         if isinstance(value := settings.get(key), str):
             settings[key] = make_absolute(value, path.parent)
@@ -122,13 +144,16 @@ def _parse(text: str, path: Path) -> Config:
         return msgspec.convert(_nest(settings), Config)
     except msgspec.ValidationError as error:
         what, _, key = str(error).rstrip("`").partition(" - at `$.")
-        raise ConfigError(f"{_place(path, text, key)}: {key}: {what}") from error
+        # The first word of a section's own rules is one of its keys.
+        named = f"{key}.{what.split()[0]}"
+        place = _place(path, text, named if named in KEYS else key)
+        raise ConfigError(f"{place}: {key}: {what}{_choices(key)}") from error
 
 
 def flatten(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     """("camera.source", "demo") of {"camera": {"source": "demo"}}."""
     for key, value in table.items():
-        if isinstance(value, dict):
+        if isinstance(value, dict) and (value or prefix + key in SECTIONS):
             yield from flatten(value, f"{prefix}{key}.")
         else:
             yield prefix + key, value
@@ -159,28 +184,64 @@ def replace_moved(settings: dict[str, Any]) -> list[str]:
     return notes
 
 
-def _did_you_mean(key: str) -> str:
+def _unknown(key: str) -> str:
+    if key in SECTIONS:
+        return f"{key} is a section; write [{key}] above its keys"
     import difflib  # only where it is needed: it costs every process memory
 
-    close = difflib.get_close_matches(key, KEYS, 1)
-    return f"; did you mean {close[0]}?" if close else ""
+    close = difflib.get_close_matches(key, KEYS | SECTIONS, 1)
+    return f"unknown key {key}" + (f"; did you mean {close[0]}?" if close else "")
+
+
+def _choices(key: str) -> str:
+    """The values that a key may have, where it is one of a few."""
+    kind: Any = Config
+    for name in key.split("."):
+        kind = {field.name: field.type for field in msgspec.structs.fields(kind)}.get(name)
+    return f"; write {' or '.join(map(str, get_args(kind)))}" if get_origin(kind) is Literal else ""
+
+
+def place_of(path: Path | None, key: str) -> str:
+    """FILE:LINE: KEY where the settings set the key, else KEY. `path`: as for `load`."""
+    path = path or SYSTEM_CONFIG
+    with contextlib.suppress(OSError, UnicodeDecodeError):
+        place = _place(path, path.read_text("utf-8-sig"), key)
+        if place != str(path):
+            return f"{place}: {key}"
+    return key
 
 
 def _place(path: Path, text: str, key: str) -> str:
-    """FILE:LINE of a key or section in TOML, FILE where it is not found."""
-    section = ""
-    for number, line in enumerate(text.splitlines(), 1):
-        if header := re.match(r"\s*\[([\w.]+)\]", line):
-            section = f"{header[1]}."
-        if key in (section.rstrip("."), section + line.partition("=")[0].strip()):
-            return f"{path}:{number}"
+    """FILE:LINE of a key or section in TOML, or of what holds it; FILE where there is neither."""
+    lines = dict(_keys_at(text))
+    while key:
+        for number, name in lines.items():
+            if name == key or name.startswith(f"{key}."):
+                return f"{path}:{number}"
+        key = key.rpartition(".")[0]
     return str(path)
 
 
-def with_overrides(config: Config, overrides: Mapping[str, str]) -> Config:
+def _keys_at(text: str) -> Iterator[tuple[int, str]]:
+    """(line, key or section) of TOML."""
+    section = ""
+    for number, line in enumerate(text.splitlines(), 1):
+        if header := re.match(r"\s*\[\[?([^\]]+)\]", line):
+            section = _plain(header[1]) + "."
+            yield number, section[:-1]
+        elif "=" in line:
+            yield number, section + _plain(line.partition("=")[0])
+
+
+def _plain(name: str) -> str:
+    """A key without its quotes and spaces."""
+    return ".".join(part.strip(" \t\"'") for part in name.split("."))
+
+
+def with_overrides(config: Config, overrides: Mapping[str, str | bool]) -> Config:
     """A copy with the command line's {"section.key": value}."""
     for key, value in overrides.items():
-        if make_absolute := PATHS.get(key):
+        if (make_absolute := PATHS.get(key)) and isinstance(value, str):
             value = make_absolute(value, Path.cwd())
         section, _, name = key.partition(".")
         table = msgspec.structs.replace(getattr(config, section), **{name: value})

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from edge.types import Box
+from edge.types import Box, Image
 
 SAME_FACE_IOU = 0.3
 
@@ -55,6 +55,23 @@ def distinct(faces: Iterable[FaceBox]) -> list[FaceBox]:
 
 def is_same_face(a: FaceBox, b: FaceBox) -> bool:
     return overlap(a.box, b.box) > SAME_FACE_IOU
+
+
+def best_match(found: Iterable[FaceBox], face: FaceBox) -> FaceBox | None:
+    """Of the boxes found, the surest one that is the same face."""
+    same = (other for other in found if is_same_face(other, face))
+    return max(same, key=score_of, default=None)
+
+
+def around(image: Image, box: Box, margin: float) -> tuple[Image, int, int]:
+    """The part of an image around a square box, and its left and top in px.
+
+    `margin`: in sides of the box. Beyond the border there is nothing: the part may be empty.
+    """
+    x, y, side, _ = box
+    left, top = max(0, int(x - margin * side)), max(0, int(y - margin * side))
+    right, bottom = int(x + side + margin * side), int(y + side + margin * side)
+    return image[top : max(top, bottom), left : max(left, right)], left, top
 
 
 def overlap(a: Box, b: Box) -> float:

@@ -34,13 +34,13 @@ class Haar:
     margin = MARGIN
 
     def __init__(self, cascade: Cascade, min_face: int, reason: str = "") -> None:
-        """`min_face`: px of the window. `reason`: why it is used; shown in `about`."""
+        """`min_face`: px of the box's side. `reason`: why it is used; shown in `about`."""
         self._cascade = cv2.CascadeClassifier(str(CASCADE_FOLDER / CASCADES[cascade]))
         self._min_face = min_face
         self.about = f"Haar {cascade} ({reason})" if reason else f"Haar {cascade}"
 
     def find(self, image: Image) -> list[FaceBox]:
-        return distinct(self._scan(image, self._min_face, 0, NEIGHBOURS))
+        return distinct(self._scan(image, 0, 0, NEIGHBOURS))
 
     def find_quickly(self, _image: Image) -> list[FaceBox]:
         """None: a cascade has no cheaper scan."""
@@ -48,10 +48,11 @@ class Haar:
 
     def find_near(self, part: Image, side_px: float) -> list[FaceBox]:
         min_px, max_px = int(side_px / SIZE_CHANGE), int(side_px * SIZE_CHANGE) + 1
-        return self._scan(part, max(self._min_face, min_px), max_px, NEIGHBOURS_KNOWN)
+        return self._scan(part, min_px, max_px, NEIGHBOURS_KNOWN)
 
     def _scan(self, image: Image, min_px: int, max_px: int, neighbours: int) -> list[FaceBox]:
-        """Faces from `min_px` to `max_px` (0 = any)."""
+        """Faces from `min_px` to `max_px` (0 = any) that are large enough."""
+        min_px = max(min_px, int(self._min_face / HAAR_SIDE / SCALE_STEP))
         if min(image.shape[:2]) < min_px:
             return []
         boxes, counts = self._cascade.detectMultiScale2(
@@ -61,7 +62,8 @@ class Haar:
             minSize=(min_px, min_px),
             maxSize=(max_px, max_px),
         )
-        return [
+        faces = (
             FaceBox(square(x + w / 2, y + h / 2, HAAR_SIDE * w), count / (count + NEIGHBOURS))
             for (x, y, w, h), count in zip(boxes, counts, strict=True)
-        ]
+        )
+        return [face for face in faces if face.box[2] >= self._min_face]

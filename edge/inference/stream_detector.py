@@ -9,12 +9,21 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal, Protocol
 
-from edge.inference.face_box import FaceBox, ScanSchedule, distinct, is_same_face, score_of
+from edge.inference.face_box import (
+    FaceBox,
+    ScanSchedule,
+    around,
+    best_match,
+    distinct,
+    is_same_face,
+)
 from edge.inference.haar import Cascade, Haar
 from edge.inference.yunet import YUNET_PATH, YuNet
 from edge.types import Image
 
 Kind = Literal["auto", "yunet", "haar"]
+HARDLY = 0.1
+"""In sides of the box."""
 
 
 class FaceFinder(Protocol):
@@ -56,54 +65,80 @@ class StreamDetector:
     def detect(self, image: Image) -> list[FaceBox]:
         """All faces in the next frame of a stream: (height, width, 3) uint8 BGR."""
         now_s = self._clock()
+        faces = self._follow(image) if image.shape == self._shape else []
         if image.shape != self._shape or now_s >= self._next_full_s:
-            return self._scan_fully(image, now_s)
-        faces = self._follow(image)
+            faces = as_followed(self._scan_fully(image, now_s), faces)
+            self._known = [self._anchored(face) for face in faces]
+            return faces
         if not faces or now_s >= self._next_quick_s:
             self._next_quick_s = now_s + self._schedule.quick_s
-            faces = distinct([*faces, *self._finder.find_quickly(image)])
+            faces = distinct([*as_followed(self._finder.find_quickly(image), faces), *faces])
         lost = [old for old in self._known if not any(is_same_face(old, new) for new in faces)]
-        self._known = [*faces, *lost]
+        self._known = [*(self._anchored(face) for face in faces), *lost]
         return faces
+
+    def _anchored(self, face: FaceBox) -> FaceBox:
+        """Where to look for the face next: where it was before, while it has hardly moved.
+
+        A detector sees a face a little elsewhere in a part that is cut out a little elsewhere, and
+        would follow its own error about.
+        """
+        return next((old for old in self._known if has_hardly_moved(old, face)), face)
 
     def _scan_fully(self, image: Image, now_s: float) -> list[FaceBox]:
         self._shape = image.shape
-        self._known = self._finder.find(image)
+        found = self._finder.find(image)
         took_s = self._clock() - now_s
         full_s, full_fraction, quick_s, _ = self._schedule
         self._next_full_s = now_s + max(full_s, took_s / full_fraction)
         self._next_quick_s = now_s + quick_s
-        return self._known
+        return found
 
     def _follow(self, image: Image) -> list[FaceBox]:
         """The known faces, a moment later; none of them where they are too many to follow."""
         if len(self._known) > self._schedule.max_followed:
             return []
-        return distinct(near for face in self._known for near in self._near(image, face))
+        near = (self._near(image, face) for face in self._known)
+        return distinct(face for face in near if face)
 
-    def _near(self, image: Image, face: FaceBox) -> list[FaceBox]:
-        """The same face, a moment later, or nothing."""
-        x, y, side, _ = face.box
-        margin = side * self._finder.margin
-        left, top = max(0, int(x - margin)), max(0, int(y - margin))
-        part = image[top : int(y + side + margin), left : int(x + side + margin)]
-        found = self._finder.find_near(part, side) if part.size else []
-        moved = [near.moved_by(left, top) for near in found]
-        same = [near for near in moved if is_same_face(near, face)]
-        return sorted(same, key=score_of, reverse=True)[:1]
+    def _near(self, image: Image, face: FaceBox) -> FaceBox | None:
+        """The same face, a moment later."""
+        part, left, top = around(image, face.box, self._finder.margin)
+        found = self._finder.find_near(part, face.box[2]) if part.size else []
+        return best_match((near.moved_by(left, top) for near in found), face)
 
 
-def make_detector(kind: Kind, model: str, cascade: Cascade, min_face: int) -> StreamDetector:
+def has_hardly_moved(old: FaceBox, new: FaceBox) -> bool:
+    """Whether each edge of a face's box is within HARDLY of where it was."""
+    moved = (abs(a - b) for a, b in zip(old.box, new.box, strict=True))
+    return max(moved) <= HARDLY * old.box[2]
+
+
+def as_followed(found: list[FaceBox], followed: list[FaceBox]) -> list[FaceBox]:
+    """The faces of a scan, but the box of a followed face where both are of the same one.
+
+    Scans of different sizes place a box differently, and it would jump to and fro between them.
+    """
+    return [next((one for one in followed if is_same_face(one, face)), face) for face in found]
+
+
+def make_detector(
+    kind: Kind,
+    model: str,
+    cascade: Cascade,
+    min_face: int,
+    clock: Callable[[], float] = time.monotonic,
+) -> StreamDetector:
     """YuNet or Haar; "auto" is YuNet where its weights are.
 
-    `model`: path of YuNet's weights, "" = where set-up puts them. `min_face`: px of the crop's
+    `model`: path of YuNet's weights, "" = where set-up puts them. `min_face`: px of the box's
     side; smaller faces are skipped. Raises ModelError for weights that are missing although they
     were asked for, or are not the ones that the crop was fitted to.
     """
     path = Path(model) if model else YUNET_PATH
     if kind == "haar":
-        return StreamDetector(Haar(cascade, min_face))
+        return StreamDetector(Haar(cascade, min_face), clock)
     if kind == "auto" and not model and not path.exists():
         reason = "YuNet's weights are missing; deploy/fetch-detector.sh fetches them"
-        return StreamDetector(Haar(cascade, min_face, reason))
-    return StreamDetector(YuNet(path, min_face))
+        return StreamDetector(Haar(cascade, min_face, reason), clock)
+    return StreamDetector(YuNet(path, min_face), clock)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.inference.card import ModelError
-from edge.inference.face_box import FaceBox, ScanSchedule, square
+from edge.inference.face_box import FaceBox, ScanSchedule, around, best_match, distinct, square
 from edge.paths import MODELS
 from edge.types import Image
 
@@ -24,8 +24,11 @@ FULL_PX, QUICK_PX, NEAR_PX = 640, 320, 160
 """The longer side of what the network gets: of the whole image, or of the part around a face."""
 MIN_PX = 64
 """Of a stripe of less than two of the network's strides OpenCV reads uninitialised memory."""
-MIN_SCORE, MIN_SCORE_KNOWN = 0.6, 0.4
+MIN_SCORE, MIN_SCORE_KNOWN = 0.75, 0.4
 """Of a face; less is enough where one was a moment ago."""
+DOUBTFUL_SCORE, MIN_MEAN_SCORE = 0.5, 0.72
+"""From the first of these on it gets a look from near; both looks' mean has to reach the second.
+So more of the small faces are found, and fewer where nobody is (docs/reports/faces.md)."""
 SCHEDULE = ScanSchedule(full_s=1.0, full_fraction=0.1, quick_s=0.2, max_followed=3)
 MARGIN = 0.5
 """How far around a known face it is looked for, in its sides."""
@@ -66,7 +69,7 @@ class YuNet:
     margin = MARGIN
 
     def __init__(self, path: Path, min_face: int) -> None:
-        """`min_face`: px. Raises ModelError."""
+        """`min_face`: px of the box's side. Raises ModelError."""
         check_weights(path)
         self._min_face = min_face
         self._size: tuple[int, ...] = ()
@@ -77,13 +80,31 @@ class YuNet:
         self.about = f"YuNet at {QUICK_PX} px, every {SCHEDULE.full_s:g} s at {FULL_PX}"
 
     def find(self, image: Image) -> list[FaceBox]:
-        return self._find(image, FULL_PX, MIN_SCORE)
+        """All faces; one that fills a small picture is best seen in the quick scan."""
+        found = self._find_new(image, FULL_PX)
+        if any(face.score >= MIN_SCORE for face in found):
+            return found
+        return distinct([*found, *self._find_new(image, QUICK_PX)])
 
     def find_quickly(self, image: Image) -> list[FaceBox]:
-        return self._find(image, QUICK_PX, MIN_SCORE)
+        return self._find_new(image, QUICK_PX)
 
     def find_near(self, part: Image, _side_px: float) -> list[FaceBox]:
         return self._find(part, NEAR_PX, MIN_SCORE_KNOWN)
+
+    def _find_new(self, image: Image, longer_px: int) -> list[FaceBox]:
+        """Faces of which nothing was known."""
+        found = self._find(image, longer_px, DOUBTFUL_SCORE)
+        return [face for face in found if self._is_sure(image, face)]
+
+    def _is_sure(self, image: Image, face: FaceBox) -> bool:
+        """Whether the score is enough, or it looks like a face from near as well."""
+        if face.score >= MIN_SCORE:
+            return True
+        part, left, top = around(image, face.box, MARGIN)
+        near = self._find(part, NEAR_PX, MIN_SCORE_KNOWN) if part.size else []
+        same = best_match((other.moved_by(left, top) for other in near), face)
+        return same is not None and (face.score + same.score) / 2 >= MIN_MEAN_SCORE
 
     def _find(self, image: Image, longer_px: int, min_score: float) -> list[FaceBox]:
         """Faces with at least `min_score`; the longer side is scaled to `longer_px`."""

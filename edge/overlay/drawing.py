@@ -35,6 +35,18 @@ OVERSAMPLING = 4
 """Letters are drawn this much larger and averaged: their spacing is then right at small sizes."""
 NON_ASCII_GLYPHS = "·…°"
 """What Pillow's own font has beyond ASCII, and this product uses."""
+DOTS, GRAVE, ACUTE, CIRCUMFLEX, TILDE, RING = "\u0308\u0300\u0301\u0302\u0303\u030a"
+STROKES: dict[str, tuple[tuple[float, float], ...]] = {
+    GRAVE: ((-0.09, -0.2), (0.05, -0.1)),
+    ACUTE: ((0.09, -0.2), (-0.05, -0.1)),
+    CIRCUMFLEX: ((-0.13, -0.1), (0, -0.2), (0.13, -0.1)),
+    TILDE: ((-0.14, -0.11), (-0.06, -0.17), (0.06, -0.11), (0.14, -0.17)),
+    RING: ((0.08, -0.16), (0, -0.08), (-0.08, -0.16), (0, -0.24), (0.08, -0.16)),
+}
+"""Unicode's combining marks, which that font lacks -> a line from a letter's middle top, em."""
+DOTS_EM = (0.125, 0.14, 0.062)
+"""From that point to the side and up, and the radius."""
+SPELLED_OUT = str.maketrans({"ß": "ss", "æ": "ae", "œ": "oe", "ø": "o", "–": "-", "’": "'"})
 
 
 class Rect(NamedTuple):
@@ -111,7 +123,7 @@ def font(size_px: int) -> ImageFont.FreeTypeFont:
 @lru_cache(maxsize=1024)
 def width_px(text: str, size_px: int) -> int:
     """How wide a line of text is."""
-    return int(np.ceil(font(size_px).getlength(to_ascii(text)) / OVERSAMPLING))
+    return int(np.ceil(font(size_px).getlength(_letters_of(text)) / OVERSAMPLING))
 
 
 def height_px(size_px: int) -> int:
@@ -119,21 +131,56 @@ def height_px(size_px: int) -> int:
     return -(-sum(font(size_px).getmetrics()) // OVERSAMPLING)
 
 
-def to_ascii(text: str) -> str:
-    """The text in letters that the font has: "Kamera für Tür 2" is "Kamera fur Tur 2"."""
-    decomposed = (c if c in NON_ASCII_GLYPHS else unicodedata.normalize("NFKD", c) for c in text)
-    return "".join(c for c in "".join(decomposed) if c in NON_ASCII_GLYPHS or " " <= c <= "~")
+def cap_height_px(size_px: int) -> float:
+    """How high capital letters are."""
+    _, top, _, foot = font(size_px).getbbox("H")
+    return float(foot - top) / OVERSAMPLING
+
+
+def drawable(text: str) -> str:
+    """The text in what can be drawn, decomposed: "für" is "fu\u0308r"; what cannot is left out."""
+    parts = (
+        c if c in NON_ASCII_GLYPHS else unicodedata.normalize("NFKD", c)
+        for c in text.translate(SPELLED_OUT)
+    )
+    return "".join(c for c in "".join(parts) if _is_letter(c) or c == DOTS or c in STROKES)
+
+
+def _is_letter(c: str) -> bool:
+    return c in NON_ASCII_GLYPHS or " " <= c <= "~"
+
+
+def _letters_of(text: str) -> str:
+    """Without the marks, which take no room."""
+    return "".join(filter(_is_letter, drawable(text)))
 
 
 @lru_cache(maxsize=1024)
 def ellipsize(text: str, size_px: int, max_px: int) -> str:
-    """The text in letters that the font has, cut to `max_px` with an ellipsis at its end."""
-    text = to_ascii(text)[: max(0, max_px)]  # no letter is narrower than a pixel
+    """The text in what can be drawn, cut to `max_px` with an ellipsis at its end."""
+    text = drawable(text[: max(0, 2 * max_px)])  # no letter is narrower than a pixel
     if width_px(text, size_px) <= max_px:
         return text
     lengths = range(len(text))
     fit = bisect_right(lengths, max_px, key=lambda n: width_px(text[:n] + "…", size_px)) - 1
     return text[:fit].rstrip() + "…" if fit > 0 else ""
+
+
+@lru_cache(maxsize=64)
+def wrap(text: str, size_px: int, max_px: int, max_lines: int) -> tuple[str, ...]:
+    """The text in lines of `max_px`, broken at spaces; the last one is cut where there are more."""
+    lines, words = [""], text.split()
+    while words and len(lines) <= max_lines:
+        longer = f"{lines[-1]} {words[0]}".lstrip()
+        if not lines[-1] or width_px(longer, size_px) <= max_px:
+            lines[-1] = longer
+            words.pop(0)
+        elif len(lines) == max_lines:
+            lines[-1] = " ".join([lines[-1], *words])
+            break
+        else:
+            lines.append("")
+    return tuple(ellipsize(line, size_px, max_px) for line in lines)
 
 
 @lru_cache(maxsize=384)
@@ -143,7 +190,7 @@ def text_bitmap(text: str, size_px: int, colour: Colour) -> GlyphBitmap:
     return _bitmap(mask, np.full((*mask.shape, 3), colour, np.uint8))
 
 
-@lru_cache(maxsize=48)
+@lru_cache(maxsize=192)
 def chip_bitmap(text: str, size_px: int, colour: Colour, fill: Colour) -> GlyphBitmap:
     """A line of text on a filled, rounded label."""
     side, foot = round(size_px * 0.45), round(size_px * 0.14)
@@ -157,8 +204,34 @@ def _letters(text: str, size_px: int, size: tuple[int, int], at: tuple[int, int]
     """(h, w) coverage, 0 to 255."""
     page = PillowImage.new("L", (max(1, size[0]) * OVERSAMPLING, size[1] * OVERSAMPLING))
     corner = (at[0] * OVERSAMPLING, at[1] * OVERSAMPLING)
-    ImageDraw.Draw(page).text(corner, to_ascii(text), fill=255, font=font(size_px))
+    pen = ImageDraw.Draw(page)
+    pen.text(corner, _letters_of(text), fill=255, font=font(size_px))
+    _draw_marks(pen, text, size_px, corner)
     return np.asarray(page.reduce(OVERSAMPLING))
+
+
+def _draw_marks(pen: ImageDraw.ImageDraw, text: str, size_px: int, corner: tuple[int, int]) -> None:
+    """The dots and accents of a line of text over its letters."""
+    face, em, letters = font(size_px), size_px * OVERSAMPLING, ""
+    for c in drawable(text):
+        if _is_letter(c):
+            letters += c
+            continue
+        left, top, right, _ = face.getbbox(letters[-1:])
+        x = corner[0] + face.getlength(letters[:-1]) + (left + right) / 2
+        _draw_mark(pen, c, x, corner[1] + top, em)
+
+
+def _draw_mark(pen: ImageDraw.ImageDraw, mark: str, x: float, y: float, em: int) -> None:
+    """One mark over the middle of a letter's top."""
+    if mark == DOTS:
+        aside, up, radius = (part * em for part in DOTS_EM)
+        for middle in (x - aside, x + aside):
+            box = (middle - radius, y - up - radius, middle + radius, y - up + radius)
+            pen.ellipse(box, fill=255)
+        return
+    points = [(x + dx * em, y + dy * em) for dx, dy in STROKES[mark]]
+    pen.line(points, fill=255, width=max(1, round(0.07 * em)), joint="curve")
 
 
 def _rounded(size: tuple[int, int], radius_px: int) -> Image:
@@ -214,6 +287,16 @@ def fill(image: Image, rect: Rect, colour: Colour) -> None:
     if rect.w > 0 and rect.h > 0:
         corner = (rect.right - 1, rect.bottom - 1)
         cv2.rectangle(image, (rect.x, rect.y), corner, colour, cv2.FILLED)
+
+
+def card(image: Image, rect: Rect, colour: Colour, radius_px: int) -> None:
+    """Paint a rectangle with rounded corners."""
+    radius = max(1, min(radius_px, rect.w // 2, rect.h // 2))
+    fill(image, Rect(rect.x + radius, rect.y, rect.w - 2 * radius, rect.h), colour)
+    fill(image, Rect(rect.x, rect.y + radius, rect.w, rect.h - 2 * radius), colour)
+    for x in (rect.x + radius, rect.right - 1 - radius):
+        for y in (rect.y + radius, rect.bottom - 1 - radius):
+            cv2.circle(image, (x, y), radius, colour, cv2.FILLED, cv2.LINE_AA)
 
 
 def darken(image: Image, rect: Rect, fraction: float) -> None:

@@ -1,21 +1,28 @@
 """What is drawn on the faces: boxes, labels and scores, kept inside the image and apart.
 
 Larger faces choose their places first. In a crowd, and where there is no room beside a face, its
-scores become a strip at its foot.
+scores become a strip with initials at its foot.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from functools import partial
 
 from edge.bus.messages import FaceResult
+from edge.language import Language
 from edge.overlay import drawing
-from edge.overlay.bars import LABEL_WIDTH, colour_of, draw_score, draw_strip, small_px
+from edge.overlay.bars import colour_of, draw_score, draw_strip, label_width, small_px
 from edge.overlay.drawing import BACKGROUND, TEXT, Colour, GlyphBitmap, Rect
+from edge.overlay.places import Choose, Places
 from edge.types import Image
 
-BAR_WIDTH, ROW_HEIGHT, MARGIN = 4.2, 1.15, 0.5
+BAR_WIDTH, ROW_HEIGHT, MARGIN = 3.2, 1.2, 0.5
 """units; of the chart beside a face"""
 HELD_DIMMING = 0.5
-CHART_SHADE = 0.9
+CHART_SHADE = 0.85
+STRIP = 4.6, 1.2
+"""units; the least width, and the height, of a strip of scores"""
+MAX_COVERED = 0.2
+"""Of a face's height; it is never hidden by more of its own strip."""
 MAX_CHARTS = 3
 """With more faces than this the charts would hide the image: all get strips."""
 
@@ -26,11 +33,14 @@ def draw_faces(
     faces: Iterable[FaceResult],
     frame_size: tuple[int, int],
     followed: int | None,
+    language: Language,
+    memory: Places | None = None,
 ) -> None:
     """Draw every face onto the image.
 
     `frame_size`: (w, h) px of the frame whose px the boxes are in; without any there is nothing to
     draw. `followed`: the id of the face that the fused emotion goes by; its box is drawn heavier.
+    `memory`: where labels and charts were in the image before; None for a single image.
     """
     if min(frame_size) <= 0:
         return
@@ -40,16 +50,24 @@ def draw_faces(
     for face, box in reversed(boxes):
         heavy = face.id == followed and len(boxes) > 1
         _draw_box(image, box, unit * (1.6 if heavy else 1.0), face)
+    memory = Places() if memory is None else memory
+    memory.keep({face.id for face, _ in boxes})
     taken = [box for _, box in boxes]
     for face, box in boxes:
-        taken.append(_draw_label(image, bounds, unit, face, box, taken))
+        labels = _labels(face, unit, language, bounds.w, in_crowd=len(boxes) > MAX_CHARTS)
+        choose = partial(memory.choose, face.id)
+        taken.append(_draw_label(image, bounds, unit, labels, box, taken, choose))
     for face, box in boxes:
-        chart = _chart_place(bounds, unit, face, box, taken) if len(boxes) <= MAX_CHARTS else None
+        room = label_width(language, face.scores, unit)
+        chart = None
+        if len(boxes) <= MAX_CHARTS:
+            choose = partial(memory.choose, face.id)
+            chart = _chart_place(bounds, unit, room, face, box, taken, choose)
         if chart is not None:
-            _draw_chart(image, chart, unit, face)
+            _draw_chart(image, chart, unit, room, language, face)
         else:
             chart = _strip_place(bounds, box, unit, taken)
-            draw_strip(image, chart, face.scores)
+            draw_strip(image, chart, unit, language, face.scores)
         taken.append(chart)
 
 
@@ -82,28 +100,48 @@ def _draw_box(image: Image, box: Rect, unit: float, face: FaceResult) -> None:
 
 
 def _draw_label(
-    image: Image, bounds: Rect, unit: float, face: FaceResult, box: Rect, taken: list[Rect]
+    image: Image,
+    bounds: Rect,
+    unit: float,
+    labels: Sequence[GlyphBitmap],
+    box: Rect,
+    taken: list[Rect],
+    choose: Choose,
 ) -> Rect:
-    """Above the box, below it or in its upper edge: the first place that is free."""
-    bitmap = _label(face, unit, bounds.w)
+    """The longest that finds a free place above the box or below it; else in its upper edge."""
     gap = max(3, round(0.25 * unit))
-    left = box.x - max(1, gap // 3)
-    places = [
-        Rect(left, y, bitmap.width_px, bitmap.height_px).moved_into(bounds)
-        for y in (box.y - gap - bitmap.height_px, box.bottom + gap, box.y + gap)
-    ]
     others = [rect for rect in taken if rect is not box]
-    free = (p for p in places if not p.overlaps(box) and not _collides(p, others))
-    place = next(free, places[2])
-    drawing.blit(image, place.x, place.y, bitmap)
-    return place
+
+    def is_free(place: Rect) -> bool:
+        return not place.overlaps(box) and not _collides(place, others)
+
+    for number, label in enumerate(labels):
+        above, below, inside = (
+            Rect(box.x - max(1, gap // 3), y, label.width_px, label.height_px).moved_into(bounds)
+            for y in (box.y - gap - label.height_px, box.bottom + gap, box.y + gap)
+        )
+        place = choose(f"label {number}", [above, below], is_free, gap // 2)
+        if place is not None:
+            drawing.blit(image, place.x, place.y, label)
+            return place
+    drawing.blit(image, inside.x, inside.y, label)
+    return inside
 
 
-def _label(face: FaceResult, unit: float, room_px: int) -> GlyphBitmap:
-    text = f"{face.id}  {face.emotion}  {face.confidence:.0%}"
-    text = drawing.ellipsize(text, small_px(unit), room_px)
-    letters = TEXT if face.held else BACKGROUND
-    return drawing.chip_bitmap(text, small_px(unit), letters, _colour(face))
+def _labels(
+    face: FaceResult, unit: float, language: Language, room_px: int, *, in_crowd: bool
+) -> list[GlyphBitmap]:
+    """Number and emotion: with how sure that is, without, and by its initials."""
+    name = f"{face.id}  {language.emotion(face.emotion)}"
+    percent = f"{name}  {language.percent(face.confidence)}"
+    short = f"{face.id}  {language.initials(face.emotion)}"
+    size_px, letters = small_px(unit), TEXT if face.held else BACKGROUND
+    return [
+        drawing.chip_bitmap(
+            drawing.ellipsize(text, size_px, room_px), size_px, letters, _colour(face)
+        )
+        for text in ([name, short] if in_crowd else [percent, name, short])
+    ]
 
 
 def _collides(place: Rect, taken: Iterable[Rect]) -> bool:
@@ -111,41 +149,52 @@ def _collides(place: Rect, taken: Iterable[Rect]) -> bool:
 
 
 def _chart_place(
-    bounds: Rect, unit: float, face: FaceResult, box: Rect, taken: list[Rect]
+    bounds: Rect,
+    unit: float,
+    room: int,
+    face: FaceResult,
+    box: Rect,
+    taken: list[Rect],
+    choose: Choose,
 ) -> Rect | None:
-    """Right of the box or left of it, where that is free."""
-    width, height = _chart_size(face, unit)
+    """Right of the box or left of it, where that is free. `room`: of the labels, px."""
+    width = room + round((BAR_WIDTH + 2 * MARGIN) * unit)
+    height = round((len(face.scores) * ROW_HEIGHT + 2 * MARGIN) * unit)
     gap = max(4, round(0.4 * unit))
     y = max(0, min(box.y, bounds.h - height))
-    for x in (box.right + gap, box.x - gap - width):
-        chart = Rect(x, y, width, height)
-        if bounds.contains(chart) and not _collides(chart, taken):
-            return chart
-    return None
+    beside = [Rect(x, y, width, height) for x in (box.right + gap, box.x - gap - width)]
+
+    def is_free(place: Rect) -> bool:
+        return bounds.contains(place) and not _collides(place, taken)
+
+    return choose("chart", beside, is_free, gap // 2)
 
 
-def _chart_size(face: FaceResult, unit: float) -> tuple[int, int]:
-    width = LABEL_WIDTH + BAR_WIDTH + 2 * MARGIN
-    return round(width * unit), round((len(face.scores) * ROW_HEIGHT + 2 * MARGIN) * unit)
-
-
-def _draw_chart(image: Image, chart: Rect, unit: float, face: FaceResult) -> None:
+def _draw_chart(
+    image: Image, chart: Rect, unit: float, room: int, language: Language, face: FaceResult
+) -> None:
     drawing.darken(image, chart, CHART_SHADE)
     inner = chart.inset(round(MARGIN * unit))
     rows = len(face.scores)
     for row, (label, score) in enumerate(face.scores.items()):
         top, foot = inner.y + row * inner.h // rows, inner.y + (row + 1) * inner.h // rows
         line = inner._replace(y=top, h=foot - top)
-        draw_score(image, line, unit, label, score, best=label == face.emotion)
+        best = label == face.emotion
+        draw_score(image, line, room, unit, language, label, score, best=best)
     if face.held:
         drawing.darken(image, chart, HELD_DIMMING)
 
 
 def _strip_place(bounds: Rect, box: Rect, unit: float, taken: list[Rect]) -> Rect:
-    """Below the box where that is free, else inside it."""
-    thick, gap = max(4, round(0.35 * unit)), max(4, round(0.3 * unit))
-    below = Rect(box.x, box.bottom + gap, box.w, thick)
-    if bounds.contains(below) and not _collides(below, taken):
-        return below
+    """Below the box or above it, else inside; empty where it would hide the face."""
+    least, thick = (round(part * unit) for part in STRIP)
+    gap, width = max(4, round(0.3 * unit)), max(box.w, least)
+    x = box.x + (box.w - width) // 2
+    for y in (box.bottom + gap, box.y - gap - thick):
+        place = Rect(x, y, width, thick)
+        if bounds.contains(place) and not _collides(place, taken):
+            return place
+    if thick > MAX_COVERED * box.h or width > box.w:
+        return Rect(x, box.bottom, 0, 0)
     inside = Rect(box.x + gap, box.bottom - gap - thick, box.w - 2 * gap, thick)
     return inside.moved_into(bounds.inset(gap))

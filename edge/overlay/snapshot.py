@@ -3,11 +3,13 @@
 Pure: the moment is a field, so that a test can set it. Knows no socket, no clock and no pixel.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 
 import msgspec
 
 from edge.bus.messages import (
+    OFF,
     SERVICES,
     TOPICS,
     AudioMessage,
@@ -18,9 +20,14 @@ from edge.bus.messages import (
     Message,
     RecordingMessage,
 )
+from edge.language import Language, load_language
+from edge.overlay.places import Places
+from edge.overlay.timeline import Timeline
 
 GRACE_S = 3.0
 """A service whose health never came is missing only after we have listened this long."""
+INVITE_AFTER_S = 2.0
+"""When nobody was there for so long, the screen invites."""
 LOST_FRAMES, LOST_MIN_S, LOST_MAX_S = 3, 1.0, 10.0
 """A camera is lost after this many frames that did not come, but no sooner and no later."""
 
@@ -48,6 +55,13 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     """How long a recording takes."""
     has_keys: bool = True
     """The screen has keys that can be pressed."""
+    places: Places = msgspec.field(default_factory=Places)
+    """Where labels and charts were drawn last; the same from snapshot to snapshot."""
+    timeline: Timeline = msgspec.field(default_factory=Timeline)
+    """The last minute; of all that is here the one thing that changes in place."""
+    language: Language = msgspec.field(default_factory=load_language)
+    notice: str = ""
+    """A line of the user's own."""
 
     def with_message(self, topic: str, message: Message) -> "Snapshot":
         """A copy that holds this message."""
@@ -79,6 +93,30 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
         return self.face.faces
 
     @property
+    def people(self) -> list[tuple[str, int]]:
+        """How many faces show what, the most frequent first."""
+        return Counter(face.emotion for face in self.faces).most_common()
+
+    @property
+    def is_deserted(self) -> bool:
+        """Nobody has been seen for a while, and somebody would be."""
+        if self.face is None or not self._is_fresh("face", self.face) or self.camera_lost:
+            return False
+        seen_s = self.timeline.last_seen_s()
+        alone_s = self.now_ns / 1e9 - (self.since_ns / 1e9 if seen_s is None else seen_s)
+        return not self.face.faces and alone_s > INVITE_AFTER_S
+
+    @property
+    def has_button(self) -> bool:
+        """The device has a button."""
+        return self.recording is not None and self.recording.button
+
+    def is_off(self, service: str) -> bool:
+        """The settings turn the service's device off."""
+        health = self.health.get(service)
+        return health is not None and health.state == "ok" and health.detail == OFF
+
+    @property
     def voice(self) -> AudioMessage | None:
         """The last recording, while it is current."""
         return self.audio if self._is_fresh("audio", self.audio) else None
@@ -93,7 +131,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def phase(self) -> str:
-        """What `audio` does: idle, recording or analysing; "" = it does not run."""
+        """What `audio` does: idle, waiting, recording or analysing; "" = it does not run."""
         if self.is_missing("audio") or self.recording is None:
             return ""
         return self.recording.phase
@@ -114,11 +152,11 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     def camera_reason(self) -> str:
         """Why there is no frame, as far as is known."""
         if "camera" in self.missing:
-            return "the camera process is not running"
+            return self.language("camera.not_running")
         health = self.health.get("camera")
         if health is None or health.state == "ok" or self.is_missing("camera"):
             return ""
-        return health.detail
+        return self.language.detail(health.detail)
 
     def is_missing(self, service: str) -> bool:
         """Its health has not come for longer than that may be old."""
@@ -135,16 +173,21 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def missing(self) -> list[str]:
         """The services that are not there. Without the hub nothing is known of the others."""
-        others = [name for name in SERVICES if name != "display" and self.is_missing(name)]
+        known = dict.fromkeys((*SERVICES, *self.health))  # an optional one is, once it was received
+        others = [name for name in known if name != "display" and self.is_missing(name)]
         return ["hub"] if "hub" in others else others
 
     @property
     def problems(self) -> list[str]:
         """What is missing or degraded, a short line each."""
-        lines = [f"not running: {', '.join(self.missing)}"] if self.missing else []
+        text, lines = self.language, []
+        if self.missing:
+            names = ", ".join(text.service(name) for name in self.missing)
+            lines.append(text("status.not_running", services=names))
         if "hub" in self.missing:
             return lines
         for service, health in self.health.items():
             if health.state != "ok" and service != "display" and service not in self.missing:
-                lines.append(f"{service}: {health.detail or health.state}")
+                name = text.service(service)
+                lines.append(f"{name}: {text.detail(health.detail) or text('state.degraded')}")
         return lines

@@ -52,6 +52,10 @@ class VoiceAnalyzer:
         self._activity.score(silence)
         self._classifier.classify(silence)
 
+    def has_speech(self, signal: Signal, rate_hz: int) -> bool:
+        """Whether somebody speaks in the first 2 s of a (n,) mono signal; not in an empty one."""
+        return bool(signal.size) and self._activity.is_speech(resample(signal, rate_hz, RATE_HZ))
+
     def analyze(self, signal: Signal, rate_hz: int = RATE_HZ) -> VoiceResult:
         """The first 2 s of a (n,) mono signal, full scale -1..1."""
         signal = resample(signal, rate_hz, RATE_HZ)

@@ -8,9 +8,10 @@ data by `training.fusion.fit`),
     p(c)  ~ exp( (1 - w * (1 - r_face(c))) * e_face(c) + w * r_voice(c) * e_voice(c) )
 
 with the weight w = 0.5 ** (age of the voice / half-life): an old recording counts less, until the
-face counts as if it were alone. A modality that is missing adds nothing; one that is alone is
-passed on unchanged. The face knows no `calm`: calm and neutral are pooled as one label and parted
-afterwards as the voice parts them. Source of the rule: Heskes, "Selecting weighting factors
+face counts as if it were alone. A modality that is missing adds nothing. A face alone is passed on
+unchanged; a voice alone is p(c) ~ exp(w * e_voice(c)): unchanged while it is fresh, and the older
+it is the nearer to uniform. The face knows no `calm`: calm and neutral are pooled as one label and
+parted afterwards as the voice parts them. Source of the rule: Heskes, "Selecting weighting factors
 in logarithmic opinion pools", NIPS 1997. docs/fusion.md has what it was measured to give.
 """
 
@@ -55,7 +56,7 @@ def fuse(face: Opinion | None, voice: Opinion | None, rules: Rules) -> dict[str,
         return {label: face.scores.get(label, 0.0) for label in EMOTION_LABELS}
     voice_scores = in_emotion_labels(voice.scores)
     if face is None:
-        return voice_scores
+        return _faded(voice_scores, _weight(voice.age_s, rules))
     pooled = _pool(face, voice_scores, voice.age_s, rules)
     return _part_calm(pooled, voice_scores)
 
@@ -66,11 +67,21 @@ def in_emotion_labels(voice_scores: Scores) -> dict[str, float]:
     return {label: spelled.get(label, 0.0) for label in EMOTION_LABELS}
 
 
+def _weight(voice_age_s: float, rules: Rules) -> float:
+    """1 for what was said just now; a half after the half-life."""
+    return float(0.5 ** (max(voice_age_s, 0.0) / rules.voice_half_life_s))
+
+
+def _faded(scores: Scores, weight: float) -> dict[str, float]:
+    """Unchanged for a weight of 1, uniform for 0."""
+    return _softmax({label: weight * math.log(max(p, LEAST)) for label, p in scores.items()})
+
+
 def _pool(
     face: Opinion, voice_scores: Scores, voice_age_s: float, rules: Rules
 ) -> dict[str, float]:
     """Log-linear pooling over the seven face labels; the voice's calm counts as neutral."""
-    weight = 0.5 ** (max(voice_age_s, 0.0) / rules.voice_half_life_s)
+    weight = _weight(voice_age_s, rules)
     trust = in_emotion_labels(rules.voice_reliability)
     voice7 = {label: voice_scores[label] for label in FACE_LABELS}
     voice7["neutral"] += voice_scores["calm"]

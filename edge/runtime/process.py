@@ -47,6 +47,15 @@ def open_standard_streams() -> None:
         sys.stdout, sys.stderr = sys.stdout or devnull, sys.stderr or devnull
 
 
+def discard_unwritten() -> None:
+    """For the end of the process, where Python tries it again and then exits with 120."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
 def check_descriptor_limit() -> None:
     """Raises ConfigError where fewer files may be open than every command needs."""
     try:

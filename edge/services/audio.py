@@ -1,8 +1,9 @@
 """The audio process: a press becomes a recording, and a recording one `audio` message.
 
 Every press comes over the bus, the button's too. While one recording is made and analysed, further
-presses are ignored and counted. In `audio`, `t_ns` and `time` are those of the recording's end, so
-that `age_ms` is how long the analysis took. No sound is kept or sent.
+presses are ignored and counted. A recording begins with the first word, or after `audio.wait_s`
+(policy/first_word.py). In `audio`, `t_ns` and `time` are those of the recording's end, so that
+`age_ms` is how long the analysis took. No sound is kept or sent.
 """
 
 import logging
@@ -14,12 +15,15 @@ from typing import Literal
 from edge.bus.messages import AudioMessage, Press, RecordingMessage, Trigger
 from edge.bus.pubsub import Publisher, Subscriber
 from edge.config import AudioConfig, Config
+from edge.devices.microphone import OFF
 from edge.devices.microphone.portaudio import Microphone, make_microphone
 from edge.devices.microphone.recorder import Recorder, Recording, Sound
+from edge.inference.speech_features import level_dbfs
 from edge.pipeline.voice import VoiceAnalyzer, level_of
+from edge.policy import first_word
 from edge.runtime.loop import Loop, Timer
 from edge.services.button import ButtonController
-from edge.services.health import Health
+from edge.services.health import Health, serve_off
 
 log = logging.getLogger(__name__)
 
@@ -30,9 +34,9 @@ RESTART_S = 2.0
 NO_ANSWER = "the microphone does not answer; unplug it and plug it in, or set audio.source"
 PROBLEM = "microphone"
 
-State = Literal["idle", "opening", "recording", "analysing"]
+State = Literal["idle", "opening", "waiting", "recording", "analysing"]
 # Opening may take long: PortAudio looks at every device, and a sound server wakes it up.
-TIMEOUT_S: dict[State, float] = {"opening": 5.0, "recording": 1.0}
+TIMEOUT_S: dict[State, float] = {"opening": 5.0, "waiting": 1.0, "recording": 1.0}
 """A microphone that gives no sample for so long, not even of silence, has failed."""
 
 
@@ -96,14 +100,13 @@ class AudioService:
                 self._health.dropped += 1
                 continue
             self._trigger = message.trigger
-            self._recording = Recording(self._config.duration_s)
             self._enter("opening")
             self._recorder.record(self._recording, self._on_sound, self._on_failure)
 
     def _enter(self, state: State, level: float | None = None) -> None:
         """Change the state and all that hangs on it: the LED, the timeout and `recording`."""
         self._state = state
-        self._button.set_led(state == "recording")
+        self._button.set_led(state in ("waiting", "recording"))
         if self._timeout is not None:
             self._timeout.cancel()
         after_s = TIMEOUT_S.get(state)
@@ -113,22 +116,42 @@ class AudioService:
         self._publish_state(level)
 
     def _on_sound(self, recording: Recording, sound: Sound) -> None:
-        if recording is not self._recording or recording.cancelled:
+        if recording is not self._recording or recording.ended:
             return
         recording.add(sound)
-        if recording.complete:
+        if not recording.begun:
+            self._begin_with_speech()
+        if recording.full and not self._moves_on():
             self._analyse()
         else:
-            self._enter("recording", level_of(sound.samples))
+            state: State = "recording" if recording.begun else "waiting"
+            self._enter(state, level_of(sound.samples))
+
+    def _begin_with_speech(self) -> None:
+        recording, wait_s = self._recording, self._config.wait_s
+        speech = self._analyzer.has_speech(recording.signal(), recording.rate_hz)
+        lead_s = first_word.lead_s(recording.elapsed_s, speech, wait_s)
+        if lead_s is not None:
+            recording.begin(lead_s)
+
+    def _moves_on(self) -> bool:
+        oldest, newest = map(level_dbfs, self._recording.ends())
+        return first_word.moves_on(oldest, newest, self._recording.moved_s, self._config.wait_s)
 
     def _analyse(self) -> None:
+        self._recording.ended = True
         self._enter("analysing")
         self._health.clear_problem(PROBLEM)
         self._describe()
         self._publisher.publish("audio", self._result())
         self._health.count()
         # Not at once: the presses that came during the analysis are read, and ignored, first.
-        self._loop.call_later(0, partial(self._enter, "idle"))
+        self._loop.call_later(0, self._forget)
+
+    def _forget(self) -> None:
+        """Idle again, and without any sound."""
+        self._recording = Recording(self._config.duration_s)
+        self._enter("idle")
 
     def _result(self) -> AudioMessage:
         started_ns, recording = time.monotonic_ns(), self._recording
@@ -147,18 +170,19 @@ class AudioService:
         )
 
     def _on_failure(self, recording: Recording, why: str) -> None:
-        if recording is self._recording and not recording.cancelled:
+        if recording is self._recording and not recording.ended:
             self._fail(why)
 
     def _on_timeout(self) -> None:
+        recording = self._recording
         self._fail(NO_ANSWER)
-        self._loop.call_later(RESTART_S, partial(self._restart_if_blocked, self._recording))
+        self._loop.call_later(RESTART_S, partial(self._restart_if_blocked, recording))
 
     def _fail(self, why: str) -> None:
-        self._recording.cancelled = True
+        self._recording.ended = True
         log.info("no recording: %s", why)
         self._health.set_problem(PROBLEM, why)
-        self._enter("idle")
+        self._forget()
 
     def _restart_if_blocked(self, recording: Recording) -> None:
         """A new process can open the microphone again; this one's thread is lost in the driver."""
@@ -187,12 +211,13 @@ class AudioService:
                 phase=self._state,
                 elapsed_s=0.0 if idle else round(self._recording.elapsed_s, 3),
                 level_dbfs=None if level is None else round(level, 1),
+                button=self._button.is_there,
             ),
         )
 
     def close(self) -> None:
         """Leave off recording; the LED goes out."""
-        self._recording.cancelled = True
+        self._recording.ended = True
         self._button.close()
         self._recorder.close()
 
@@ -204,8 +229,21 @@ def unix_time(t_ns: int) -> float:
 
 def run(config: Config, loop: Loop) -> None:
     """Serve until the loop stops. Raises ModelError, SoundError."""
+    if config.audio.source == OFF:
+        run_button(config, loop)
+        return
     microphone = make_microphone(config.audio.source)
     serve(config, loop, microphone, VoiceAnalyzer.from_config(config.audio, config.threads))
+
+
+def run_button(config: Config, loop: Loop) -> None:
+    """Without a microphone the button can still switch the computer off."""
+    with closing(Publisher(config.endpoint("in"), config.device_name)) as publisher:
+        health = Health(publisher, "audio", loop)
+        button = ButtonController(config.audio.button, config.directory, loop, health, publisher)
+        with closing(button):
+            button.open()
+            serve_off(health, loop)
 
 
 def serve(config: Config, loop: Loop, microphone: Microphone, analyzer: VoiceAnalyzer) -> None:

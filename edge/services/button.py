@@ -67,6 +67,11 @@ class ButtonController:
         """The button, in words."""
         return self._button.about if self._button else "no button"
 
+    @property
+    def is_there(self) -> bool:
+        """Whether it could be opened."""
+        return self._button is not None
+
     def open(self) -> None:
         """Open it; `health` gives the reason where that fails and can be fixed."""
         try:

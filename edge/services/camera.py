@@ -19,9 +19,9 @@ from edge.bus.pubsub import Publisher
 from edge.config import Config
 from edge.devices.camera import open_camera
 from edge.devices.camera.reader import Reader
-from edge.devices.camera.source import Camera, CameraError, SourceError, check_source
+from edge.devices.camera.source import OFF, Camera, CameraError, SourceError, check_source
 from edge.runtime.loop import Loop
-from edge.services.health import Health
+from edge.services.health import Health, serve_off
 
 log = logging.getLogger(__name__)
 
@@ -164,11 +164,17 @@ class CameraService:
 def run(config: Config, loop: Loop) -> None:
     """Serve the configured camera until the loop stops. Raises SourceError."""
     camera = config.camera
+    if camera.source == OFF:
+        with closing(Publisher(config.endpoint("in"), config.device_name)) as publisher:
+            serve_off(Health(publisher, "camera", loop), loop)
+        return
     check_source(camera.source)
     serve(
         config,
         loop,
-        partial(open_camera, camera.source, camera.width, camera.height, camera.rate_hz),
+        partial(
+            open_camera, camera.source, camera.width, camera.height, camera.rate_hz, camera.rotate
+        ),
     )
 
 

@@ -14,12 +14,14 @@ import msgspec
 
 from edge import overlay
 from edge.bus.frames import Frame, FrameSubscriber
-from edge.bus.messages import FaceMessage, HealthMessage, Press
+from edge.bus.messages import AudioMessage, FaceMessage, HealthMessage, Message, Press
 from edge.bus.pubsub import Publisher, Subscriber
 from edge.config import Config
 from edge.devices.screen import Screen, ScreenError, check_screen
 from edge.devices.screen.screens import open_screen
+from edge.language import load_language
 from edge.overlay import Snapshot
+from edge.overlay.mirror import mirrored, mirrored_message
 from edge.policy.frame_sync import MAX_WAIT_S, FrameQueue, FrameStats
 from edge.runtime.loop import Loop
 from edge.services.health import Health
@@ -47,7 +49,7 @@ class DisplayService:
         publisher: Publisher,
         health: Health,
         loop: Loop,
-        recording_s: float,
+        config: Config,
     ) -> None:
         self._open_screen = open_screen
         self._open_frames = open_frames
@@ -55,6 +57,7 @@ class DisplayService:
         self._publisher = publisher
         self._health = health
         self._loop = loop
+        self._mirror = config.camera.mirror
         self._screen = Screen()
         self._frames: FrameSubscriber | None = None
         self._frame: Frame | None = None
@@ -65,7 +68,13 @@ class DisplayService:
         self._drawn_s = 0.0
         self._missed = 0
         now_ns = time.monotonic_ns()
-        self._snapshot = Snapshot(now_ns=now_ns, since_ns=now_ns, recording_s=recording_s)
+        self._snapshot = Snapshot(
+            now_ns=now_ns,
+            since_ns=now_ns,
+            recording_s=config.audio.duration_s,
+            language=load_language(config.display.language),
+            notice=config.display.notice,
+        )
 
     def open(self) -> None:
         """Find a screen; where there is none, try again later."""
@@ -96,10 +105,21 @@ class DisplayService:
     def on_message(self) -> None:
         """Take what is new; a frame whose faces came is shown."""
         for topic, message in self._subscriber.receive():
-            self._snapshot = self._snapshot.with_message(topic, message)
+            shown = mirrored_message(message) if self._mirror else message
+            self._snapshot = self._snapshot.with_message(topic, shown)
+            self._remember(message)
             self._has_news = self._has_news or not isinstance(message, HealthMessage)
             if isinstance(message, FaceMessage):
                 self._show(self._queue.take(message.frame_seq))
+
+    def _remember(self, message: Message) -> None:
+        """Add it to the last minute."""
+        t_s = message.t_ns / 1e9
+        if isinstance(message, FaceMessage):
+            labels = {face.id: face.emotion for face in message.faces}
+            self._snapshot.timeline.add_faces(t_s, labels)
+        elif isinstance(message, AudioMessage) and message.emotion is not None:
+            self._snapshot.timeline.add_voice(t_s - message.duration_s, t_s, message.emotion)
 
     def on_frame(self) -> None:
         """Show it at once if its faces came already or no face process runs; else let it wait."""
@@ -134,6 +154,8 @@ class DisplayService:
         self._drawn_s = time.monotonic()
         self._has_news = False
         image = self._frame.image if self._frame else None
+        if image is not None and self._mirror:
+            image = mirrored(image)
         try:
             self._screen.show(overlay.render(image, self._snapshot_now(), self._screen.size))
         except ScreenError as error:
@@ -229,7 +251,7 @@ def serve(config: Config, loop: Loop, open_screen: Callable[[], Screen]) -> None
             publisher,
             health,
             loop,
-            config.audio.duration_s,
+            config,
         )
         loop.add_reader(subscriber.socket, service.on_message)
         loop.call_every(TICK_S, service.on_tick)

@@ -7,11 +7,12 @@ from edge.bus.frames import FrameSubscriber
 from edge.bus.messages import TOPICS, FaceMessage
 from edge.bus.pubsub import Publisher
 from edge.config import Config
+from edge.devices.camera.source import OFF
 from edge.devices.soc import Soc
 from edge.pipeline.face import FaceAnalyzer
 from edge.policy.thermal import ThermalThrottle
 from edge.runtime.loop import Loop
-from edge.services.health import PERIOD_S, Health
+from edge.services.health import PERIOD_S, Health, serve_off
 
 NO_FRAMES_S = 2.0
 """After this long without a frame the service is degraded."""
@@ -99,6 +100,10 @@ class FaceService:
 
 def run(config: Config, loop: Loop) -> None:
     """Serve until the loop stops. Raises ModelError."""
+    if config.camera.source == OFF:
+        with closing(Publisher(config.endpoint("in"), config.device_name)) as publisher:
+            serve_off(Health(publisher, "face", loop), loop)
+        return
     serve(config, loop, FaceAnalyzer.from_config(config.face, config.threads), Soc())
 
 

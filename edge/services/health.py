@@ -11,7 +11,7 @@ import time
 from typing import Literal
 
 from edge import __version__
-from edge.bus.messages import MAX_CHARACTERS, HealthMessage
+from edge.bus.messages import MAX_CHARACTERS, OFF, HealthMessage
 from edge.bus.pubsub import Publisher
 from edge.runtime.loop import Loop
 from edge.runtime.systemd import Notifier
@@ -106,3 +106,11 @@ class Health:
     def __del__(self) -> None:
         os.close(self._statm)
         self._systemd.close()
+
+
+def serve_off(health: Health, loop: Loop) -> None:
+    """Do nothing, and be well: the settings turn off what this service is for."""
+    health.about = OFF
+    loop.call_every(PERIOD_S, health.feed_watchdog)
+    health.ready()
+    loop.run()

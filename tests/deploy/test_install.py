@@ -1,6 +1,7 @@
 """install.sh and uninstall.sh as far as they can be tried on a machine that is to stay as it is."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -10,7 +11,10 @@ import pytest
 
 PROJECT = Path(__file__).resolve().parents[2]
 SCRIPTS = [
+    "deploy/fetch-detector.sh",
     "deploy/install.sh",
+    "deploy/lock.sh",
+    "deploy/setup.sh",
     "deploy/uninstall.sh",
     "deploy/desktop/display.sh",
     "systemd/check.sh",
@@ -62,26 +66,48 @@ def test_the_scripts_can_be_executed():
 
 @pytest.mark.skipif(not shutil.which("shellcheck"), reason="no shellcheck here")
 def test_shellcheck_is_content():
-    done = subprocess.run(["shellcheck", *SCRIPTS], cwd=PROJECT, capture_output=True, text=True)
+    done = subprocess.run(
+        ["shellcheck", "-x", *SCRIPTS], cwd=PROJECT, capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stdout
 
 
 def call(commands: str, *arguments: str | Path, **variables: str) -> str:
     """What commands print that use functions of install.sh; the rest of it is not run."""
-    script = (PROJECT / "deploy/install.sh").read_text().partition('\narguments "$@"\n')[0]
-    script = script.replace('cd "$(dirname "$0")/.."', f'cd "{PROJECT}"')
-    command = ["bash", "-c", f'{script}\n{commands} "$@"', "install.sh", *map(str, arguments)]
-    done = subprocess.run(command, env={**os.environ, **variables}, capture_output=True, text=True)
+    done = try_call(commands, *arguments, **variables)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
-def test_what_has_no_wheel_is_built_without_setuptools_of_the_environments_own(tmp_path: Path):
+def try_call(
+    commands: str, *arguments: str | Path, **variables: str
+) -> subprocess.CompletedProcess[str]:
+    script = (PROJECT / "deploy/install.sh").read_text().partition('\narguments "$@"\n')[0]
+    script = script.replace('cd "$(dirname "$0")/.."', f'cd "{PROJECT}"')
+    command = ["bash", "-c", f'{script}\n{commands} "$@"', "install.sh", *map(str, arguments)]
+    return subprocess.run(command, env={**os.environ, **variables}, capture_output=True, text=True)
+
+
+def test_pip_takes_nothing_but_the_files_of_the_lock_and_builds_with_its_setuptools(tmp_path: Path):
     python = tmp_path / "bin/python"
     python.parent.mkdir()
-    python.write_text('#!/bin/sh\necho "$@"\n')
+    python.write_text('#!/bin/sh\necho "$@"\nfor last; do :; done\ncat "$last"\n')
     python.chmod(0o755)
-    assert " --use-pep517 " in call("install_requirements", tmp_path)
+    printed = call("is_installed() { [ $1 = python3-pyaudio ]; }; install_requirements", tmp_path)
+    _, builder, rest = re.split(r"(?m)^.*/pip install .*--require-hashes ", printed)
+    assert re.findall(r"(?m)^\w\S*==", builder) == ["setuptools=="]
+    assert rest.startswith("--no-build-isolation --use-pep517 ")
+    assert "\nnumpy==" in rest and "\npyaudio==" not in rest
+    assert rest.count("--hash=sha256:") > 100
+
+
+def test_weights_that_are_not_yunets_are_refused(tmp_path: Path):
+    weights = tmp_path / "face_detection_yunet_2023mar.onnx"
+    weights.write_bytes(b"something else")
+    refused = try_call(f"wheelhouse={tmp_path}; add_detector", tmp_path / "models")
+    assert refused.returncode == 1
+    assert str(weights) in refused.stderr and "sha256" in refused.stderr
+    assert not (tmp_path / "models").exists()
 
 
 def test_a_release_has_its_models_where_the_program_looks(tmp_path: Path):

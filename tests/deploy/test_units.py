@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.bus.messages import SERVICES
+from edge.bus.messages import OPTIONAL_SERVICES, SERVICES
 
 UNITS = Path(__file__).resolve().parents[2] / "systemd"
 needs_systemd = pytest.mark.skipif(
@@ -37,7 +37,7 @@ def test_the_units_are_without_fault_and_barely_exposed():
     done = check(UNITS)
     assert done.returncode == 0, done.stdout + done.stderr
     exposed = re.findall(r"emotion-edge@(\w+)\.service: ([\d.]+)", done.stdout)
-    assert [name for name, _ in exposed] == list(SERVICES)
+    assert [name for name, _ in exposed] == [*SERVICES, *OPTIONAL_SERVICES]
     for name, level in exposed:
         assert float(level) <= (2.0 if name == "hub" else 1.5)
 
@@ -58,9 +58,9 @@ def test_a_setting_that_systemd_does_not_know_is_found(copy: Path):
     assert "LimitNoFiles" in done.stdout
 
 
-def test_only_the_gateway_may_open_network_sockets():
-    for service in SERVICES:
-        assert ("AF_INET" in text_of(service)) == (service == "gateway")
+def test_only_gateway_and_mqtt_may_open_network_sockets():
+    for service in (*SERVICES, *OPTIONAL_SERVICES):
+        assert ("AF_INET" in text_of(service)) == (service in ("gateway", "mqtt"))
 
 
 def test_wrong_settings_are_not_tried_again_and_everything_else_is():

@@ -168,18 +168,16 @@ make_disk() {
 
 # As `pip download` on the board itself would fill it, by this machine's pip for the guest's platform.
 fill_wheelhouse() {
-  local to=$out/wheelhouse tags=() needs glibc
+  local to=$out/wheelhouse tags=() glibc
   step "wheelhouse"
   for glibc in 36 35 34 31 28 27 26 24 17; do tags+=(--platform "manylinux_2_${glibc}_aarch64"); done
   tags+=(--platform manylinux2014_aarch64)
   mkdir -p "$to"
-  # Without a wheel: PyAudio comes from Debian, python_speech_features is pure Python.
-  sed -e 's/ *#.*//; /^pyaudio/d; /^python-speech/d; /^tomli/d; /^$/d; /python_version >= "3.12"/d; s/;.*//' \
-    "$project/requirements-edge.txt" >"$work/requirements"
-  mapfile -t needs < <(grep -E '^(dependencies|discovery) = ' "$project/pyproject.toml" | grep -o '"[^"]*"' | tr -d '"')
-  "$python" -m pip download -q -d "$to" --implementation cp --python-version 3.11 --only-binary=:all: \
-    "${tags[@]}" -r "$work/requirements" "${needs[@]}"
-  "$python" -m pip wheel -q --no-deps -w "$to" "$(grep ^python-speech "$project/requirements-edge.txt")"
+  # PyAudio comes from Debian. pip decides by this machine's architecture what lgpio's marker means.
+  locked "$project/requirements-edge.lock" '!/^pyaudio==/' |
+    sed "s/ and platform_machine == 'aarch64'//" >"$work/requirements"
+  "$python" -m pip download -q -d "$to" --no-deps --require-hashes --implementation cp --python-version 3.11 \
+    "${tags[@]}" -r "$work/requirements"
 }
 
 mkdir -p "$out"

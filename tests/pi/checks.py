@@ -150,7 +150,7 @@ def check_led(led: list[list[int]], recording: list[RecordingMessage]) -> float:
     """It goes high once, after the microphone opened, and low before the analysis. Seconds."""
     assert [level for _, level in led] == [0, 1, 0], f"LED: {led}"
     high_ns, low_ns = led[1][0], led[2][0]
-    said = [message.t_ns for message in recording if message.phase == "recording"]
+    said = [m.t_ns for m in recording if m.phase in ("waiting", "recording")]
     assert said, "no recording message came"
     assert high_ns - 2e9 < min(said), "the LED came late"
     assert max(said) - 2e9 < low_ns, "the LED went early"

@@ -27,6 +27,7 @@ def shell(
         **os.environ,
         "EE": shlex.join([sys.executable, "-m", "edge"]),
         "PYTHONPATH": str(ROOT),
+        "PYTHONUNBUFFERED": "",  # as users have it
         **variables,
     }
     done = ["bash", "-c", command, "bash", *map(str, arguments)]
@@ -84,7 +85,7 @@ def test_a_file_name_does_not_reach_the_terminal_as_it_is(tmp_path: Path) -> Non
     odd.symlink_to(PORTRAIT)
     done = shell('$EE classify "$1" "$1.none.jpg"', odd)
     assert all(line.isprintable() for line in (done.stdout + done.stderr).splitlines())
-    assert [done.stdout.count("\n"), done.stderr.count("\n")] == [2, 1]
+    assert [done.stdout.count("\n"), done.stderr.count("\n")] == [4, 1]
     done = shell('$EE classify --json "$1"', odd)
     assert done.stdout.rstrip("\n").isprintable()
     assert msgspec.json.decode(done.stdout)["file"] == str(odd)

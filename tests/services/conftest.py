@@ -11,9 +11,9 @@ from tests.support.audio import SHORT_S, silence, with_audio
 
 @pytest.fixture
 def quick(with_hub: Config, directory: Path) -> Config:
-    """Recordings of half a second of silence."""
+    """Recordings of half a second of silence, at once."""
     source = str(silence(directory / "silence.wav"))
-    return with_audio(with_hub, source=source, duration_s=SHORT_S)
+    return with_audio(with_hub, source=source, duration_s=SHORT_S, wait_s=0.0)
 
 
 @pytest.fixture

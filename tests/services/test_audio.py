@@ -17,6 +17,7 @@ from edge.bus.messages import (
     RecordingMessage,
 )
 from edge.bus.pubsub import unpack
+from edge.commands.record import record
 from edge.config import ButtonConfig, Config
 from edge.devices.microphone.portaudio import Microphone, MicrophoneError, Stream
 from edge.pipeline.voice import VoiceAnalyzer
@@ -138,6 +139,79 @@ def test_recording_is_said_ten_times_a_second_then_analysing_then_idle(quick: Co
     ]
 
 
+# From the first word
+
+
+def phases(listener: Listener) -> list[tuple[str, float]]:
+    """(phase, elapsed s) from the press to the next idle."""
+    said = [*everything(listener, "waiting"), *everything(listener, "idle")]
+    found = [(m.phase, m.elapsed_s) for m in said if isinstance(m, RecordingMessage)]
+    return found[[phase for phase, _ in found].index("waiting") :]
+
+
+def test_a_press_waits_for_a_word_and_then_records_whoever_hesitates(quick: Config) -> None:
+    with service(with_audio(quick, wait_s=0.5)) as (listener, publisher):
+        press(publisher)
+        assert phases(listener) == [
+            ("waiting", 0.0),
+            ("waiting", 0.1),
+            ("waiting", 0.2),
+            ("waiting", 0.3),
+            ("waiting", 0.4),
+            ("recording", 0.3),
+            ("recording", 0.4),
+            ("analysing", 0.5),
+            ("idle", 0.0),
+        ]
+
+
+@pytest.mark.data
+def test_a_recording_begins_shortly_before_the_first_word(with_hub: Config) -> None:
+    """The words of this clip begin after 1.0 s."""
+    with service(with_audio(with_hub, source=str(CLIP))) as (listener, publisher):
+        press(publisher)
+        found = phases(listener)
+        waited_s = max(elapsed_s for phase, elapsed_s in found if phase == "waiting")
+        begun_s = min(elapsed_s for phase, elapsed_s in found if phase == "recording")
+        assert 1.0 <= waited_s < 2.0
+        assert begun_s == 0.5
+        assert found[-2] == ("analysing", 2.0)
+
+
+def test_the_led_is_on_while_it_waits(quick: Config, pins: MockFactory) -> None:
+    config = with_audio(quick, wait_s=0.5, button=ButtonConfig(pin=PIN, led_pin=LED_PIN))
+    with service(config) as (listener, publisher):
+        led = pins.pin(LED_PIN)
+        led.clear_states()
+        press(publisher)
+        listener.until(phase("waiting"))
+        assert led.state
+        listener.until(phase("idle"))
+        led.assert_states([False, True, False])
+
+
+def test_a_press_while_waiting_is_ignored_and_counted(quick: Config) -> None:
+    with service(with_audio(quick, wait_s=0.5)) as (listener, publisher):
+        press(publisher)
+        listener.until(phase("waiting"))
+        press(publisher)
+        result(listener)
+        listener.until(
+            lambda _, message: isinstance(message, HealthMessage) and message.dropped == 1
+        )
+
+
+def test_record_tells_when_to_speak(quick: Config, capsys: pytest.CaptureFixture[str]) -> None:
+    config = with_audio(quick, wait_s=0.5)
+    with service(config):
+        assert record(config, None) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "waiting: speak now",
+        "recording: speak now",
+        "nobody spoke (-120 dBFS)",
+    ]
+
+
 def test_a_press_while_recording_is_ignored_and_counted(quick: Config) -> None:
     with service(quick) as (listener, publisher):
         press(publisher)
@@ -197,7 +271,7 @@ def test_the_led_goes_off_when_the_service_stops_in_the_middle(
     with service(config) as (listener, publisher):
         led = pins.pin(LED_PIN)
         press(publisher)
-        listener.until(phase("recording"))
+        listener.until(phase("waiting"))
         assert led.state
     assert not led.state
 
@@ -229,8 +303,9 @@ def test_a_microphone_that_is_missing_is_said_at_once_and_tried_again_at_a_press
 
 
 def test_a_microphone_lost_in_the_middle_ends_the_recording(
-    with_hub: Config, analyzer: VoiceAnalyzer
+    with_hub: Config, analyzer: VoiceAnalyzer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setitem(audio.TIMEOUT_S, "waiting", PATIENCE_S)  # a busy machine is no lost one
     lost = threading.Event()
 
     def read(_: int) -> Signal:
@@ -240,7 +315,7 @@ def test_a_microphone_lost_in_the_middle_ends_the_recording(
     microphone = OnlyMicrophone(read)
     with service(with_hub, serving(microphone, analyzer)) as (listener, publisher):
         press(publisher)
-        listener.until(phase("recording"))
+        listener.until(phase("waiting"))
         lost.set()
         listener.until(phase("idle"))
         said = listener.until(health("degraded"))
@@ -261,7 +336,7 @@ def test_a_microphone_that_stalls_is_abandoned_and_the_next_press_tries_again(
     microphone = OnlyMicrophone(read)
     with service(with_hub, serving(microphone, analyzer)) as (listener, publisher):
         press(publisher)
-        listener.until(phase("recording"))
+        listener.until(phase("waiting"))
         started_s = time.monotonic()
         said = listener.until(health("degraded"))
         assert isinstance(said, HealthMessage)
@@ -320,4 +395,5 @@ def test_a_sound_file_that_is_missing_ends_the_process_with_one_line_and_78(
     process = emotion_edge("audio", "--config", write_config(missing, directory / "c.json"))
     _, errors = process.communicate(timeout=30)
     assert process.returncode == 78
-    assert errors.strip() == "emotion-edge audio: missing.wav: no such sound file; check the path"
+    line = "emotion-edge audio: audio.source: missing.wav: no such sound file; check the path"
+    assert errors.strip() == line

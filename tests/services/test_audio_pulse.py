@@ -145,7 +145,7 @@ def test_a_quiet_room_gives_no_emotion(bench: Bench) -> None:
 def test_the_microphone_is_open_only_while_recording(bench: Bench) -> None:
     bench.sink.wait_for_listeners(0)
     bench.press()
-    bench.phase("recording")
+    bench.phase("waiting")
     assert bench.sink.listeners() == 1
     bench.phase("idle")
     bench.sink.wait_for_listeners(0)
@@ -155,7 +155,7 @@ def test_an_unplugged_microphone_ends_the_recording_and_is_used_again_when_it_is
     bench: Bench,
 ) -> None:
     bench.press()
-    bench.phase("recording")
+    bench.phase("waiting")
     bench.sink.unplug()
     bench.phase("idle")
     assert "is lost" in bench.health("degraded").detail
@@ -169,7 +169,7 @@ def test_a_microphone_that_falls_silent_is_given_up_and_used_again_when_it_speak
     bench: Bench,
 ) -> None:
     bench.press()
-    bench.phase("recording")
+    bench.phase("waiting")
     bench.sink.fall_silent()
     bench.health("degraded")
     bench.sink.speak_again()

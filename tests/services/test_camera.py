@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import cv2
@@ -16,9 +16,11 @@ import numpy as np
 import pytest
 
 from edge.bus.frames import Frame, FrameSubscriber
-from edge.bus.messages import HealthMessage, Message
+from edge.bus.messages import HealthMessage, Message, Preview
 from edge.config import Config
+from edge.devices.camera.demo import DemoCamera
 from edge.devices.camera.reader import Reader
+from edge.devices.camera.rotated import rotated
 from edge.devices.camera.source import CameraError
 from edge.runtime.loop import Loop
 from edge.services import camera
@@ -105,6 +107,38 @@ def serving(config: Config, *cameras: "ScriptedCamera | Exception") -> Iterator[
     """The service on a thread, with these cameras."""
     with running(lambda config, loop: camera.serve(config, loop, opener(*cameras)), config):
         yield
+
+
+@pytest.mark.parametrize(("degrees", "size"), [(90, (480, 640)), (180, (640, 480))])
+def test_a_camera_that_hangs_the_wrong_way_is_turned_for_everybody(
+    with_hub: Config, degrees: int, size: tuple[int, int]
+) -> None:
+    """Frames and previews; of the grey beside her the demo shows the same from all sides."""
+    settings = msgspec.structs.replace(
+        with_hub.camera, source="demo", rotate=degrees, mirror=True, preview_hz=5.0
+    )
+    config = msgspec.structs.replace(with_hub, camera=settings)
+    demo = DemoCamera(640, 480, 30.0)
+    with (
+        running(camera.run, config),
+        closing(FrameSubscriber(config.endpoint("frames"))) as frames,
+        listening(config.endpoint("out"), "preview") as listener,
+    ):
+        assert frames.socket.poll(int(PATIENCE_S * 1e3))
+        frame = frames.receive()
+        preview = listener.topic("preview")
+    assert frame is not None
+    assert frame.size == size
+    assert isinstance(preview, Preview)
+    assert preview.size == (320, round(320 * size[1] / size[0]))
+    upright = rotated(frame.image, 360 - degrees)
+    likest = min(range(45), key=lambda n: difference(upright, demo.frame_at(n / 30)))
+    assert difference(upright, demo.frame_at(likest / 30)) < 8
+    assert difference(upright, demo.frame_at(likest / 30)[:, ::-1]) > 8, "mirrored"
+
+
+def difference(image: Image, other: Image) -> float:
+    return float(cv2.absdiff(image, np.ascontiguousarray(other)).mean())
 
 
 def test_frames_carry_number_and_moment_of_capture(config: Config, watcher: Watcher) -> None:
@@ -222,7 +256,7 @@ def test_a_file_that_is_missing_is_one_line_and_exit_code_78(
     _, said = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 78
     assert said.count("\n") == 1
-    assert "camera source 'no/such.mp4': No such file" in said
+    assert "camera.source: 'no/such.mp4': No such file" in said
 
 
 def test_a_video_file_without_frames_is_one_line_and_exit_code_78(

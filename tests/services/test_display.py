@@ -1,10 +1,9 @@
 """The display process: which frame is drawn when, keys, and screens that come and go."""
 
 import os
-import shutil
-import subprocess
 import time
 from collections import deque
+from contextlib import contextmanager
 from pathlib import Path
 
 import cv2
@@ -14,12 +13,18 @@ import pytest
 
 from edge.bus.frames import Frame, FramePublisher
 from edge.bus.messages import FaceMessage, FaceResult, Press
-from edge.config import DisplayConfig
+from edge.config import CameraConfig, DisplayConfig
 from edge.devices.screen import Screen, ScreenError, check_screen, framebuffer
 from edge.devices.screen.framebuffer import Geometry
+from edge.devices.screen.screens import fit_desktop
 from edge.errors import UserError
+from edge.overlay import natural_size
 from edge.overlay.bars import COLOURS
+from edge.overlay.drawing import BACKGROUND
+from edge.overlay.layout import lay_out
+from edge.overlay.stage import letterboxed
 from edge.services import display
+from tests.support.desktop import desktop, missing_programs
 from tests.support.harness import (
     PATIENCE_S,
     emotion_edge,
@@ -120,7 +125,8 @@ def has_box(image):
 
 def grey_of(image):
     """The grey of the frame that this image shows."""
-    return int(image[5, 320, 0])
+    place = letterboxed((640, 480), lay_out(image.shape[1::-1], 4 / 3, 1, 0).stage)
+    return int(image[place.y + place.h // 2, place.x + 5, 0])
 
 
 def test_a_frame_is_shown_when_its_own_faces_come(with_hub, camera):
@@ -134,6 +140,29 @@ def test_a_frame_is_shown_when_its_own_faces_come(with_hub, camera):
             publisher.publish("face", face_of(early))
 
         until(lambda: any(has_box(image) for image in tuple(screen.shown)), again)
+
+
+def test_in_a_mirror_picture_and_boxes_are_the_other_way_round(with_hub, camera):
+    """The frame is bright at its left; the face's box is left of its middle."""
+    screen = Gallery()
+    early = frame(7, t_ns=time.monotonic_ns() + FOREVER_NS)
+    early.image[:, :100] = 250
+    config = msgspec.structs.replace(with_hub, camera=CameraConfig(mirror=True))
+    with showing(config, screen), publishing(config) as publisher:
+
+        def again():
+            camera.publish(early)
+            publisher.publish("face", face_of(early))
+
+        until(lambda: any(has_box(image) for image in tuple(screen.shown)), again)
+    image = next(image for image in screen.shown if has_box(image))
+    stage = lay_out(screen.size, 4 / 3, 1, 0).stage
+    place = letterboxed((640, 480), stage)
+    shown = cv2.resize(place.of(image), (640, 480))
+    assert shown[5, 10, 0] < 100 < shown[5, 630, 0]
+    yellow = (np.abs(shown[190:260].astype(int) - COLOURS["happy"]).max(axis=2) < 90).all(axis=0)
+    assert yellow[433:447].any()
+    assert not yellow[193:207].any()
 
 
 def test_a_frame_does_not_take_another_frames_faces_before_its_time(with_hub, camera):
@@ -241,6 +270,7 @@ def test_health_tells_the_screen_and_how_old_its_frames_are(with_hub, camera):
 
 def test_the_service_writes_a_png_that_suits_the_image(with_hub, camera, tmp_path):
     path = tmp_path / "screen.png"
+    width, height = natural_size((640, 360))
     config = msgspec.structs.replace(with_hub, display=DisplayConfig(screen=str(path)))
     with (
         listening(config.endpoint("out"), "health.display") as listener,
@@ -249,11 +279,11 @@ def test_the_service_writes_a_png_that_suits_the_image(with_hub, camera, tmp_pat
         until(path.exists)
         until(
             lambda: has_received(
-                listener, lambda health: f"{path} 960x699, frame age" in health.detail
+                listener, lambda health: f"{path} {width}x{height}, frame age" in health.detail
             ),
             lambda: camera.publish(frame(1, height=360)),
         )
-    assert cv2.imread(str(path)).shape == (699, 960, 3)
+    assert cv2.imread(str(path)).shape == (height, width, 3)
 
 
 @pytest.mark.parametrize("bits", [16, 32])
@@ -297,50 +327,79 @@ def test_a_folder_is_refused_as_an_image_file(tmp_path):
         check_screen(str(folder))
 
 
-@pytest.fixture
-def desktop():
-    """An X server without a screen; its name, e.g. ":5"."""
-    if shutil.which("Xvfb") is None or shutil.which("xdotool") is None:
-        pytest.skip("needs Xvfb and xdotool: apt install xvfb xdotool")
-    read, write = os.pipe()
-    server = subprocess.Popen(
-        ["Xvfb", "-displayfd", str(write), "-screen", "0", "1280x1024x24", "-nolisten", "tcp"],
-        pass_fds=[write],
-        stderr=subprocess.DEVNULL,
-    )
-    os.close(write)
-    with os.fdopen(read) as pipe:
-        yield f":{pipe.readline().strip()}"
-    server.terminate()
-    server.wait()
+needs_a_desktop = pytest.mark.skipif(
+    bool(missing_programs()), reason=f"apt install xvfb xdotool: {missing_programs()}"
+)
+needs_a_window_manager = pytest.mark.skipif(
+    bool(missing_programs("openbox")), reason=f"apt install {missing_programs('openbox').lower()}"
+)
 
 
-def press_key(desktop, key):
-    """With no window manager, keys go to the window under the mouse."""
-    command = ["xdotool", "mousemove", "400", "400", "key", key]
-    subprocess.run(command, env={**os.environ, "DISPLAY": desktop}, check=True)
+WINDOW = "window {}x{}".format(*fit_desktop(natural_size((640, 480)), (1280, 1024)))
 
 
-def test_in_a_window_a_records_and_q_quits(with_hub, camera, desktop, tmp_path):
-    settings = DisplayConfig(screen="window")
-    config = write_config(
-        msgspec.structs.replace(with_hub, display=settings), tmp_path / "config.json"
-    )
-    environment = {**os.environ, "DISPLAY": desktop}
-    with listening(with_hub.endpoint("out"), "press", "health.display") as listener:
-        process = emotion_edge("display", "--config", config, env=environment)
+@contextmanager
+def window(config, path, there, **settings):
+    """The display's process with a window, and what it publishes; ends cleanly by `q`."""
+    display = DisplayConfig(screen="window", **settings)
+    file = write_config(msgspec.structs.replace(config, display=display), path / "config.json")
+    with listening(config.endpoint("out"), "press", "health.display") as listener:
+        process = emotion_edge("display", "--config", file, env=there.environment)
         try:
             listener.until(lambda topic, _: topic == "health.display")
-            camera.publish(frame(1))
-            listener.until(lambda topic, m: topic != "press" and "window 960x884" in m.detail)
-            for key in ("Shift_L", "F4", "Left", "b", "a"):
-                press_key(desktop, key)
-            assert listener.topic("press").trigger == "key"
-            assert process.poll() is None
-            press_key(desktop, "q")
+            yield process, listener
+            there.press("q")
             _, errors = process.communicate(timeout=PATIENCE_S)
         finally:
             process.kill()
     assert process.returncode == 0
-    assert [topic for topic, _ in listener.received].count("press") == 1
     assert "Traceback" not in errors and "qt" not in errors.lower()
+
+
+@needs_a_desktop
+def test_in_a_window_a_records_and_q_quits(with_hub, camera, tmp_path):
+    with desktop(1280, 1024) as there, window(with_hub, tmp_path, there) as (process, listener):
+        camera.publish(frame(1))
+        listener.until(lambda topic, m: topic != "press" and WINDOW in m.detail)
+        for key in ("Shift_L", "F4", "Left", "b", "a"):
+            there.press(key)
+        assert listener.topic("press").trigger == "key"
+        assert process.poll() is None
+        assert [topic for topic, _ in listener.received].count("press") == 1
+
+
+@needs_a_window_manager
+def test_a_full_screen_is_filled_at_once_even_at_4k(with_hub, camera, tmp_path):
+    """No image of any other size is ever shown."""
+    with (
+        desktop(3840, 2160, "openbox") as there,
+        window(with_hub, tmp_path, there, fullscreen=True) as (_, listener),
+    ):
+        camera.publish(frame(1))
+        corners = [2, 2, -3, -3], [2000, -3, 2, -3]
+        until(lambda: (there.pixels()[corners] == BACKGROUND).all())
+        listener.until(lambda topic, m: topic != "press" and "frame age" in m.detail)
+        sizes = {m.detail[:16] for topic, m in listener.received if topic != "press"}
+        assert sizes <= {"window", "window 1920x1080"}
+
+
+@needs_a_window_manager
+def test_f_and_f11_fill_the_screen_and_escape_leaves_it(with_hub, camera, tmp_path):
+    with (
+        desktop(1280, 1024, "openbox") as there,
+        window(with_hub, tmp_path, there) as (_, listener),
+    ):
+
+        def until_detail(part):
+            until(
+                lambda: has_received(listener, lambda m: part in getattr(m, "detail", "")),
+                lambda: camera.publish(frame(1)),
+            )
+            listener.received.clear()
+
+        until_detail(WINDOW)
+        for key, leave in (("f", "Escape"), ("F11", "f")):
+            there.press(key)
+            until_detail("window 1280x1024")
+            there.press(leave)
+            until_detail(WINDOW)

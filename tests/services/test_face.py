@@ -13,9 +13,10 @@ from edge.devices.soc import Soc
 from edge.errors import UserError
 from edge.pipeline.face import FaceAnalyzer, intersects
 from edge.policy import thermal
+from edge.policy.decision import valence_arousal
 from edge.services import face
 from tests.support.camera import Camera, make_image
-from tests.support.harness import Listener, listening, running
+from tests.support.harness import PATIENCE_S, Listener, listening, running
 from tests.support.sysfs import add_zone
 
 
@@ -63,6 +64,7 @@ def test_a_face_in_the_image_is_published_with_all_its_scores(
     assert set(result.scores) == set(FACE_LABELS)
     assert sum(result.scores.values()) == pytest.approx(1, abs=1e-3)
     assert result.confidence == max(result.scores.values())
+    assert (result.valence, result.arousal) == valence_arousal(result.scores)
     assert message.frame_size == (640, 480)
     assert message.age_ms > 0
 
@@ -89,7 +91,8 @@ def test_every_face_is_found_and_has_its_own_id(
 def test_a_face_that_is_gone_for_a_moment_is_held(
     haar: Config, camera: Camera, listener: Listener
 ) -> None:
-    with running(face.run, haar):
+    patient = msgspec.structs.replace(haar.face, hold_s=PATIENCE_S)
+    with running(face.run, msgspec.structs.replace(haar, face=patient)):
         said = [seen(camera, listener, make_image(), 1)]
         camera.show(np.full((480, 640, 3), 90, np.uint8))
         while not said[-1].faces[0].held:

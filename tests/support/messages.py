@@ -17,6 +17,8 @@ EXAMPLES: dict[str, dict[str, Any]] = {
                 emotion="happy",
                 confidence=0.9,
                 scores={"happy": 0.9},
+                valence=0.78,
+                arousal=0.24,
             )
         ],
         "inference_ms": 5.0,
@@ -33,6 +35,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "inference_ms": 5.0,
     },
     "emotion": {"emotion": "calm", "confidence": 0.5, "scores": {"calm": 0.5}, "face_age_s": 0.1},
+    "change": {"previous": "nobody", "emotion": "happy", "lasted_s": 2.5},
     "health": {
         "state": "ok",
         "rate_hz": 30.0,

@@ -1,9 +1,12 @@
 """The commands beside `run`, as processes."""
 
+import contextlib
 import os
+import socket
 import struct
 import subprocess
 import sys
+import time
 from pathlib import Path
 from zlib import crc32
 
@@ -14,10 +17,10 @@ import pytest
 import soundfile
 from PIL import Image
 
-from edge.bus.messages import FACE_LABELS, SERVICES
+from edge.bus.messages import FACE_LABELS, OPTIONAL_SERVICES, SERVICES
 from edge.commands import doctor
-from edge.config import Config
-from tests.support.harness import DATA, ROOT, emotion_edge
+from edge.config import Config, GatewayConfig
+from tests.support.harness import DATA, ROOT, emotion_edge, write_config
 from tests.support.product import Product
 
 PORTRAIT = ROOT / "edge" / "assets" / "astronaut.jpg"
@@ -90,21 +93,135 @@ def test_settings_are_used_from_any_folder(tmp_path: Path) -> None:
     assert "1 face" in done.stdout
 
 
-@pytest.mark.parametrize("command", ["run", "watch", "record", "doctor", "keys list", "hub"])
-def test_every_command_refuses_a_file_that_it_cannot_use(tmp_path: Path, command: str) -> None:
-    name, *rest = command.split()
-    (tmp_path / "bad.toml").write_text("[camera]\nsorce = 'demo'\n")
-    code, out, errors = output(name, "--config", tmp_path / "bad.toml", *rest)
-    assert (code, out, errors.count("\n")) == (78, "", 1)
-    assert f"{tmp_path}/bad.toml:2: unknown key camera.sorce" in errors
+EVERY_COMMAND = [
+    *("run", "watch", "record", "classify x.jpg", "doctor", *SERVICES, *OPTIONAL_SERVICES),
+    *("keys list", "keys make", "keys add x", "keys remove x"),
+]
 
 
-def test_a_bad_source_is_the_files_or_the_command_lines(tmp_path: Path) -> None:
-    (tmp_path / "config.toml").write_text('camera.source = "none.mp4"\n')
-    code, _, errors = output("run", "--config", tmp_path / "config.toml")
+@pytest.mark.parametrize("command", EVERY_COMMAND)
+def test_every_command_takes_settings_and_refuses_what_it_cannot_use(
+    tmp_path: Path, command: str
+) -> None:
+    bad = tmp_path / "bad.toml"
+    bad.write_text("[camera]\nsorce = 'demo'\n")
+    words, given = command.split(), ("--config", bad)
+    for arguments in (
+        (*given, *words),
+        (words[0], *given, *words[1:]),
+        (*words, *given),
+    ):
+        code, out, errors = output(*arguments)
+        assert (code, out, errors.count("\n")) == (78, "", 1)
+        assert (
+            f"{words[0]}: {bad}:2: unknown key camera.sorce; did you mean camera.source?" in errors
+        )
+
+
+def test_the_settings_that_are_nearer_to_the_command_count() -> None:
+    code, _, errors = output("--config", "first.toml", "keys", "list", "--config", "last.toml")
     assert (code, errors.count("\n")) == (78, 1)
-    assert "none.mp4" in errors
-    assert output("run", "--camera", "none.mp4")[0] == 2
+    assert "last.toml: No such file or directory" in errors
+
+
+BAD_VALUES = [
+    ("camera", "camera.source", "'none.mp4'", "'none.mp4': No such file or directory"),
+    ("camera", "camera.source", "'ftp://x/y'", "ftp://x/y: no such address"),
+    ("audio", "audio.source", "'none.wav'", "none.wav: no such sound file"),
+    ("audio", "audio.model", "'none'", "none.tflite: no such model file"),
+    ("face", "face.model", "'none'", "none.tflite: no such model file"),
+    ("face", "face.detector.model", "'none.onnx'", "none.onnx: no such file"),
+    ("fusion", "audio.model", "'none'", "none.tflite: no such model file"),
+    ("display", "display.screen", "'big'", "no such screen: big"),
+    ("display", "display.screen", "'none/x.png'", "none: no such folder for the file"),
+    ("gateway", "gateway.local", "'tcp://127.0.0.1:99999'", "the last port is 65535"),
+    ("gateway", "gateway.remote", "'foo'", "foo: no such kind of address"),
+    ("hub", "bus.directory", "'/proc/x'", "cannot make /proc/x"),
+]
+
+
+@pytest.mark.parametrize(("service", "key", "value", "what"), BAD_VALUES)
+def test_a_value_that_cannot_be_used_is_named_with_its_file_line_and_key(
+    tmp_path: Path, service: str, key: str, value: str, what: str
+) -> None:
+    file = tmp_path / "mine.toml"
+    section, _, name = key.rpartition(".")
+    file.write_text(f"[{section}]\n\n{name} = {value}\n")
+    for command in ("run", service):
+        code, out, errors = output(command, "--config", file)
+        assert (code, out, errors.count("\n")) == (78, "", 1)
+        assert errors.startswith(f"emotion-edge {command}: {file}:3: {key}: ")
+        assert what in errors
+
+
+def test_ports_that_are_in_use_are_a_line_each_and_retried(config: Config) -> None:
+    with socket.socket() as taken, socket.socket(type=socket.SOCK_DGRAM) as mdns:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        with contextlib.suppress(OSError):  # taken already: the same to us
+            mdns.bind(("", 5353))
+        endpoint = f"tcp://127.0.0.1:{taken.getsockname()[1]}"
+        gateway = {"local": endpoint, "remote": "tcp://*:0", "insecure": True}
+        config = msgspec.structs.replace(config, gateway=msgspec.convert(gateway, GatewayConfig))
+        file = write_config(config, config.directory / "config.json")
+        with emotion_edge("gateway", "--config", file) as process:
+            time.sleep(3)
+            process.terminate()
+            errors = process.communicate(timeout=60)[1].splitlines()
+    assert process.returncode == 0
+    assert [line for line in errors if endpoint in line] == [
+        f"gateway: cannot listen on {endpoint}: it is in use; stop the other program, "
+        "or set gateway.local or gateway.remote"
+    ]
+    assert all(line.startswith("gateway: ") for line in errors), "and no traceback of a library"
+    assert sum("5353" in line or "announced" in line for line in errors) <= 1
+
+
+def test_classify_names_the_setting_of_a_model_that_is_missing(tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text("face.model = 'none'\n")
+    code, out, errors = output("classify", PORTRAIT, "--config", tmp_path / "mine.toml")
+    assert (code, out, errors.count("\n")) == (78, "", 1)
+    assert f"{tmp_path}/mine.toml:1: face.model: " in errors
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["run", "--camera", "none.mp4"],
+        ["run", "--microphone", "none.wav"],
+        ["run", "--screen", "big"],
+        ["run", "--duration", "0"],
+        ["watch", "--topic", "emotoin"],
+        ["watch", "--json", "--csv"],
+        ["classify"],
+        ["nonsense"],
+        [],
+    ],
+)
+def test_what_the_command_line_gets_wrong_is_one_line_and_2(arguments: list[str]) -> None:
+    code, out, errors = output(*arguments)
+    assert (code, out, errors.count("\n")) == (2, "", 1)
+    assert "Traceback" not in errors
+
+
+@pytest.mark.parametrize("command", ["", "run", "watch", "record", "classify", "doctor", "keys"])
+def test_help_has_examples_and_names_the_settings(command: str) -> None:
+    code, out, _ = output(*command.split(), "--help")
+    assert code == 0
+    assert "examples:\n  " in out
+    assert "/etc/emotion-edge/config.toml" in out
+
+
+def test_the_first_page_has_the_keys_and_no_internal_process() -> None:
+    page = output("--help")[1]
+    assert "a records, f is full screen, q quits" in page
+    assert [n for n in (*SERVICES, *OPTIONAL_SERVICES) if f"    {n} " in page] == []
+
+
+def test_help_shows_the_defaults_of_run() -> None:
+    page = " ".join(output("run", "--help")[1].split())
+    for key in ("camera.source (auto)", "audio.source (auto)", "display.screen (auto)"):
+        assert f"default {key}" in page
 
 
 def png_chunk(kind: bytes, data: bytes) -> bytes:
@@ -156,6 +273,14 @@ def test_doctor_says_what_is_there_and_how_to_fix_what_is_not() -> None:
     assert "ready: emotion-edge run" in out
     for what in ("runtime", "face model", "voice model", "detector", "camera", "microphone"):
         assert what in out
+
+
+def test_doctor_as_json_has_an_object_a_finding() -> None:
+    code, out, errors = output("doctor", "--json")
+    findings = [msgspec.json.decode(line) for line in out.splitlines()]
+    assert (code, errors) == (0, "")
+    assert all(set(finding) == {"state", "what", "detail", "fix"} for finding in findings)
+    assert {"program", "face model", "detector"} <= {finding["what"] for finding in findings}
 
 
 def test_doctor_reports_a_running_product(running: Product) -> None:

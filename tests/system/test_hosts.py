@@ -146,4 +146,4 @@ def test_a_device_that_is_not_to_be_found_is_not(hosts: tuple[Host, Host]) -> No
     ):
         out, errors = watching.communicate(timeout=60)
     assert (out, watching.returncode) == ("", 1)
-    assert "no other device found" in errors or "zeroconf" in errors
+    assert "No other device found" in errors or "zeroconf" in errors

@@ -34,8 +34,9 @@ def test_settings_come_from_the_file_and_the_rest_from_the_defaults(tmp_path: Pa
         ("\nthread = 2", ":2: unknown key thread; did you mean threads?"),
         ("[weather]\nwind = 1", ":2: unknown key weather.wind"),
         ("[camera]\nrate_hz = 'fast'", ":2: camera.rate_hz: "),
+        ("[camera]\nrotate = 45", ":2: camera.rotate: "),
         ("[camera]\n\n[audio.button]  # ours\npin = 99", ":4: audio.button.pin: "),
-        ("[audio.button]\nchip = '/dev/gpiochip0'", ":1: audio.button: chip and line"),
+        ("[audio.button]\nchip = '/dev/gpiochip0'", ":2: audio.button: chip and line"),
         ("[audio.button]\nline = 4", ":1: audio.button: chip and line"),
         ("[audio.button]\nled_line = 4", "led_line"),
         ("[audio.button]\nchip = 'a'\nline = 4\ninput = 'b'", "chip or input"),
@@ -45,6 +46,40 @@ def test_settings_come_from_the_file_and_the_rest_from_the_defaults(tmp_path: Pa
         ("[face]\nraters_share = 1.5", ":2: face.raters_share: "),
         ("[face]\nraters_share = 'half'", ":2: face.raters_share: "),
         ("gateway.local = 'tcp://*:5556'", ": gateway: local = 'tcp://*:5556' is not an address"),
+        ("gateway.local = 'tcp://*:5556'", ":1: gateway: local = "),
+        ("[gateway]\n\nlocal = 'tcp://*:5556'", ":3: gateway: local = "),
+        ("[face]\ndetector = { kind = 'eyes' }", ":2: face.detector.kind: "),
+        ("[face]\ndetector = { kin = 'haar' }", ":2: unknown key face.detector.kin; did you mean"),
+        ("[ camera ]\nsorce = 1", ":2: unknown key camera.sorce; did you mean camera.source?"),
+        ("['camera']\n\"sorce\" = 1", ":2: unknown key camera.sorce; did you mean"),
+        ("\nface = 3", ":2: face is a section; write [face] above its keys"),
+        ("\n[[camera]]\nsource = 'demo'", ":2: camera is a section; write [camera]"),
+        ("[camra]", ":1: unknown key camra; did you mean camera?"),
+        ("[face.detector]\nkind = 'eyes'", "; write auto or yunet or haar"),
+        ("\n[camera", ":2: Expected ']' at the end of a table declaration"),
+        ("[camera]\n\nsource = ", ":3: Invalid value"),
+        ("[camera]\nsource = 'a'\nsource = 'b'\n", ":3: Cannot overwrite a value"),
+        ("\n\nsource = [1,\n", ":3: "),
+        ("[mqtt]\nbroker = 'host'", ":1: mqtt: write broker = mqtt://HOST"),
+        ("[mqtt]\nbroker = 'http://host'", ":1: mqtt: write broker = mqtt://HOST"),
+        ("[mqtt]\nbroker = 'mqtt://'", ":1: mqtt: write broker = mqtt://HOST"),
+        ("[mqtt]\nbroker = 'mqtt://host/a'", ":1: mqtt: write broker = mqtt://HOST"),
+        ("[mqtt]\nbroker = 'mqtt://a..b'", ":1: mqtt: broker: "),
+        ("[mqtt]\nbroker = 'mqtt://host:99999'", ":1: mqtt: broker: Port out of range"),
+        ("[mqtt]\nbroker = 'mqtt://host:0'", ":1: mqtt: write broker"),
+        ("[mqtt]\nbroker = 'mqtt://me:secret@host'", "set user and password_file"),
+        ("[mqtt]\nbroker = 'mqtt://host'\nca = 'ca.pem'", "write mqtts:// in broker"),
+        ("[mqtt]\ncert = 'device.pem'", "cert and key belong together"),
+        ("[mqtt]\ntopic = ''", "topic may have"),
+        ("[mqtt]\ntopic = 'a/#'", "topic may have"),
+        ("[mqtt]\ntopic = '+'", "topic may have"),
+        ("[mqtt]\ntopic = '/a'", "topic may have"),
+        ("[mqtt]\ntopic = '$SYS'", "topic may have"),
+        ("[mqtt]\ntopic = '~'", "topic may have"),
+        (f"[mqtt]\ntopic = '{'a' * 70_000}'", ":2: mqtt.topic: "),
+        ("[mqtt]\ndiscovery = 'home assistant'", "discovery may have"),
+        ("[mqtt]\nrecord = 'yes'", ":2: mqtt.record: "),
+        ("[mqtt]\nscores_s = -1", ":2: mqtt.scores_s: "),
         ("[camera", ": "),
     ],
 )
@@ -58,6 +93,7 @@ def test_a_wrong_setting_is_named_with_its_file_line_and_key(
     assert "\n" not in line
     assert line.startswith(str(path))
     assert named in line
+    assert "secret" not in line
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
@@ -70,6 +106,23 @@ def test_a_file_that_is_no_text_is_named(tmp_path: Path) -> None:
     path.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ConfigError, match=r"config\.toml"):
         load(path)
+
+
+def test_a_letter_that_is_not_utf8_is_found(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_bytes(b"threads = 1\ndevice = 'K\xfcche'\n")
+    with pytest.raises(ConfigError, match=r"config\.toml:2: not UTF-8; save the file in UTF-8"):
+        load(path)
+
+
+def test_a_byte_order_mark_and_windows_line_ends_are_accepted(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_bytes("\ufeffdevice = 'Küche'\r\n[camera]\r\n".encode())
+    assert load(path).device == "Küche"
+
+
+def test_an_empty_section_is_one(tmp_path: Path) -> None:
+    assert load(write(tmp_path, "[camera]\n[face.detector]\n")) == Config()
 
 
 @pytest.mark.parametrize("text", ["[]", '{"camera": {"sorce": 1}}', "{"])
@@ -191,3 +244,14 @@ def test_an_old_file_gets_one_warning_that_names_the_new_place(
     )
     assert config.gateway.remote == "tcp://*:5556"
     assert config.keys_directory == tmp_path / "keys"
+
+
+def test_a_language_that_there_is_not_is_refused_with_those_that_there_are(tmp_path):
+    file = tmp_path / "config.toml"
+    file.write_text('[display]\nlanguage = "tlh"\n')
+    with pytest.raises(ConfigError, match="'tlh' is none that there is; write de, en"):
+        load(file)
+
+
+def test_the_command_line_turns_the_full_screen_on():
+    assert with_overrides(Config(), {"display.fullscreen": True}).display.fullscreen

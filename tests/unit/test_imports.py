@@ -12,6 +12,7 @@ import pytest
         ("edge.services.hub", {"numpy", "cv2", "asyncio"}),
         ("edge.services.fusion", {"numpy", "cv2", "asyncio"}),
         ("edge.services.gateway", {"numpy", "cv2", "asyncio", "zeroconf"}),
+        ("edge.services.mqtt", {"numpy", "cv2", "asyncio", "zeroconf"}),
         ("edge.commands.run", {"numpy", "cv2", "asyncio"}),
         ("edge.client", {"numpy", "cv2"}),
     ],

@@ -82,6 +82,13 @@ def chance_calibration_error(scores: Scores, draws: int = 500) -> float:
     return float(np.mean([calibration_error(scores, drawn) for drawn in labels]))
 
 
+def concordance(found: NDArray[np.float64], wanted: NDArray[np.float64]) -> float:
+    """Concordance correlation coefficient (Lin 1989) of two (n,): 1 only where they are equal."""
+    apart = float(found.mean() - wanted.mean())
+    together = float(np.mean((found - found.mean()) * (wanted - wanted.mean())))
+    return 2 * together / (float(found.var() + wanted.var()) + apart**2)
+
+
 def figures(scores: Scores, labels: Labels, names: tuple[str, ...]) -> dict[str, object]:
     """What every card reports of a set: shares of 1, rounded to 4 places, and the confusion."""
     counts = confusion(scores, labels)

@@ -54,6 +54,7 @@ class FaceFigures:
             "accuracy_without_leaked": round(float(right[~faces.leaked].mean()), 4),
             "leaked": int(faces.leaked.sum()),
             **face_share.raters_figures(scores, faces.votes),
+            **face_share.dimension_figures(scores, faces.votes),
         }
 
     def by_share(self, name: str, faces: face_data.FaceSet, logits: Logits) -> dict[str, Any]:

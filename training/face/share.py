@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from edge.inference.card import Card, RatersHead
 from edge.inference.face_emotion import FaceEmotion, mixed
+from edge.policy.decision import valence_arousal
 from training.common import metrics
 from training.common.calibration import Logits
 from training.common.cards import MODELS
@@ -49,6 +50,29 @@ def raters_figures(scores: metrics.Scores, votes: NDArray[np.int64]) -> dict[str
     }
 
 
+def dimension_figures(scores: metrics.Scores, votes: NDArray[np.int64]) -> dict[str, float]:
+    """Valence and arousal of scores (n, 7) against those of the raters' votes (n, 10).
+
+    Both are made by `valence_arousal`; of the images with a vote for one of the seven labels.
+    """
+    voted = face_data.voted_scores(votes)
+    known = voted.any(1)
+    if not known.any():
+        return {}
+    found, wanted = dimensions(scores[known]), dimensions(voted[known])
+    return {
+        "ferplus_voted_images": int(known.sum()),
+        "ferplus_valence_ccc": round(metrics.concordance(found[:, 0], wanted[:, 0]), 4),
+        "ferplus_arousal_ccc": round(metrics.concordance(found[:, 1], wanted[:, 1]), 4),
+    }
+
+
+def dimensions(scores: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+    """Scores (n, 7) to valence and arousal (n, 2), through the device's own code."""
+    rows = (dict(zip(face_data.LABELS, row.tolist(), strict=True)) for row in scores)
+    return np.array([valence_arousal(row) for row in rows])
+
+
 def both_truths(
     card: Card, logits: Logits, faces: face_data.FaceSet, share: float
 ) -> dict[str, Any]:
@@ -61,6 +85,7 @@ def both_truths(
         "balanced_accuracy": round(float(metrics.recalls(counts).mean()), 4),
         "calibration_error": round(metrics.calibration_error(scores, faces.labels), 4),
         **raters_figures(scores, faces.votes),
+        **dimension_figures(scores, faces.votes),
     }
 
 

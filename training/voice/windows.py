@@ -21,12 +21,16 @@ def loudest(clip: Signal) -> Signal:
     return clip[start : start + SAMPLES]
 
 
-def pressed(clip: Signal) -> Signal:
-    """What a press gives: two seconds from 0.3 s before the speech, whatever comes after."""
+def speech_start(clip: Signal) -> int:
+    """Where the speech begins in a clip that was recorded in a studio, in samples."""
     hops = clip[: len(clip) // HOP * HOP].reshape(-1, HOP)
     energy = np.square(hops, dtype=np.float64).mean(1)
-    onset = int(np.argmax(energy > energy.max() * 10 ** (-ONSET_DB / 10))) * HOP
-    start = max(0, onset - round(LEAD_S * RATE_HZ))
+    return int(np.argmax(energy > energy.max() * 10 ** (-ONSET_DB / 10))) * HOP
+
+
+def pressed(clip: Signal) -> Signal:
+    """What a press gives: two seconds from 0.3 s before the speech, whatever comes after."""
+    start = max(0, speech_start(clip) - round(LEAD_S * RATE_HZ))
     return clip[start : start + SAMPLES]
 
 

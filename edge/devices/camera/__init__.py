@@ -11,12 +11,22 @@ from edge.devices.camera.source import (
 )
 
 
-def open_camera(source: str, width: int, height: int, rate_hz: float) -> Camera:
+def open_camera(source: str, width: int, height: int, rate_hz: float, rotate: int = 0) -> Camera:
     """Open `source` (see KINDS); frames above `width` x `height` px are scaled down to fit.
 
     `rate_hz` is asked of a device, and is the rate of an image and of the demo; a video has its
-    own. Raises CameraError where trying again may help, SourceError where it cannot.
+    own. `rotate`: 0, 90, 180 or 270 degrees clockwise, after the scaling. Raises CameraError where
+    trying again may help, SourceError where it cannot.
     """
+    camera = _open_upright(source, width, height, rate_hz)
+    if not rotate:
+        return camera
+    from edge.devices.camera.rotated import RotatedCamera
+
+    return RotatedCamera(camera, rotate)
+
+
+def _open_upright(source: str, width: int, height: int, rate_hz: float) -> Camera:
     check_source(source)
     if source == "auto":
         source = find_camera() or ""

@@ -5,13 +5,15 @@ Knows no message and no configuration.
 
 import math
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-from edge.devices.camera.image_file import ImageCamera, fit
+from edge.devices.camera.image_file import MAX_PIXELS, ImageCamera, fit
 from edge.devices.camera.source import Camera, CameraError, RateLimiter, SourceError, describe
+from edge.errors import UserError
 from edge.types import Image
 
 TIMEOUT_MS = 2000
@@ -21,6 +23,8 @@ MAX_GAP_S = 1.0
 MAX_SKIP_S = 2.0
 RATES_HZ = (0.1, 240.0)
 """A video that claims a rate outside of these is played at the configured one."""
+DEFAULT_HZ = 25.0
+"""Of a film that claims no possible rate."""
 
 
 def open_media(source: str, width: int, height: int, rate_hz: float) -> Camera:
@@ -130,6 +134,57 @@ def _open_video(source: str) -> cv2.VideoCapture:
     if not capture.grab():
         raise SourceError(f"camera source {source}: the video has no frames")
     return capture
+
+
+class FilmError(UserError):
+    """A file that cannot be read as a film. The message is one line: which, why, and the fix."""
+
+
+class Film:
+    """A video file from its first frame to its last, as fast as they can be read."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises FilmError."""
+        self._path = path
+        try:
+            str(path).encode()
+        except UnicodeEncodeError as error:  # on which OpenCV ends the process
+            raise FilmError(f"{str(path)!r}: the name is not UTF-8; rename it") from error
+        self._capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
+        if not self._capture.isOpened():
+            raise FilmError(f"{path}: cannot be read as a film; convert it to MP4")
+        width, height = (
+            self._number(p) for p in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT)
+        )
+        self.size = round(width), round(height)
+        """(w, h) px"""
+        if width * height > MAX_PIXELS:
+            raise FilmError(f"{path}: larger than {MAX_PIXELS // 10**6} million pixels; scale it")
+        claimed_hz = self._number(cv2.CAP_PROP_FPS)
+        self.rate_hz = claimed_hz if RATES_HZ[0] <= claimed_hz <= RATES_HZ[1] else DEFAULT_HZ
+        self.length = max(0, round(self._number(cv2.CAP_PROP_FRAME_COUNT)))
+        """Frames, as the file claims; 0 = unknown."""
+
+    def _number(self, what: int) -> float:
+        value = self._capture.get(what)
+        return value if math.isfinite(value) else 0.0
+
+    def frames(self) -> Iterator[tuple[float, Image]]:
+        """(s from the start, (h, w, 3) uint8 BGR) of each. Raises FilmError."""
+        time_s, number = 0.0, 0
+        while self._capture.grab():
+            ok, image = self._capture.retrieve()
+            if not ok:
+                raise FilmError(f"{self._path}: frame {number} is damaged; convert it again")
+            at_s = self._number(cv2.CAP_PROP_POS_MSEC) / 1e3
+            time_s = max(time_s, at_s or number / self.rate_hz)
+            yield time_s, np.asarray(image, np.uint8)
+            number += 1
+        if not number:
+            raise FilmError(f"{self._path}: the film has no frames; convert it again")
+
+    def close(self) -> None:
+        self._capture.release()
 
 
 class StreamCamera(CaptureCamera):

@@ -24,7 +24,9 @@ from edge.types import Image
 DEVICES = Path("/dev")
 SYSFS = Path("/sys/class/video4linux")
 URL_SCHEMES = ("rtsp", "rtsps", "rtmp", "http", "https", "udp", "tcp")
-KINDS = "auto, demo, picamera, an index, /dev/videoN, a file, a URL or a GStreamer pipeline"
+OFF = "none"
+"""The source of a device without a camera."""
+KINDS = "auto, demo, none, picamera, an index, /dev/videoN, a file, a URL or a GStreamer pipeline"
 
 # Source of the V4L2 numbers: linux/videodev2.h.
 QUERY_CAPABILITY = 0x80685600
@@ -97,7 +99,7 @@ def check_source(source: str) -> None:
 
     A missing device is accepted: it may be plugged in later.
     """
-    if source in ("auto", "demo") or device_path(source) is not None:
+    if source in ("auto", "demo", OFF) or device_path(source) is not None:
         return
     if source == "picamera":
         _check_picamera()

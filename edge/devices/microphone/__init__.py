@@ -3,6 +3,8 @@
 from edge.errors import UserError
 from edge.paths import is_file
 
+OFF = "none"
+"""The source of a device without a microphone."""
 SOUND_SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff")
 
 

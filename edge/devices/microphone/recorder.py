@@ -17,6 +17,8 @@ from edge.devices.microphone.portaudio import Microphone, MicrophoneError
 from edge.types import Signal
 
 CHUNKS_PER_S = 10
+WAITING_S = 1.0
+"""Sound that is kept until a recording begins: enough to recognise a voice in."""
 CLOSE_TIMEOUT_S = 1.0
 """A microphone that does not close within this time is left to the end of the process."""
 
@@ -31,45 +33,62 @@ class Sound(NamedTuple):
 
 
 class Recording:
-    """One recording of `duration_s`, counted in samples and not by the clock."""
+    """`duration_s` of sound, counted in samples and not by the clock, from `begin` on.
+
+    It keeps the newest sound only: a second until it begins, then `duration_s`.
+    """
 
     def __init__(self, duration_s: float) -> None:
-        self.cancelled = False
-        """Set it to have the microphone closed early."""
+        self.ended = False
+        """Set it to have the microphone closed."""
+        self.begun = False
+        self.rate_hz = 0
+        self.end_ns = 0
+        """CLOCK_MONOTONIC at the end of the last sound, ns"""
         self._duration_s = duration_s
-        self._sounds: list[Sound] = []
+        self._kept = np.empty(0, np.float32)
+        self._received = 0
 
     def add(self, sound: Sound) -> None:
-        self._sounds.append(sound)
+        self.rate_hz, self.end_ns = sound.rate_hz, sound.t_ns
+        self._received += sound.samples.size
+        self._keep(np.concatenate([self._kept, sound.samples]))
 
-    @property
-    def rate_hz(self) -> int:
-        return self._sounds[0].rate_hz
+    def begin(self, lead_s: float) -> None:
+        """Let it begin `lead_s` before the end of the last sound, or with the first one."""
+        self.begun = True
+        self._received = min(self._kept.size, self._samples(lead_s))
+        self._keep(self._kept[self._kept.size - self._received :])
 
-    @property
-    def end_ns(self) -> int:
-        """CLOCK_MONOTONIC at the end of the last sound, ns"""
-        return self._sounds[-1].t_ns
+    def _keep(self, sound: Signal) -> None:
+        limit = self._samples(self._duration_s if self.begun else WAITING_S)
+        self._kept = sound[max(0, sound.size - limit) :]
+
+    def _samples(self, seconds: float) -> int:
+        return round(seconds * self.rate_hz)
 
     @property
     def elapsed_s(self) -> float:
-        return self._samples / self.rate_hz
+        """Since the first sound until it begins; then how long it is."""
+        return (self._kept.size if self.begun else self._received) / self.rate_hz
 
     @property
-    def complete(self) -> bool:
-        return bool(self._sounds) and self._samples >= self.samples_at(self.rate_hz)
+    def full(self) -> bool:
+        return 0 < self._samples(self._duration_s) == self._kept.size and self.begun
 
     @property
-    def _samples(self) -> int:
-        return sum(sound.samples.size for sound in self._sounds)
+    def moved_s(self) -> float:
+        """How much was dropped from its beginning for more at its end."""
+        return (self._received - self._kept.size) / self.rate_hz
 
-    def samples_at(self, rate_hz: int) -> int:
-        """How many samples the whole recording has."""
-        return round(self._duration_s * rate_hz)
+    def ends(self) -> tuple[Signal, Signal]:
+        """Its oldest and its newest piece, as long as one that the microphone gives."""
+        size = self._samples(1 / CHUNKS_PER_S)
+        return self._kept[:size], self._kept[-size:]
 
     def signal(self) -> Signal:
-        """All of it so far, (n,) float32 at `rate_hz`."""
-        return np.concatenate([sound.samples for sound in self._sounds])
+        """What is kept, (n,) float32 at `rate_hz`."""
+        return self._kept
 
 
 class Recorder:
@@ -102,15 +121,15 @@ class Recorder:
         on_sound: Callable[[Recording, Sound], None],
         on_failure: Callable[[Recording, str], None],
     ) -> None:
-        """Make a recording: `on_sound(recording, sound)` ten times a second until it is complete.
+        """Make a recording: `on_sound(recording, sound)` ten times a second until it has ended.
 
         Or `on_failure(recording, reason)` once.
         """
         self._work.put(partial(self._record, recording, on_sound, on_failure))
 
     def hangs_at(self, recording: Recording) -> bool:
-        """Whether the thread is still busy with `recording` although that is cancelled."""
-        return recording.cancelled and self._current is recording
+        """Whether the thread is still busy with `recording` although that has ended."""
+        return recording.ended and self._current is recording
 
     def blocked_s(self) -> float:
         """For how long the thread has waited for the microphone; 0 = it has nothing to do."""
@@ -152,19 +171,11 @@ class Recorder:
         self._current = None
 
     def _sounds(self, recording: Recording) -> Iterator[Sound]:
-        """The pieces of `recording` as they come; no more once it is cancelled."""
-        if recording.cancelled:
+        """The pieces of `recording` as they come; no more once it has ended."""
+        if recording.ended:
             return
         with closing(self._microphone.open()) as stream:
             rate_hz = stream.rate_hz
             yield Sound(np.empty(0, np.float32), rate_hz, time.monotonic_ns())
-            for size in chunk_sizes(recording.samples_at(rate_hz), rate_hz // CHUNKS_PER_S):
-                if recording.cancelled:
-                    return
-                yield Sound(stream.read(size), rate_hz, time.monotonic_ns())
-
-
-def chunk_sizes(total: int, size: int) -> Iterator[int]:
-    """`total` in pieces of `size`; the last one is what is left."""
-    for start in range(0, total, size):
-        yield min(size, total - start)
+            while not recording.ended:
+                yield Sound(stream.read(rate_hz // CHUNKS_PER_S), rate_hz, time.monotonic_ns())

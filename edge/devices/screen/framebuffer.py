@@ -53,15 +53,23 @@ class Geometry(NamedTuple):
 def draw(image: Image, geometry: Geometry, memory: bytearray | mmap.mmap) -> None:
     """Write an image into the screen's memory; what lies between the lines is left alone.
 
-    `image`: (height, width, 3) BGR, exactly the screen's size. Raises ValueError for another size.
+    `image`: (height, width, 3) BGR, of the screen's size or a whole fraction of it; then each
+    pixel is repeated, and what is left at the right and below stays as it is. Raises ValueError
+    for another size.
     """
-    size = (geometry.height, geometry.width)
-    if image.shape[:2] != size:
-        raise ValueError(f"{image.shape[1]}x{image.shape[0]} px on a screen of {size[1]}x{size[0]}")
+    height, width = image.shape[:2]
+    scale = geometry.width // max(1, width)
+    if scale < 1 or (width, height) != (geometry.width // scale, geometry.height // scale):
+        raise ValueError(f"{width}x{height} px on a screen of {geometry.width}x{geometry.height}")
     depth = geometry.bits // 8
     strides = (geometry.stride, depth, 1)
-    pixels: Image = np.ndarray((*size, depth), np.uint8, memory, geometry.start, strides)
-    cv2.cvtColor(image, _conversion(geometry), dst=pixels)
+    size = (height * scale, width * scale, depth)
+    pixels: Image = np.ndarray(size, np.uint8, memory, geometry.start, strides)
+    if scale == 1:
+        cv2.cvtColor(image, _conversion(geometry), dst=pixels)
+        return
+    small = cv2.cvtColor(image, _conversion(geometry))
+    cv2.resize(small, size[1::-1], dst=pixels, interpolation=cv2.INTER_NEAREST)
 
 
 def _conversion(geometry: Geometry) -> int:
@@ -110,7 +118,7 @@ class Framebuffer:
         return self._geometry.width, self._geometry.height
 
     def show(self, image: Image) -> None:
-        """`image`: (height, width, 3) BGR of exactly this size."""
+        """`image`: (height, width, 3) BGR of this size, or a whole fraction of it."""
         draw(image, self._geometry, self._memory)
 
     def is_unchanged(self) -> bool:

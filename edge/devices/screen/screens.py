@@ -19,12 +19,22 @@ from edge.types import Image
 TITLE = "Emotion Edge"
 FIRST_SPECIAL_KEY = 0x80
 """Shift, arrows and the like are X keysyms far above ASCII."""
+FULLSCREEN_KEYS, ESCAPE = (ord("f"), 0xFFC8), 0x1B
+"""f, and the X keysym of F11."""
 MAX_DESKTOP_FRACTION = 0.92
 """Fraction of the desktop that a new window may take; the rest is for title bar and panel."""
-FIRST_SIZE = (960, 884)
+MAX_WIDTH_IN_HEIGHTS = 1.5
+"""A new window is at most this many times as wide as the desktop is high: of two monitors side by
+side it takes one, and on a wide one it does not stretch."""
+SHARP_LINES = 1080
+"""A screen of twice as many lines shows every pixel of the image four times, and so on: seen from
+where the screen is seen whole that is as sharp, and takes a quarter of the memory."""
+FIRST_SIZE = (1180, 720)
 """(w, h) px, until there is a frame"""
 MIN_SIZE = (160, 120)
 MEASURE_PERIOD_S = 1.0
+SETTLE_S = 1.5
+"""The window manager enlarges a window within this; before, its size is not what it will be."""
 PNG_PERIOD_S = 0.2
 PROBE = "import cv2; cv2.namedWindow('Emotion Edge', cv2.WINDOW_NORMAL)"
 PROBE_TIMEOUT_S = 15.0
@@ -35,7 +45,8 @@ class Window(Screen):
 
     OpenCV's Qt windows never enlarge the image that they are given, and report the size of the
     shown image only. So once in a while the image is given at twice the size, every
-    pixel doubled: it looks the same, and fills the window if that was made larger.
+    pixel doubled: it looks the same, and fills the window if that was made larger. A full screen
+    is as large as the desktop from its first image on.
     """
 
     def __init__(self, *, fullscreen: bool) -> None:
@@ -43,31 +54,46 @@ class Window(Screen):
         super().__init__("window")
         self.has_keys = True
         _quieten_qt()
+        self._desktop = _scale_qt(desktop_size())
         _try_a_window()
-        self._fullscreen = fullscreen
-        self._size = FIRST_SIZE
+        self._fullscreen = False
+        self._size = self._windowed = FIRST_SIZE
         self._measure_at_s = 0.0
         flags = cv2.WINDOW_NORMAL | cv2.WINDOW_FREERATIO | cv2.WINDOW_GUI_NORMAL
         cv2.namedWindow(TITLE, flags)
         self.resize(FIRST_SIZE)
         if fullscreen:
-            cv2.setWindowProperty(TITLE, cv2.WND_PROP_FULLSCREEN, cv2.WINDOW_FULLSCREEN)
+            self._toggle()
 
     @property
     def size(self) -> tuple[int, int]:
         return self._size
 
     def resize(self, size: tuple[int, int]) -> None:
-        """As large as that, or as the desktop has room for."""
+        """Of this shape, as large as the desktop has room for."""
+        self._windowed = fit_desktop(size, self._desktop)
         if not self._fullscreen:
-            self._size = fit_desktop(size, desktop_size())
+            self._size = self._windowed
+            cv2.resizeWindow(TITLE, *self._size)
+
+    def _toggle(self) -> None:
+        """To the whole screen, and back to the window of before."""
+        self._fullscreen = not self._fullscreen
+        how = cv2.WINDOW_FULLSCREEN if self._fullscreen else cv2.WINDOW_NORMAL
+        self._measure_at_s = time.monotonic() + SETTLE_S
+        if self._fullscreen:
+            self._windowed, self._size = self._size, self._desktop or self._size
+        else:
+            self._size = self._windowed
+        cv2.setWindowProperty(TITLE, cv2.WND_PROP_FULLSCREEN, how)
+        if not self._fullscreen:
             cv2.resizeWindow(TITLE, *self._size)
 
     def show(self, image: Image) -> None:
         """Does nothing to a window that the user closed; `poll` reports that."""
         if self._is_closed():
             return
-        if time.monotonic() >= self._measure_at_s:
+        if not self._fullscreen and time.monotonic() >= self._measure_at_s:
             self._measure_at_s = time.monotonic() + MEASURE_PERIOD_S
             cv2.imshow(TITLE, cv2.resize(image, None, fx=2, fy=2, interpolation=cv2.INTER_NEAREST))
         else:
@@ -78,7 +104,11 @@ class Window(Screen):
         key = cv2.pollKey()
         if self._is_closed():
             return "q"
-        self._measure()
+        if not self._fullscreen or time.monotonic() >= self._measure_at_s:
+            self._measure()
+        if key in FULLSCREEN_KEYS or (key == ESCAPE and self._fullscreen):
+            self._toggle()
+            return None
         return chr(key).lower() if 0 <= key < FIRST_SPECIAL_KEY else None
 
     def _measure(self) -> None:
@@ -111,7 +141,9 @@ class FramebufferScreen(Screen):
 
     @property
     def size(self) -> tuple[int, int]:
-        return self._framebuffer.size
+        width, height = self._framebuffer.size
+        scale = enlargement(self._framebuffer.size)
+        return width // scale, height // scale
 
     def show(self, image: Image) -> None:
         """An image of a size that is no longer the screen's is skipped."""
@@ -121,7 +153,7 @@ class FramebufferScreen(Screen):
             if not self._framebuffer.is_unchanged():
                 self._framebuffer.close()
                 self._open()
-        if self._framebuffer.size == (image.shape[1], image.shape[0]):
+        if self.size == (image.shape[1], image.shape[0]):
             self._framebuffer.show(image)
 
     def close(self) -> None:
@@ -199,12 +231,18 @@ def _first_that_opens(framebuffer: str, fullscreen: bool) -> Screen:
 
 
 def fit_desktop(size: tuple[int, int], desktop: tuple[int, int] | None) -> tuple[int, int]:
-    """(w, h) px scaled down to leave room for the desktop's bars; unchanged where it fits."""
+    """(w, h) px of this shape that leave room for the desktop's bars, and are not too wide."""
     if desktop is None:
         return size
     width, height = size
-    scale = MAX_DESKTOP_FRACTION * min(desktop[0] / width, desktop[1] / height)
-    return (round(width * scale), round(height * scale)) if scale < 1 else size
+    room = MAX_DESKTOP_FRACTION * desktop[0], MAX_DESKTOP_FRACTION * desktop[1]
+    scale = min(room[0] / width, room[1] / height, MAX_WIDTH_IN_HEIGHTS * desktop[1] / width)
+    return round(width * scale), round(height * scale)
+
+
+def enlargement(size: tuple[int, int]) -> int:
+    """How many px of a screen of (w, h) px a pixel of the image is wide."""
+    return max(1, min(size) // SHARP_LINES)
 
 
 def desktop_size() -> tuple[int, int] | None:
@@ -221,6 +259,17 @@ def desktop_size() -> tuple[int, int] | None:
         return x11.XDisplayWidth(display, 0), x11.XDisplayHeight(display, 0)
     finally:
         x11.XCloseDisplay(display)
+
+
+def _scale_qt(desktop: tuple[int, int] | None) -> tuple[int, int] | None:
+    """Let Qt enlarge every pixel on a screen of very many; returns (w, h) px as Qt then counts."""
+    if desktop is None:
+        return None
+    scale = os.environ.setdefault("QT_SCALE_FACTOR", str(enlargement(desktop)))
+    try:
+        return round(desktop[0] / float(scale)), round(desktop[1] / float(scale))
+    except (ValueError, ZeroDivisionError):
+        return desktop
 
 
 def _quieten_qt() -> None:

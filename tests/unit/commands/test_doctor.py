@@ -1,17 +1,24 @@
 """What the doctor reports where no service is to be seen."""
 
 import os
+import threading
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
+import cv2
 import msgspec
+import numpy as np
 import pytest
 
 from edge import paths
 from edge.bus.messages import HealthMessage
 from edge.commands import doctor
-from edge.config import Config, FaceConfig
+from edge.config import BusConfig, CameraConfig, Config, FaceConfig
+from edge.devices.camera.rotated import rotated
 from edge.inference.card import load_card
+from tests.support.camera import Camera
+from tests.support.harness import ROOT
 from tests.support.models import FACE, copy_of
 
 
@@ -79,3 +86,63 @@ def test_a_service_that_has_nothing_to_say_is_running(
     monkeypatch.setattr(doctor, "_listen", lambda _: {"health.hub": health})
     found = next(doctor.check_services(without_services(directory, monkeypatch)))
     assert found == ("ok", "hub", "running", "")
+
+
+@pytest.mark.parametrize(
+    ("degrees", "how", "fix"),
+    [(180, "head down", 180), (90, "on its side", 270), (270, "on its side", 90)],
+)
+def test_a_camera_that_does_not_stand_upright_is_noticed_by_the_faces(
+    degrees: int, how: str, fix: int, directory: Path
+) -> None:
+    photo = cv2.imread(str(ROOT / "edge" / "assets" / "astronaut.jpg"))
+    cv2.imwrite(str(directory / "seen.png"), rotated(np.asarray(photo, np.uint8), degrees))
+    camera = CameraConfig(source=str(directory / "seen.png"))
+    config = Config(bus=BusConfig(directory=str(directory)), camera=camera)
+    (found,) = doctor.check_camera(config)
+    assert (found.state, found.fix) == ("missing", f"set camera.rotate = {fix}")
+    assert how in found.detail
+    turned = msgspec.structs.replace(camera, rotate=fix)
+    (found,) = doctor.check_camera(msgspec.structs.replace(config, camera=turned))
+    assert found.state == "ok"
+
+
+def test_a_camera_process_that_runs_is_asked_for_its_frames(config: Config) -> None:
+    photo = cv2.imread(str(ROOT / "edge" / "assets" / "astronaut.jpg"))
+    head_down = rotated(np.asarray(photo, np.uint8), 180)
+    settings = CameraConfig(source="http://127.0.0.1:9/nothing-there", rotate=90)
+    config = msgspec.structs.replace(config, camera=settings)
+    shown = threading.Event()
+
+    def show() -> None:
+        camera = Camera(config)
+        with closing(camera.publisher):
+            while not shown.wait(0.05):
+                camera.show(head_down)
+
+    thread = threading.Thread(target=show)
+    thread.start()
+    (found,) = doctor.check_camera(config)
+    shown.set()
+    thread.join()
+    assert found.fix == "set camera.rotate = 270"
+
+
+def test_a_camera_that_sees_nobody_is_well(directory: Path) -> None:
+    cv2.imwrite(str(directory / "wall.png"), np.full((48, 64, 3), 128, np.uint8))
+    camera = CameraConfig(source=str(directory / "wall.png"))
+    bus = BusConfig(directory=str(directory))
+    (found,) = doctor.check_camera(Config(bus=bus, camera=camera))
+    assert found.state == "ok"
+
+
+def test_a_device_without_a_camera_is_well() -> None:
+    (found,) = doctor.check_camera(Config(camera=CameraConfig(source="none")))
+    assert found.state == "ok"
+
+
+def test_a_camera_that_gives_no_picture_is_told(directory: Path) -> None:
+    camera = CameraConfig(source="http://127.0.0.1:9/nothing-there")
+    (found,) = doctor.check_camera(Config(bus=BusConfig(directory=str(directory)), camera=camera))
+    assert found.state == "missing"
+    assert "no frames from http://127.0.0.1:9/nothing-there" in found.detail

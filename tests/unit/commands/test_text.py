@@ -7,6 +7,7 @@ import pytest
 
 from edge.bus.messages import TOPICS, FaceResult
 from edge.commands.text import format_message
+from edge.language import languages, load_language
 from tests.support.messages import example
 
 ANGRY = FaceResult(
@@ -22,6 +23,7 @@ ANGRY = FaceResult(
         ("face", {"faces": []}, "no face"),
         ("recording", {}, "recording 0.5 s, -20 dBFS"),
         ("recording", {"level_dbfs": None}, "recording 0.5 s"),
+        ("recording", {"phase": "waiting"}, "speak now 0.5 s, -20 dBFS"),
         ("recording", {"phase": "analysing"}, "analysing"),
         ("audio", {}, "calm 0.50"),
         (
@@ -32,6 +34,7 @@ ANGRY = FaceResult(
         ("emotion", {}, "calm 0.50 (face 0.1 s ago)"),
         ("emotion", {"voice_age_s": 2.0}, "calm 0.50 (face 0.1 s ago, voice 2.0 s ago)"),
         ("emotion", {"face_age_s": None}, "neither a face nor a voice"),
+        ("change", {}, "happy, after 2.5 s of nobody"),
         ("health.hub", {}, "ok, 30.0/s, 20 MB"),
         ("health.hub", {"detail": "slow", "soc_c": 61.4}, "ok, 30.0/s, 20 MB, 61 °C: slow"),
         ("preview", {}, "frame 7, 0 kB"),
@@ -54,3 +57,22 @@ def test_every_message_has_a_line_of_its_own(topic: str) -> None:
 def test_control_characters_from_the_network_are_shown_as_replacements() -> None:
     forged = msgspec.structs.replace(example("emotion"), emotion="\x1b]0;PWNED\x07happy\nFAKE")
     assert format_message(forged).startswith("\ufffd]0;PWNED\ufffdhappy\ufffdFAKE 0.50")
+
+
+@pytest.mark.parametrize("topic", TOPICS)
+@pytest.mark.parametrize("name", languages())
+def test_every_message_has_a_line_in_every_language(name: str, topic: str) -> None:
+    assert format_message(example(topic), load_language(name))
+
+
+@pytest.mark.parametrize(
+    ("topic", "line"),
+    [
+        ("face", "#1 Freude 0,90"),
+        ("emotion", "Ruhe 0,50 (Gesicht vor 0,1 s)"),
+        ("health.face", "in Ordnung, 30,0/s, 20 MB"),
+        ("press", "Knopf gedrückt"),
+    ],
+)
+def test_a_line_in_german(topic: str, line: str) -> None:
+    assert format_message(example(topic), load_language("de")) == line

@@ -34,10 +34,10 @@ RIGHT_EYE, LEFT_EYE, MOUTH = (122.5, 101.0), (165.5, 103.5), (145.5, 139.5)
 CLIP = DATA / "clips" / "expressions_silent.mp4"
 
 
-def detector(name: str) -> StreamDetector:
+def detector(name: str, min_face: int = MIN_FACE) -> StreamDetector:
     if name == "yunet":
-        return make_detector("yunet", str(WEIGHTS), "alt2", MIN_FACE)
-    return StreamDetector(Haar(name, MIN_FACE))  # type: ignore[arg-type]
+        return make_detector("yunet", str(WEIGHTS), "alt2", min_face)
+    return StreamDetector(Haar(name, min_face))  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +92,31 @@ def test_smaller_faces_than_asked_for_are_skipped(name: str, group: Image) -> No
     else:
         faces = make_detector("haar", "", name, 80).detect_all(group)  # type: ignore[arg-type]
     assert 0 < len(faces) < 4
-    assert all(face.box[2] >= 79 for face in faces)
+    assert all(face.box[2] >= 80 for face in faces)
+
+
+def with_face(photo: Image, side: float) -> Image:
+    """640x480 with one face whose box has about this side, px."""
+    scale = side / 109
+    part = cv2.resize(photo, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    image = np.full((480, 640, 3), 190, np.uint8)
+    image[100 : 100 + part.shape[0], 200 : 200 + part.shape[1]] = part
+    return image
+
+
+@pytest.mark.parametrize("name", DETECTORS[:2])
+def test_the_least_head_is_the_same_for_both_detectors(name: str, photo: Image) -> None:
+    (face,) = detector(name, 48).detect_all(with_face(photo, 50))
+    assert face.box[2] == pytest.approx(50, rel=0.05)
+    assert detector(name, 56).detect_all(with_face(photo, 50)) == []
+
+
+@needs_yunet
+def test_a_portrait_that_fills_a_small_picture_is_found(photo: Image) -> None:
+    portrait = cv2.resize(photo[59:168, 90:199], (160, 160))
+    blurred = np.asarray(cv2.GaussianBlur(portrait, (0, 0), 4), np.uint8)
+    (face,) = detector("yunet").detect_all(blurred)
+    assert overlap(face.box, (0, 0, 160, 160)) > 0.7
 
 
 @needs_yunet

@@ -15,16 +15,21 @@ from edge.bus.messages import (
     HealthMessage,
     RecordingMessage,
 )
+from edge.language import load_language
 from edge.overlay import Snapshot, drawing, natural_size, render
-from edge.overlay.bars import COLOURS, colour_of
+from edge.overlay.bars import COLOURS, colour_of, small_px
 from edge.overlay.drawing import AMBER, GREEN, GREY, RED, Rect
-from edge.overlay.render import letterboxed
+from edge.overlay.layout import lay_out, unit_of
+from edge.overlay.stage import letterboxed, press_hint
+from edge.overlay.timeline import Timeline
 
 S = 1_000_000_000
 NOW_NS = 1000 * S
-SIZE = (960, 884)
+SIZE = natural_size((640, 480))
 SIZES = [SIZE, (640, 480), (1280, 720), (1920, 1080), (800, 480), (480, 800), (320, 240)]
-STAGE = Rect(0, 0, 960, 720)
+PLACES = lay_out(SIZE, 4 / 3, 1, 0)
+STAGE = PLACES.stage
+SCALE = STAGE.w / 640
 IMAGE = np.full((480, 640, 3), 90, np.uint8)
 
 
@@ -113,7 +118,13 @@ def count(image, colour, part=None):
 
 
 def panel_of(image):
-    return Rect(0, STAGE.bottom, SIZE[0], SIZE[1] - STAGE.bottom).of(image)
+    """The cards' column."""
+    return Rect(STAGE.right, 0, SIZE[0] - STAGE.right, SIZE[1]).of(image)
+
+
+def on_screen(x, y, w, h):
+    """A part of the frame, px of the screen."""
+    return Rect(*(round(SCALE * length) for length in (x, y, w, h)))
 
 
 def test_a_snapshot_holds_the_newest_message_of_each_topic():
@@ -143,10 +154,12 @@ def test_the_result_has_exactly_the_size_that_was_asked_for(size, image):
 
 @pytest.mark.parametrize("frame_size", [(640, 480), (640, 360), (480, 640)])
 def test_at_its_natural_size_an_image_leaves_no_bars(frame_size):
-    width, height = natural_size(frame_size)
+    size = natural_size(frame_size)
     image = np.full((frame_size[1], frame_size[0], 3), 90, np.uint8)
-    drawn = render(image, known(), (width, height))
-    assert drawn[0, 0].tolist() == drawn[0, -1].tolist() == [90, 90, 90]
+    drawn = render(image, known(), size)
+    stage = lay_out(size, frame_size[0] / frame_size[1], 1, 0).stage
+    assert (drawn[[1, 1, -2, -2], [1, -2, 1, -2]] != 90).any(), "the cards are there"
+    assert (stage.inset(2).of(drawn)[[0, 0, -1, -1], [0, -1, 0, -1]] == 90).all()
 
 
 @pytest.mark.parametrize("frame_size", [(1, 480), (10, 10_000), (640, 1), (10_000, 10)])
@@ -172,9 +185,8 @@ def test_the_image_given_is_not_drawn_on():
 
 def test_a_box_lies_on_its_face_in_the_colour_of_its_emotion():
     drawn = render(IMAGE, known(face=faces(face((200, 150, 120, 140)))), SIZE)
-    left_edge = Rect(299, 260, 3, 1)  # 200 px of 640 is 300 px of 960
-    assert count(drawn, COLOURS["happy"], left_edge) > 0
-    assert count(drawn, COLOURS["happy"], Rect(310, 250, 150, 150)) == 0
+    assert count(drawn, COLOURS["happy"], on_screen(198, 180, 4, 2)) > 0
+    assert count(drawn, COLOURS["happy"], on_screen(210, 170, 100, 80)) == 0
 
 
 def test_every_emotion_has_a_colour_of_its_own():
@@ -196,7 +208,7 @@ def test_a_held_face_is_dimmer_and_dashed():
     seen = render(IMAGE, known(face=faces(face())), SIZE)
     held = render(IMAGE, known(face=faces(face(held=True))), SIZE)
     dim = drawing.blend(COLOURS["happy"], drawing.BACKGROUND, 0.5)
-    edge = Rect(299, 250, 3, 150)
+    edge = on_screen(198, 170, 4, 100)
     assert count(held, COLOURS["happy"], STAGE) == 0
     assert 0 < count(held, dim, edge) < 0.8 * count(seen, COLOURS["happy"], edge)
 
@@ -206,18 +218,17 @@ def test_a_held_face_is_dimmer_and_dashed():
     [(-30, -20, 150, 170), (560, -10, 120, 120), (-40, 380, 140, 160), (540, 370, 140, 150)],
 )
 def test_a_face_at_the_border_keeps_its_label_inside_the_image(box):
-    """A label is a filled chip, the only solid patch of its colour as high as letters."""
     drawn = render(IMAGE, known(face=faces(face(box))), SIZE)
     middle = render(IMAGE, known(face=faces(face())), SIZE)
-    chip_pixels = count(middle, COLOURS["happy"], Rect(290, 190, 160, 34))
-    assert count(drawn, COLOURS["happy"], STAGE) > 0.9 * chip_pixels
-    assert count(drawn, COLOURS["happy"], Rect(0, STAGE.bottom, 960, 164)) == 0
+    chip_pixels = count(middle, COLOURS["happy"], on_screen(195, 115, 130, 30))
+    assert count(drawn, COLOURS["happy"], STAGE) > 0.9 * chip_pixels > 0
+    assert count(drawn, COLOURS["happy"]) == count(drawn, COLOURS["happy"], STAGE)
 
 
 def test_faces_larger_than_the_image_do_not_break_it():
     huge = face((-400, -400, 2000, 2000))
     tiny = face((10, 10, 1, 1), number=2)
-    assert render(IMAGE, known(face=faces(huge, tiny)), SIZE).shape == (884, 960, 3)
+    assert render(IMAGE, known(face=faces(huge, tiny)), SIZE).shape == (SIZE[1], SIZE[0], 3)
 
 
 @pytest.mark.parametrize("held", [False, True])
@@ -227,13 +238,17 @@ def test_a_box_of_any_size_is_drawn_where_it_is_seen(reach, held):
     box = (320, -reach, reach, 2 * reach)
     seen = render(IMAGE, known(face=faces(face(box, held=held))), SIZE)
     colour = drawing.blend(COLOURS["happy"], drawing.BACKGROUND, 0.5 if held else 0)
-    assert count(seen, colour, Rect(479, 100, 3, 500)) > 200
-    assert count(seen, colour, Rect(200, 100, 250, 200)) == 0
+    assert count(seen, colour, on_screen(318, 70, 4, 330)) > 200
+    assert count(seen, colour, on_screen(130, 280, 160, 100)) == 0
 
 
 @pytest.mark.parametrize("box", [(1e308, 1e308, 1e308, 1e308), (9e300, 9e300, -1e308, -1e308)])
 def test_a_box_outside_of_the_image_harms_nothing(box):
-    assert render(IMAGE, known(face=faces(face(box, held=True))), SIZE).shape == (884, 960, 3)
+    assert render(IMAGE, known(face=faces(face(box, held=True))), SIZE).shape == (
+        SIZE[1],
+        SIZE[0],
+        3,
+    )
 
 
 @pytest.mark.parametrize("frame_size", [(0, 0), (0, 480), (-640, 480)])
@@ -245,7 +260,7 @@ def test_boxes_in_a_frame_of_no_size_are_not_drawn(frame_size):
 def test_scores_that_are_no_shares_fill_their_strip_all_the_same():
     odd = msgspec.structs.replace(face((30, 100, 580, 300)), scores={"sad": -1e308, "happy": 1e-9})
     drawn = render(IMAGE, known(face=faces(odd)), SIZE)
-    assert count(drawn, COLOURS["happy"], Rect(60, 600, 800, 20)) > 1000
+    assert count(drawn, COLOURS["happy"], on_screen(40, 405, 540, 30)) > 1000
 
 
 def test_long_names_of_emotions_stay_in_their_places():
@@ -255,13 +270,13 @@ def test_long_names_of_emotions_stay_in_their_places():
         known(face=faces(face(emotion=long)), audio=voice(long), emotion=emotion(long)),
         SIZE,
     )
-    microphone = Rect(680, 720, 280, 120)
+    microphone = PLACES.microphone
     assert (microphone.of(drawn) == microphone.of(render(IMAGE, known(), SIZE))).all()
 
 
 def test_in_a_crowd_charts_give_way_to_strips():
-    few = [face((20 + 150 * i, 20 + 150 * i, 60, 70), number=i) for i in range(3)]
-    crowd = [*few, face((500, 20, 60, 70), number=4)]
+    few = [face((20 + 180 * i, 20 + 120 * i, 60, 70), number=i) for i in range(3)]
+    crowd = [*few, face((560, 20, 60, 70), number=4)]
     assert count(render(IMAGE, known(face=faces(*few)), SIZE), drawing.TRACK, STAGE) > 1000
     assert count(render(IMAGE, known(face=faces(*crowd)), SIZE), drawing.TRACK, STAGE) == 0
 
@@ -270,7 +285,7 @@ def test_a_face_that_leaves_no_room_for_a_chart_gets_a_strip():
     wide = faces(face((30, 100, 580, 300)))
     drawn = render(IMAGE, known(face=wide), SIZE)
     assert count(drawn, drawing.TRACK, STAGE) == 0
-    assert count(drawn, COLOURS["happy"], Rect(60, 600, 800, 20)) > 1000
+    assert count(drawn, COLOURS["happy"], on_screen(40, 405, 540, 30)) > 1000
 
 
 def test_old_faces_are_not_drawn():
@@ -295,7 +310,7 @@ def test_a_recording_in_which_nobody_spoke_shows_no_emotion():
 
 def test_the_fused_emotion_is_large_and_in_its_colour():
     with_it = render(IMAGE, known(emotion=emotion("surprise")), SIZE)
-    assert count(with_it, COLOURS["surprise"], Rect(0, 720, 300, 164)) > 800
+    assert count(with_it, COLOURS["surprise"], PLACES.emotion) > 800
     assert count(render(IMAGE, known(), SIZE), COLOURS["surprise"]) == 0
 
 
@@ -333,11 +348,18 @@ def test_the_hint_to_press_is_there_only_while_somebody_listens():
 
 
 def test_the_key_is_named_only_where_there_are_keys():
-    card = Rect(680, 770, 50, 50)
     with_keys = render(IMAGE, known(), SIZE)
     without = render(IMAGE, known(has_keys=False), SIZE)
-    assert count(with_keys, drawing.TRACK, card) > 100
-    assert count(without, drawing.TRACK, card) == 0
+    assert count(with_keys, drawing.TRACK, PLACES.microphone) > 100
+    assert count(without, drawing.TRACK, PLACES.microphone) == 0
+
+
+def test_the_button_is_named_only_where_there_is_one():
+    button = msgspec.structs.replace(recording(), button=True)
+    assert "button" not in press_hint(known())
+    assert "button" in press_hint(known(recording=button))
+    assert press_hint(known(recording=button, has_keys=False)) == "Press the button"
+    assert press_hint(known(has_keys=False)) == "emotion-edge record"
 
 
 def test_a_service_whose_health_is_older_than_three_seconds_is_missing():
@@ -374,12 +396,13 @@ def test_problems_are_amber_and_all_well_is_green():
     assert count(panel_of(render(IMAGE, ill, SIZE)), AMBER) > 50
 
 
-def test_a_long_trouble_does_not_run_into_the_frame_rate():
-    """The right end of the status line stays as it is when all is well."""
+def test_a_long_problem_is_wrapped_in_the_column_of_the_cards():
     long = known(health={**known().health, "camera": health("degraded", "no camera " * 40)})
-    rate = Rect(830, 850, 130, 34)
-    well = render(IMAGE, known(), SIZE)
-    assert (rate.of(render(IMAGE, long, SIZE)) == rate.of(well)).all()
+    drawn = render(IMAGE, long, SIZE)
+    beyond = Rect(PLACES.status.right, 0, SIZE[0] - PLACES.status.right, SIZE[1])
+    assert count(drawn, AMBER, PLACES.status._replace(y=SIZE[1] * 3 // 4, h=SIZE[1] // 4)) > 200
+    assert count(drawn, AMBER) == count(drawn, AMBER, Rect(STAGE.right, 0, *SIZE))
+    assert count(drawn, AMBER, beyond) == 0
 
 
 def test_a_lost_camera_is_dimmed_and_says_so():
@@ -429,8 +452,18 @@ def test_a_text_of_any_length_is_shortened():
 
 
 def test_letters_that_the_font_lacks_are_written_with_those_it_has():
-    assert drawing.to_ascii("Kamera für Tür · 5 °…") == "Kamera fur Tur · 5 °…"
-    assert drawing.to_ascii("摄像头 2\n") == " 2"
+    assert drawing.drawable("Tür · 5 °…") == "Tu\u0308r · 5 °…"
+    assert drawing.drawable("groß, 摄像头 2\n") == "gross,  2"
+
+
+@pytest.mark.parametrize(("marked", "plain"), [("ü", "u"), ("Ö", "O"), ("é", "e"), ("ñ", "n")])
+def test_dots_and_accents_are_drawn_over_their_letters(marked, plain):
+    with_mark, without = (drawing.text_bitmap(text, 40, RED).add for text in (marked, plain))
+    assert with_mark.shape == without.shape
+    changed = np.flatnonzero((with_mark != without).any((1, 2)))
+    letter = np.flatnonzero(without.any((1, 2)))
+    assert len(changed) > 2
+    assert changed.max() <= letter.min() + 2, "above the letter alone"
 
 
 def test_a_stamp_beyond_the_edge_is_cut_off():
@@ -445,3 +478,104 @@ def test_a_scores_bar_is_as_long_as_its_share():
     drawing.bar(image, Rect(0, 0, 100, 10), 0.25, RED)
     assert count(image, RED) == 250
     assert count(image, drawing.TRACK) == 750
+
+
+def test_text_is_wrapped_at_spaces_and_the_last_line_cut():
+    text = "audio: no microphone found: plug one in, or set audio.source"
+    lines = drawing.wrap(text, 20, 150, 3)
+    assert len(lines) == 3 and all(drawing.width_px(line, 20) <= 150 for line in lines)
+    assert lines[-1].endswith("…") and text.startswith(lines[0])
+    assert drawing.wrap("two words", 20, 2000, 3) == ("two words",)
+
+
+def test_the_large_word_names_its_face_in_the_colour_of_its_box():
+    """The voice makes it sad, and the chip keeps the colour of the happy face."""
+    whose = msgspec.structs.replace(emotion("sad"), face_id=2)
+    two = faces(face(number=2), face((30, 30, 60, 60), "angry", number=3))
+    drawn = render(IMAGE, known(face=two, emotion=whose), SIZE)
+    nobody = render(IMAGE, known(face=two, emotion=emotion("sad")), SIZE)
+    head = PLACES.emotion._replace(h=PLACES.emotion.h // 3)
+    assert count(drawn, COLOURS["happy"], head) > 200
+    assert count(nobody, COLOURS["happy"], head) == 0
+
+
+def test_with_several_people_it_is_counted_who_feels_what():
+    crowd = [face(number=n) for n in range(5)] + [face(emotion="sad", number=9)]
+    assert known(face=faces(*crowd)).people == [("happy", 5), ("sad", 1)]
+    drawn = render(IMAGE, known(face=faces(*crowd), emotion=emotion("calm")), SIZE)
+    foot = PLACES.emotion._replace(y=PLACES.emotion.y + 3 * PLACES.emotion.h // 4)
+    assert count(drawn, COLOURS["happy"], foot) > 20 < count(drawn, COLOURS["sad"], foot)
+    alone = render(IMAGE, known(face=faces(face()), emotion=emotion("calm")), SIZE)
+    assert count(alone, COLOURS["happy"], foot) == 0
+
+
+def timeline(end_s=999.99, emotion="happy"):
+    minute = Timeline()
+    for step in range(100):
+        minute.add_faces(end_s - 10 + step / 10, {1: emotion})
+    return minute
+
+
+def test_the_last_minute_shows_who_was_there_with_which_emotion_and_where_a_voice_was():
+    minute = timeline()
+    minute.add_voice(960.0, 962.0, "sad")
+    drawn = render(IMAGE, known(timeline=minute), SIZE)
+    happy = count(drawn, COLOURS["happy"], PLACES.minute)
+    left = PLACES.minute._replace(w=PLACES.minute.w // 2)
+    assert happy > 1000
+    assert count(drawn, COLOURS["sad"], left) > 100, "40 s ago is in the left half"
+    assert count(drawn, COLOURS["happy"], left) == 0, "the last ten seconds are not"
+
+
+def test_when_nobody_is_there_the_screen_invites():
+    gone = known(face=faces(), timeline=timeline(NOW_NS / 1e9 - 5))
+    assert gone.is_deserted
+    assert not known(face=faces(face()), timeline=timeline()).is_deserted
+    assert not known(face=faces(), timeline=timeline(NOW_NS / 1e9 - 1)).is_deserted
+    assert count(render(IMAGE, gone, SIZE), drawing.TEXT, STAGE) > 500
+
+
+@pytest.mark.parametrize(("phase", "colour"), [("waiting", AMBER), ("recording", RED)])
+def test_waiting_and_recording_are_large_on_the_picture_itself(phase, colour):
+    drawn = render(IMAGE, known(recording=recording(phase, 0.5, -20.0)), SIZE)
+    assert count(drawn, colour, STAGE) > 2000
+    assert count(drawn, drawing.TEXT, STAGE) > 1000
+    assert count(render(IMAGE, known(), SIZE), colour, STAGE) == 0
+
+
+def test_another_language_changes_what_is_written():
+    usual = known(face=faces(face()), emotion=emotion())
+    german = msgspec.structs.replace(usual, language=load_language("de"))
+    assert (render(IMAGE, usual, SIZE) != render(IMAGE, german, SIZE)).any()
+    assert german.language.emotion("happy") == "Freude"
+
+
+def test_a_notice_stands_at_the_foot_and_only_where_one_is_set():
+    with_it = render(IMAGE, known(notice="No picture is kept. Questions: room 12"), SIZE)
+    foot = Rect(0, SIZE[1] - 25, SIZE[0], 25)
+    assert count(with_it, drawing.TEXT, foot) > 50
+    assert count(render(IMAGE, known(), SIZE), drawing.TEXT, foot) == 0
+
+
+def test_a_device_without_camera_or_microphone_is_well():
+    off = {name: health() for name in SERVICES} | {
+        "camera": health(detail="off"),
+        "audio": health(detail="off"),
+    }
+    blind = known(health=off, frame_t_ns=None)
+    assert blind.problems == [] and blind.is_off("camera") and blind.is_off("audio")
+    drawn = render(None, blind, SIZE)
+    assert count(drawn, AMBER) == 0
+    waiting = known(frame_t_ns=None)
+    assert (drawn != render(None, waiting, SIZE)).any(), "it does not wait for a camera"
+
+
+ARCMIN = 20.0
+SCREEN_HEIGHT_M, DISTANCE_M = 40 * 0.0254 * 9 / (16**2 + 9**2) ** 0.5, 2.0
+
+
+@pytest.mark.parametrize("size", [(1280, 720), (1920, 1080), (3840, 2160)])
+def test_the_smallest_letters_are_20_arcmin_high_at_2_m_on_40_inches(size):
+    """Height of capitals, as ISO 9241-303 measures characters."""
+    letters_m = drawing.cap_height_px(small_px(unit_of(size))) / size[1] * SCREEN_HEIGHT_M
+    assert np.degrees(np.arctan(letters_m / DISTANCE_M)) * 60 >= ARCMIN

@@ -40,8 +40,22 @@ def test_a_face_alone_is_passed_on_unchanged() -> None:
 
 def test_a_voice_alone_is_passed_on_in_the_emotions_words() -> None:
     scores = fuse(None, voice("fearful", 0.8), RULES)
-    assert scores["fear"] == 0.8
+    assert scores["fear"] == pytest.approx(0.8)
     assert sum(scores.values()) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("p", [0.45, 0.6, 0.99])
+def test_a_voice_alone_fades_with_its_age_until_it_is_no_opinion(p: float) -> None:
+    ages = [0.0, 2.0, 8.0, 16.0, 30.0]
+    sad = [fuse(None, voice("sad", p, age), RULES)["sad"] for age in ages]
+    assert sad == sorted(sad, reverse=True)
+    assert sad[0] == pytest.approx(p)
+    assert 1 / 8 < sad[-1] < 0.2
+
+
+def test_a_voice_alone_has_the_same_best_label_at_every_age() -> None:
+    scores = [fuse(None, voice("happy", 0.3, age), RULES) for age in (0.0, 8.0, 30.0)]
+    assert {max(one, key=one.__getitem__) for one in scores} == {"happy"}
 
 
 def test_nothing_known_is_uniform() -> None:

@@ -77,6 +77,13 @@ def test_votes_move_the_labels_target_and_keep_its_sum(prepared: Path) -> None:
     assert 0.5 < targets[0, 3] < 1, "one of the images with such votes has another label"
 
 
+def test_concordance_is_less_than_one_where_only_the_correlation_is() -> None:
+    wanted = np.array([-1.0, 0.0, 1.0])
+    assert metrics.concordance(wanted, wanted) == 1
+    assert metrics.concordance(wanted / 2, wanted) == pytest.approx(0.8)
+    assert metrics.concordance(wanted + 1, wanted) == pytest.approx(4 / 7)
+
+
 def test_images_without_votes_keep_their_label_as_target(prepared: Path) -> None:
     faces = face_data.load(prepared, face_data.TRAINING)
     faces.votes[:] = 0

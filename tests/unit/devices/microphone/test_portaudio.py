@@ -194,9 +194,11 @@ def record(microphone: object, duration_s: float) -> tuple[Recording, str]:
     calls: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
     recorder = Recorder(microphone, calls.put)  # type: ignore[arg-type]
     take, failures = Recording(duration_s), [""]
+    take.begin(0)
     recorder.record(take, lambda take, sound: take.add(sound), lambda _, why: failures.append(why))
-    while not failures[-1] and not take.complete:
+    while not failures[-1] and not take.full:
         calls.get(timeout=PATIENCE_S)()
+    take.ended = True
     recorder.close()
     return take, failures[-1]
 
@@ -207,6 +209,41 @@ def test_a_take_has_exactly_its_duration_in_samples(tmp_path: Path, rate_hz: int
     take, _ = record(FileMicrophone(sound), 0.55)
     assert take.signal().size == round(0.55 * rate_hz)
     assert take.elapsed_s == pytest.approx(0.55, abs=1 / rate_hz)
+
+
+def heard(take: Recording, *pieces: float) -> None:
+    """A tenth of a second for each, whose samples all have this value."""
+    for piece in pieces:
+        take.add(Sound(np.full(1_600, piece, np.float32), RATE_HZ, 0))
+
+
+def test_until_it_begins_a_take_keeps_a_second() -> None:
+    take = Recording(2.0)
+    heard(take, *range(25))
+    assert take.elapsed_s == 2.5
+    assert take.signal().size == RATE_HZ
+    assert take.signal()[0] == 15
+    assert not take.full
+
+
+def test_a_take_begins_with_what_came_just_before_and_ends_full() -> None:
+    take = Recording(0.5)
+    heard(take, *range(9))
+    take.begin(lead_s=0.3)
+    assert take.elapsed_s == pytest.approx(0.3)
+    assert take.signal()[0] == 6
+    heard(take, 9, 10)
+    assert take.full
+    assert take.signal().size == RATE_HZ // 2
+
+
+def test_a_full_take_moves_on_with_what_is_added() -> None:
+    take = Recording(0.5)
+    take.begin(lead_s=0.0)
+    heard(take, *range(7))
+    assert take.full
+    assert take.moved_s == pytest.approx(0.2)
+    assert [piece[0] for piece in take.ends()] == [2, 6]
 
 
 class Broken:
@@ -241,7 +278,7 @@ def test_a_take_that_is_over_is_not_read_any_further(tmp_path: Path) -> None:
     take, sounds = Recording(10.0), list[Sound]()
     recorder.record(take, lambda _, sound: sounds.append(sound), lambda _, why: pytest.fail(why))
     calls.get(timeout=PATIENCE_S)()
-    take.cancelled = True
+    take.ended = True
     recorder.close()  # waits for the thread
     while not calls.empty():
         calls.get()()

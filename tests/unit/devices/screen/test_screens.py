@@ -30,6 +30,7 @@ from edge.devices.screen.screens import (
     FIRST_SIZE,
     FramebufferScreen,
     PngFile,
+    enlargement,
     fit_desktop,
     open_screen,
 )
@@ -335,7 +336,29 @@ def test_no_screen_wants_no_image_and_has_no_keys():
 
 @pytest.mark.parametrize(
     ("desktop", "size"),
-    [((1920, 1080), (960, 884)), ((800, 480), (480, 442)), (None, (960, 884))],
+    [((1920, 1080), (1620, 810)), ((1280, 1024), (1178, 589)), ((3840, 1080), (1620, 810))],
 )
-def test_a_window_leaves_room_on_the_desktop(desktop, size):
-    assert fit_desktop((960, 884), desktop) == size
+def test_a_new_window_is_as_large_as_the_desktop_has_room_for(desktop, size):
+    """At most 92 % of it, and at most 1.5 times as wide as the desktop is high."""
+    assert fit_desktop((960, 480), desktop) == size
+
+
+def test_a_window_on_a_desktop_of_unknown_size_has_its_own():
+    assert fit_desktop((960, 480), None) == (960, 480)
+
+
+@pytest.mark.parametrize(
+    ("size", "scale"),
+    [((640, 480), 1), ((1920, 1080), 1), ((2560, 1440), 1), ((3840, 2160), 2), ((2160, 3840), 2)],
+)
+def test_a_screen_of_very_many_pixels_shows_each_of_the_image_several_times(size, scale):
+    assert enlargement(size) == scale
+
+
+@pytest.mark.parametrize(("bits", "stride"), [(32, 24), (16, 10)])
+def test_an_image_of_half_the_size_fills_the_screen(bits, stride):
+    rows = make_image([RED, SALMON], [BLUE, GREEN])
+    large = memory_of(rows, Geometry(5, 4, stride, bits))
+    doubled = np.repeat(np.repeat(rows, 2, axis=0), 2, axis=1)
+    plain = memory_of(doubled, Geometry(4, 4, stride, bits))
+    assert large == plain

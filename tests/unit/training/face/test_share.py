@@ -72,3 +72,16 @@ def test_a_network_with_one_head_is_fitted_to_the_labels(people: face_data.FaceS
 def test_without_votes_there_is_nothing_to_say_of_raters() -> None:
     scores = np.full((2, 7), 1 / 7)
     assert face_share.raters_figures(scores, np.zeros((2, 10), np.int64)) == {}
+
+
+def test_scores_that_are_the_votes_concord_with_them_wholly() -> None:
+    people = faces([ANGRY, HAPPY, NEUTRAL], voted=[ANGRY, HAPPY, NEUTRAL])
+    right = face_share.dimension_figures(np.eye(7)[[ANGRY, HAPPY, NEUTRAL]], people.votes)
+    wrong = face_share.dimension_figures(np.eye(7)[[HAPPY, ANGRY, NEUTRAL]], people.votes)
+    assert (right["ferplus_valence_ccc"], right["ferplus_arousal_ccc"]) == (1, 1)
+    assert wrong["ferplus_valence_ccc"] < 0
+    assert right["ferplus_voted_images"] == 3
+
+
+def test_without_votes_there_is_no_valence_to_compare_with() -> None:
+    assert face_share.dimension_figures(np.full((2, 7), 1 / 7), np.zeros((2, 10), np.int64)) == {}

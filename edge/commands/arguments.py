@@ -1,0 +1,243 @@
+"""The command line of docs/commands.md: every command, its arguments and its help."""
+
+import argparse
+from argparse import SUPPRESS, ArgumentParser, ArgumentTypeError
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from edge import __version__
+from edge.bus.messages import OPTIONAL_SERVICES, SERVICES
+from edge.commands.text import printable
+from edge.config import Config
+from edge.errors import ExitCode
+from edge.paths import SYSTEM_CONFIG
+
+MAX_DURATION_S = 1e9
+DEFAULTS = Config()
+
+if TYPE_CHECKING:
+    Commands = argparse._SubParsersAction["Parser"]
+
+FIRST_PAGE = f"""
+examples:
+  emotion-edge run                                    with the first camera and microphone
+  emotion-edge run --camera talk.mp4 --screen none    from a film, without a screen
+  emotion-edge watch                                  what is published, in a second terminal
+  emotion-edge record                                 what the button does
+  emotion-edge classify photos --csv > photos.csv     a folder as a table
+  emotion-edge COMMAND --help                         its arguments, defaults and examples
+
+keys in the window: a records, f is full screen, q quits everything; Ctrl-C does, too
+settings: --config F, before or after COMMAND; else {SYSTEM_CONFIG}, else the defaults
+"""
+
+EXAMPLES = {
+    "run": """
+  emotion-edge run --camera 0 --screen window
+  emotion-edge run --camera demo --microphone speech.wav --duration 30
+  emotion-edge run --config mine.toml --screen picture.png
+
+keys in the window: a records, f is full screen, q quits everything""",
+    "watch": """
+  emotion-edge watch                                        this host's device, until Ctrl-C
+  emotion-edge watch --topic emotion --topic audio --json   for a program
+  emotion-edge watch --topic health. --count 7              whatever begins so
+  emotion-edge watch --csv > session.csv
+  emotion-edge watch tcp://kitchen.local:5557 --key laptop.key""",
+    "record": """
+  emotion-edge record""",
+    "classify": """
+  emotion-edge classify portrait.jpg speech.wav
+  emotion-edge classify talk.mp4 --csv > talk.csv           a row for each face and frame
+  emotion-edge classify photos --annotated seen             pictures with boxes in seen/""",
+    "doctor": """
+  emotion-edge doctor
+  emotion-edge doctor --config mine.toml""",
+    "keys": """
+  sudo emotion-edge keys add laptop laptop.key
+  sudo emotion-edge keys list
+  sudo emotion-edge keys remove laptop""",
+}
+
+
+class Parser(ArgumentParser):
+    """An error is one line, as everywhere else."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(ExitCode.USAGE, f"{printable(f'{self.prog}: {message}; see --help')}\n")
+
+
+def make_parser() -> Parser:
+    """All commands; `options.command` is the name of the one that was given."""
+    parser = Parser(
+        prog="emotion-edge",
+        description="Emotions from faces and voices, on this device.",
+        epilog=FIRST_PAGE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=__version__)
+    parser.add_argument("--config", type=Path, metavar="F", help="settings (TOML)")
+    commands = parser.add_subparsers(
+        dest="command", required=True, metavar="COMMAND", title="commands"
+    )
+    add_run(commands)
+    add_watch(commands)
+    add_record(commands)
+    add_classify(commands)
+    doctor = add_command(commands, "doctor", "what is found, what is missing, how to fix it")
+    doctor.add_argument("--json", action="store_true", help="one JSON object a finding")
+    add_keys(commands)
+    for name in (*SERVICES, *OPTIONAL_SERVICES):
+        add_service(commands, name)
+    return parser
+
+
+def add_command(commands: "Commands", name: str, about: str) -> Parser:
+    """A command in the list of the first page."""
+    command = commands.add_parser(
+        name,
+        help=about,
+        description=f"{about[0].upper()}{about[1:]}.",
+        epilog=f"examples:{EXAMPLES[name]}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_config(command)
+    return command
+
+
+def add_config(command: Parser) -> None:
+    """`--config` after the command, too; where it is missing the one before it counts."""
+    command.add_argument(
+        "--config",
+        type=Path,
+        metavar="F",
+        default=SUPPRESS,
+        help=f"settings (TOML); default {SYSTEM_CONFIG} if it is there",
+    )
+
+
+def add_run(commands: "Commands") -> None:
+    run = add_command(commands, "run", "everything, in this terminal, until Ctrl-C")
+    run.add_argument(
+        "--camera",
+        dest="camera.source",
+        metavar="SRC",
+        help="index, /dev/videoN, picamera, a file, a URL, a GStreamer pipeline, demo, none; "
+        f"default camera.source ({DEFAULTS.camera.source})",
+    )
+    run.add_argument(
+        "--microphone",
+        dest="audio.source",
+        metavar="SRC",
+        help=f"device name or index, a sound file, none; default audio.source "
+        f"({DEFAULTS.audio.source})",
+    )
+    run.add_argument(
+        "--screen",
+        dest="display.screen",
+        metavar="S",
+        help="auto, window, framebuffer, none or FILE.png; default display.screen "
+        f"({DEFAULTS.display.screen})",
+    )
+    run.add_argument(
+        "--fullscreen",
+        dest="display.fullscreen",
+        action="store_true",
+        default=None,
+        help="the window on the whole screen; f, F11 or Esc in it change that",
+    )
+    run.add_argument(
+        "--duration", type=seconds, metavar="S", help="end after S seconds; default never"
+    )
+
+
+def add_watch(commands: "Commands") -> None:
+    watch = add_command(commands, "watch", "what is published")
+    watch.add_argument(
+        "endpoint",
+        nargs="?",
+        metavar="ENDPOINT",
+        help="default: this device; where it does not run, a list of others",
+    )
+    watch.add_argument("--key", type=Path, metavar="FILE", help="what `keys add` wrote")
+    watch.add_argument(
+        "--topic", action="append", metavar="T", help="may be given several times; default all"
+    )
+    watch.add_argument(
+        "--count", type=count, metavar="N", help="end after N messages; default at Ctrl-C"
+    )
+    add_format(watch)
+
+
+def add_record(commands: "Commands") -> None:
+    record = add_command(commands, "record", "record, as the button does, from this keyboard")
+    record.add_argument(
+        "endpoint",
+        nargs="?",
+        metavar="ENDPOINT",
+        help="ipc://FOLDER/in of another runtime folder, the hub's input; default this device's",
+    )
+
+
+def add_classify(commands: "Commands") -> None:
+    about = "emotions in images, films, sounds and folders"
+    classify = add_command(commands, "classify", about)
+    classify.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="a file or a folder")
+    add_format(classify)
+    classify.add_argument(
+        "--annotated",
+        type=Path,
+        metavar="FOLDER",
+        help="write pictures and films with boxes and labels there; nothing is overwritten",
+    )
+
+
+def add_format(command: Parser) -> None:
+    """How it prints; `options.format` is one of `text.Format`."""
+    forms = command.add_mutually_exclusive_group()
+    command.set_defaults(format="text")
+    for form, about in (
+        ("json", "one JSON object a line; default text for people"),
+        ("csv", "comma-separated values, with a header"),
+    ):
+        forms.add_argument(f"--{form}", dest="format", action="store_const", const=form, help=about)
+
+
+def add_keys(commands: "Commands") -> None:
+    keys = add_command(commands, "keys", "who may subscribe from another host")
+    actions = keys.add_subparsers(dest="action", required=True, metavar="ACTION", title="actions")
+    make = actions.add_parser("make", help="make the device's key, if there is none")
+    add = actions.add_parser("add", help="authorise a subscriber, and write its key")
+    add.add_argument("name", metavar="NAME")
+    add.add_argument("file", nargs="?", type=Path, metavar="FILE", help="default: the terminal")
+    listed = actions.add_parser("list", help="authorised subscribers")
+    remove = actions.add_parser("remove", help="revoke a subscriber's key, within 1.1 s")
+    remove.add_argument("name", metavar="NAME")
+    for action in (make, add, listed, remove):
+        add_config(action)
+
+
+def add_service(commands: "Commands", name: str) -> None:
+    """A process for systemd; not on the first page."""
+    service = commands.add_parser(name, description=f"The {name} process, for systemd.")
+    add_config(service)
+    if name == "mqtt":
+        service.add_argument(
+            "action", nargs="?", choices=["forget"], help="remove this device from the broker"
+        )
+
+
+def seconds(text: str) -> float:
+    """A duration. Raises ArgumentTypeError."""
+    with suppress(ValueError):
+        if 0 < (value := float(text)) < MAX_DURATION_S:
+            return value
+    raise ArgumentTypeError(f"{text}: not a number of seconds above 0")
+
+
+def count(text: str) -> int:
+    """How many. Raises ArgumentTypeError."""
+    if text.isdecimal() and int(text) > 0:
+        return int(text)
+    raise ArgumentTypeError(f"{text}: not a whole number above 0")
