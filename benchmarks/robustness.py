@@ -274,7 +274,10 @@ def page(known: dict[str, Result], about: dict[str, str]) -> str:
         "figures of one kind the highest is shown, all of them are in the second table.",
         "",
         f"Machine: {about['cpu']}, {about['cores']} cores, {about['system']}, Python "
-        f"{about['python']}; shared with others, so times are upper bounds.",
+        f"{about['python']}; shared with others, whose load was {os.getloadavg()[2]:.0f} in the last "
+        "quarter of an hour. Above 2 or 3 times say nothing: repeat those rows when it is quiet,",
+        "`make robustness ARGS='--only TEXT'`.",
+        "",
         f"Run: {' and '.join(dates)}; {minutes:.0f} minutes of tests in two lanes.",
         "",
         "| attack | promised | tests | measured |",
