@@ -1,9 +1,9 @@
 """`python -m benchmarks.robustness [--only TEXT]`: every attack in full size, and the report of it.
 
 Runs the tests of each row with EMOTION_EDGE_FULL=1, as root, in two lanes at once: what measures
-times at high priority, and beside it, at a low one, what only takes long. Writes docs/reports/robustness.json,
-and from it robustness.md; `--only` runs the tests whose names have TEXT in them, and keeps the
-results of the others. Returns 1 where a test failed or was skipped.
+times at high priority, and beside it, at a low one, what only takes long. Writes
+docs/reports/robustness.json, and from it robustness.md; `--only` runs the tests whose names have
+TEXT in them, and keeps the results of the others. Returns 1 where a test failed or was skipped.
 """
 
 import argparse

@@ -137,7 +137,7 @@ class Subscription:
         return self.receive()
 
     def receive(self) -> list[Received]:
-        """All that waits on the wanted topics, but for what is superseded. Never blocks.
+        """What waits on the wanted topics, but for what is superseded. Never blocks.
 
         Raises RefusedError; with a timeout StaleError and SilentError.
         """

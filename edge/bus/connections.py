@@ -40,11 +40,10 @@ class Connections:
         if descriptor < 0:
             return None
         with contextlib.suppress(OSError), _borrowed(descriptor) as line:
-            family = line.getsockopt(socket.SOL_SOCKET, socket.SO_DOMAIN)
             own, peer = line.getsockname(), line.getpeername()
-            if family == socket.AF_UNIX and own and own == self._end:
+            if line.family == socket.AF_UNIX and own and own == self._end:
                 return Connection("", descriptor, descriptor)
-            if family == socket.AF_INET and str(own[1]) == self._end:
+            if line.family == socket.AF_INET and str(own[1]) == self._end:
                 local = peer[0].startswith("127.")
                 return Connection(HOST_ITSELF if local else peer[0], peer[1], descriptor)
         return None
@@ -82,7 +81,7 @@ def surplus(connections: Iterable[Connection], limit: int) -> Iterator[Connectio
 @contextlib.contextmanager
 def _borrowed(descriptor: int) -> Iterator[socket.socket]:
     """libzmq's descriptor as a socket, which stays libzmq's."""
-    line = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 0, descriptor)
+    line = socket.socket(fileno=descriptor)
     try:
         yield line
     finally:

@@ -29,6 +29,8 @@ V = TypeVar("V")
 MAX_DEVICES = 1000
 """Whose messages a subscriber remembers something of; then it forgets the longest silent one."""
 
+MAX_PER_TURN = 1000
+"""Messages; who sends them faster than they are read must not keep the reader for ever."""
 LATE_MS = 1000.0
 
 
@@ -135,7 +137,7 @@ class Subscriber:
         self._seen: dict[tuple[str, str], tuple[int, int]] = {}
 
     def receive(self) -> list[tuple[str, Message]]:
-        """All that waits: every event, and a device's newest of each state. Never blocks."""
+        """What waits: every event, and a device's newest of each state. Never blocks."""
         events, states = [], {}
         for topic, message in self.receive_all():
             if TOPICS[topic].event:
@@ -145,8 +147,8 @@ class Subscriber:
         return [*events, *((topic, message) for (_, topic), message in states.items())]
 
     def receive_all(self) -> Iterator[tuple[str, Message]]:
-        """All that waits, in order, but for repeated last values. Never blocks."""
-        while True:
+        """What waits, in order, but for repeated last values. Never blocks."""
+        for _ in range(MAX_PER_TURN):
             try:
                 parts = self.socket.recv_multipart(zmq.NOBLOCK)
             except zmq.Again:

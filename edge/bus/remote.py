@@ -53,7 +53,7 @@ MAX_UNKNOWN_PREFIXES = 100
 """Subscriptions of one key to what is no topic; those to topics are not counted."""
 MAX_CONNECTIONS = 200
 """Of one key, and of one address: each may cost 70 kB. They are counted every CHECK_S."""
-RATE_S, MAX_REQUESTS, MAX_HANDSHAKES = 10.0, 500, 400
+RATE_S, MAX_REQUESTS, MAX_HANDSHAKES = 10.0, 500, 250
 """In this time: of one connection, and of one key. libzmq queues requests without a bound."""
 MAX_RECEIVED_BYTES, MAX_RECEIVED_BYTES_S = 8192, 1024
 """Of one connection: at once, and each second. A subscription has some 20 bytes, 60 encrypted."""

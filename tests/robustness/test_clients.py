@@ -157,6 +157,8 @@ def test_a_crowd_of_connections_is_cut_to_a_few(
     ):
         with PeakMemory(gateway) as memory, attack("crowd", remote_address(config), many, CROWD):
             time.sleep(ATTACK_S)
+            if key == "key":
+                wait_for((config.directory / "gateway.bans").exists, "a ban", 60.0)
         if key == "key":
             assert is_refused(config, many)
     what = f"{CROWD} connections that subscribe, {key}"

@@ -25,11 +25,16 @@ class Outcome(NamedTuple):
     peak_mb: float
 
 
+def after_fork() -> None:
+    """Having one keeps subprocess from vfork(2), where a child begins with its parent's peak."""
+
+
 def classify(folder: Path, files: list[Path]) -> Outcome:
     """All of them in one process."""
     out, errors = folder / "out", folder / "errors"
     with out.open("w") as stdout, errors.open("w") as stderr:
-        process = emotion_edge("classify", "--json", *files, stdout=stdout, stderr=stderr)
+        options = {"stdout": stdout, "stderr": stderr, "preexec_fn": after_fork}
+        process = emotion_edge("classify", "--json", *files, **options)
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     lines = errors.read_text(errors="replace").splitlines()
