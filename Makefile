@@ -21,9 +21,9 @@ test-pi: setup-dev ## the product on a virtual Raspberry Pi; needs root and Debi
 	$(BIN)/python -m tests.pi $(ARGS)
 
 test-ha: setup-dev ## with a real Home Assistant and Node-RED; needs root, Debian and npm, four minutes the first time
-	tests/ha/build-root.sh build/ha
+	tests/mqtt/build-root.sh build/ha
 	[ -e build/node-red/node_modules ] || npm install --prefix build/node-red --no-audit --no-fund node-red
-	$(BIN)/python -m pytest -s tests/ha $(ARGS)
+	$(BIN)/python -m pytest -s tests/mqtt $(ARGS)
 
 test-fresh: ## README's two commands on bare Debians; needs root and mmdebstrap, takes an hour
 	unshare --mount python3 -m tests.fresh $(ARGS)

@@ -65,7 +65,7 @@ def on_framebuffer() -> list[Figure]:
 def display_on_a_file(config: Path) -> None:
     """The display's process, told that the file is a framebuffer of 4K."""
     framebuffer.read_geometry = lambda _: Geometry(*SIZE_4K, 4 * SIZE_4K[0], 32)
-    service.run("display", load(config))
+    service.run("display", load(config), config)
 
 
 def drawing() -> list[Figure]:

@@ -4,7 +4,6 @@ Text is rendered once by Pillow at the size at which it is shown, kept as a bitm
 the background, what to add), and blended onto the image by OpenCV.
 """
 
-import unicodedata
 from bisect import bisect_right
 from functools import lru_cache
 from typing import NamedTuple
@@ -15,6 +14,7 @@ import numpy.typing as npt
 from PIL import Image as PillowImage
 from PIL import ImageDraw, ImageFont
 
+from edge.overlay.marks import draw_marks, drawable, letters_of
 from edge.types import Image
 
 Polyline = npt.NDArray[np.float64]
@@ -33,20 +33,6 @@ GREEN: Colour = (134, 201, 92)
 GREY: Colour = (150, 140, 132)
 OVERSAMPLING = 4
 """Letters are drawn this much larger and averaged: their spacing is then right at small sizes."""
-NON_ASCII_GLYPHS = "·…°"
-"""What Pillow's own font has beyond ASCII, and this product uses."""
-DOTS, GRAVE, ACUTE, CIRCUMFLEX, TILDE, RING = "\u0308\u0300\u0301\u0302\u0303\u030a"
-STROKES: dict[str, tuple[tuple[float, float], ...]] = {
-    GRAVE: ((-0.09, -0.2), (0.05, -0.1)),
-    ACUTE: ((0.09, -0.2), (-0.05, -0.1)),
-    CIRCUMFLEX: ((-0.13, -0.1), (0, -0.2), (0.13, -0.1)),
-    TILDE: ((-0.14, -0.11), (-0.06, -0.17), (0.06, -0.11), (0.14, -0.17)),
-    RING: ((0.08, -0.16), (0, -0.08), (-0.08, -0.16), (0, -0.24), (0.08, -0.16)),
-}
-"""Unicode's combining marks, which that font lacks -> a line from a letter's middle top, em."""
-DOTS_EM = (0.125, 0.14, 0.062)
-"""From that point to the side and up, and the radius."""
-SPELLED_OUT = str.maketrans({"ß": "ss", "æ": "ae", "œ": "oe", "ø": "o", "–": "-", "’": "'"})
 
 
 class Rect(NamedTuple):
@@ -123,7 +109,7 @@ def font(size_px: int) -> ImageFont.FreeTypeFont:
 @lru_cache(maxsize=1024)
 def width_px(text: str, size_px: int) -> int:
     """How wide a line of text is."""
-    return int(np.ceil(font(size_px).getlength(_letters_of(text)) / OVERSAMPLING))
+    return int(np.ceil(font(size_px).getlength(letters_of(text)) / OVERSAMPLING))
 
 
 def height_px(size_px: int) -> int:
@@ -135,24 +121,6 @@ def cap_height_px(size_px: int) -> float:
     """How high capital letters are."""
     _, top, _, foot = font(size_px).getbbox("H")
     return float(foot - top) / OVERSAMPLING
-
-
-def drawable(text: str) -> str:
-    """The text in what can be drawn, decomposed: "für" is "fu\u0308r"; what cannot is left out."""
-    parts = (
-        c if c in NON_ASCII_GLYPHS else unicodedata.normalize("NFKD", c)
-        for c in text.translate(SPELLED_OUT)
-    )
-    return "".join(c for c in "".join(parts) if _is_letter(c) or c == DOTS or c in STROKES)
-
-
-def _is_letter(c: str) -> bool:
-    return c in NON_ASCII_GLYPHS or " " <= c <= "~"
-
-
-def _letters_of(text: str) -> str:
-    """Without the marks, which take no room."""
-    return "".join(filter(_is_letter, drawable(text)))
 
 
 @lru_cache(maxsize=1024)
@@ -205,33 +173,9 @@ def _letters(text: str, size_px: int, size: tuple[int, int], at: tuple[int, int]
     page = PillowImage.new("L", (max(1, size[0]) * OVERSAMPLING, size[1] * OVERSAMPLING))
     corner = (at[0] * OVERSAMPLING, at[1] * OVERSAMPLING)
     pen = ImageDraw.Draw(page)
-    pen.text(corner, _letters_of(text), fill=255, font=font(size_px))
-    _draw_marks(pen, text, size_px, corner)
+    pen.text(corner, letters_of(text), fill=255, font=font(size_px))
+    draw_marks(pen, text, font(size_px), size_px * OVERSAMPLING, corner)
     return np.asarray(page.reduce(OVERSAMPLING))
-
-
-def _draw_marks(pen: ImageDraw.ImageDraw, text: str, size_px: int, corner: tuple[int, int]) -> None:
-    """The dots and accents of a line of text over its letters."""
-    face, em, letters = font(size_px), size_px * OVERSAMPLING, ""
-    for c in drawable(text):
-        if _is_letter(c):
-            letters += c
-            continue
-        left, top, right, _ = face.getbbox(letters[-1:])
-        x = corner[0] + face.getlength(letters[:-1]) + (left + right) / 2
-        _draw_mark(pen, c, x, corner[1] + top, em)
-
-
-def _draw_mark(pen: ImageDraw.ImageDraw, mark: str, x: float, y: float, em: int) -> None:
-    """One mark over the middle of a letter's top."""
-    if mark == DOTS:
-        aside, up, radius = (part * em for part in DOTS_EM)
-        for middle in (x - aside, x + aside):
-            box = (middle - radius, y - up - radius, middle + radius, y - up + radius)
-            pen.ellipse(box, fill=255)
-        return
-    points = [(x + dx * em, y + dy * em) for dx, dy in STROKES[mark]]
-    pen.line(points, fill=255, width=max(1, round(0.07 * em)), joint="curve")
 
 
 def _rounded(size: tuple[int, int], radius_px: int) -> Image:

@@ -25,7 +25,8 @@ MIDDLE, REACH = (5.0, 5.0), 4.0
 """Of the scale from 1 to 9."""
 
 HYSTERESIS = 0.03
-"""The label that is shown counts for so much more, against the others and against the threshold."""
+"""The label that is shown counts for so much more, against the others and against the threshold.
+These three were chosen by a film and faces that talk: docs/reports/steadiness.md."""
 CONFIRM_S = 0.25
 """Another label has to be the best one for this long without a break,"""
 LEAST_S = 0.5

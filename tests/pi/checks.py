@@ -14,6 +14,7 @@ import numpy as np
 
 from edge.bus.messages import SERVICES, AudioMessage, FaceMessage, RecordingMessage
 from edge.overlay.bars import COLOURS
+from edge.overlay.layout import lay_out
 from tests.pi.listener import Listener
 from tests.pi.machine import Pi
 from tests.pi.product import RELEASE, SETTINGS, TOOLS, Product, unit
@@ -186,8 +187,8 @@ def look_at(bench: Bench) -> np.ndarray:
 
 
 def has_box(shown: np.ndarray) -> bool:
-    """Whether an emotion's own colour, of box and label, is in the image above the panel."""
-    image = shown[: shown.shape[0] * 7 // 10]
+    """Whether an emotion's own colour, of box and label, is in the picture."""
+    image = lay_out(shown.shape[1::-1], None, 1, 0).stage.of(shown)
     counts = [int(np.all(image == colour, axis=2).sum()) for colour in COLOURS.values()]
     return max(counts) >= BOX_PX
 

@@ -15,7 +15,7 @@ import zmq
 from edge.bus import messages, sockets
 from edge.bus import remote as remote_endpoint
 from edge.bus.keys import Keys, KeysError, SubscriberKey, read_key
-from edge.bus.messages import TOPICS, HealthMessage, Press
+from edge.bus.messages import NOBODY, TOPICS, Change, HealthMessage, Press
 from edge.bus.remote import Bans
 from edge.client import RefusedError, Subscription
 from edge.config import Config, GatewayConfig, is_local
@@ -66,6 +66,21 @@ def test_a_press_does_not_leave_the_device(with_gateway: Config, remote: Listene
         publisher.publish("emotion", emotion())
         remote.topic("emotion")
     assert "press" not in {topic for topic, _ in remote.received}
+
+
+def test_a_change_reaches_other_programs_and_is_never_replayed(
+    with_gateway: Config, remote: Listener
+) -> None:
+    change = Change(
+        t_ns=time.monotonic_ns(), time=time.time(), previous=NOBODY, emotion="happy", lasted_s=2.0
+    )
+    with publishing(with_gateway) as publisher:
+        sent = publisher.publish("change", change)
+        assert remote.topic("change") == sent
+        publisher.publish("emotion", emotion())
+        with listening(with_gateway.gateway.local) as later:
+            later.topic("emotion")
+    assert "change" not in {topic for topic, _ in later.received}
 
 
 def test_nothing_comes_in_through_the_gateway(with_gateway: Config, remote: Listener) -> None:

@@ -227,7 +227,6 @@ CONNACK = b"\x20\x02\x00\x00"
 @pytest.mark.parametrize(
     "answer",
     [
-        b"HTTP/1.1 400 Bad Request\r\n\r\n",
         CONNACK + b"\xff" * 100,
         CONNACK + b"\x30\xff\xff\xff\xff\xff",
         CONNACK + b"\x30\x02\x00\xff",

@@ -1,4 +1,4 @@
-"""A real Home Assistant in the system that tests/ha/build-root.sh builds, and its REST API."""
+"""A real Home Assistant in the system that tests/mqtt/build-root.sh builds, and its REST API."""
 
 import base64
 import contextlib

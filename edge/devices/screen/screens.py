@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import cv2
+import numpy as np
 
 from edge.devices.screen import Screen, ScreenError, is_desktop
 from edge.devices.screen.framebuffer import Console, Framebuffer
@@ -33,8 +34,8 @@ FIRST_SIZE = (1180, 720)
 """(w, h) px, until there is a frame"""
 MIN_SIZE = (160, 120)
 MEASURE_PERIOD_S = 1.0
-SETTLE_S = 1.5
-"""The window manager enlarges a window within this; before, its size is not what it will be."""
+SETTLE_S = 5.0
+"""A window manager enlarges a window within this; before, its size is not what it will be."""
 PNG_PERIOD_S = 0.2
 PROBE = "import cv2; cv2.namedWindow('Emotion Edge', cv2.WINDOW_NORMAL)"
 PROBE_TIMEOUT_S = 15.0
@@ -58,7 +59,7 @@ class Window(Screen):
         _try_a_window()
         self._fullscreen = False
         self._size = self._windowed = FIRST_SIZE
-        self._measure_at_s = 0.0
+        self._measure_at_s = self._settled_at_s = 0.0
         flags = cv2.WINDOW_NORMAL | cv2.WINDOW_FREERATIO | cv2.WINDOW_GUI_NORMAL
         cv2.namedWindow(TITLE, flags)
         self.resize(FIRST_SIZE)
@@ -80,7 +81,7 @@ class Window(Screen):
         """To the whole screen, and back to the window of before."""
         self._fullscreen = not self._fullscreen
         how = cv2.WINDOW_FULLSCREEN if self._fullscreen else cv2.WINDOW_NORMAL
-        self._measure_at_s = time.monotonic() + SETTLE_S
+        self._settled_at_s = time.monotonic() + SETTLE_S
         if self._fullscreen:
             self._windowed, self._size = self._size, self._desktop or self._size
         else:
@@ -93,18 +94,23 @@ class Window(Screen):
         """Does nothing to a window that the user closed; `poll` reports that."""
         if self._is_closed():
             return
-        if not self._fullscreen and time.monotonic() >= self._measure_at_s:
+        if time.monotonic() >= self._measure_at_s:
             self._measure_at_s = time.monotonic() + MEASURE_PERIOD_S
-            cv2.imshow(TITLE, cv2.resize(image, None, fx=2, fy=2, interpolation=cv2.INTER_NEAREST))
-        else:
-            cv2.imshow(TITLE, image)
+            image = self._enlarged(image)
+        cv2.imshow(TITLE, image)
+
+    def _enlarged(self, image: Image) -> Image:
+        """Large enough to fill the window whatever its size has become."""
+        whole = self._fullscreen and self._desktop
+        size = whole or (2 * image.shape[1], 2 * image.shape[0])
+        return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_NEAREST))
 
     def poll(self) -> str | None:
         """Also lets the window draw itself: call it after `show`, and often."""
         key = cv2.pollKey()
         if self._is_closed():
             return "q"
-        if not self._fullscreen or time.monotonic() >= self._measure_at_s:
+        if not self._fullscreen or time.monotonic() >= self._settled_at_s:
             self._measure()
         if key in FULLSCREEN_KEYS or (key == ESCAPE and self._fullscreen):
             self._toggle()

@@ -20,6 +20,7 @@ from edge.overlay import Snapshot, drawing, natural_size, render
 from edge.overlay.bars import COLOURS, colour_of, small_px
 from edge.overlay.drawing import AMBER, GREEN, GREY, RED, Rect
 from edge.overlay.layout import lay_out, unit_of
+from edge.overlay.marks import drawable
 from edge.overlay.stage import letterboxed, press_hint
 from edge.overlay.timeline import Timeline
 
@@ -452,8 +453,8 @@ def test_a_text_of_any_length_is_shortened():
 
 
 def test_letters_that_the_font_lacks_are_written_with_those_it_has():
-    assert drawing.drawable("Tür · 5 °…") == "Tu\u0308r · 5 °…"
-    assert drawing.drawable("groß, 摄像头 2\n") == "gross,  2"
+    assert drawable("Tür · 5 °…") == "Tu\u0308r · 5 °…"
+    assert drawable("groß, 摄像头 2\n") == "gross,  2"
 
 
 @pytest.mark.parametrize(("marked", "plain"), [("ü", "u"), ("Ö", "O"), ("é", "e"), ("ñ", "n")])

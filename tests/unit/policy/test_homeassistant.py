@@ -1,4 +1,4 @@
-"""The payload of discovery; that Home Assistant takes it is tested in tests/ha."""
+"""The payload of discovery; that Home Assistant takes it is tested in tests/mqtt."""
 
 import re
 from typing import Any

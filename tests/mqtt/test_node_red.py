@@ -12,7 +12,7 @@ import pytest
 pytest.importorskip("paho", reason="no paho-mqtt: pip install -e '.[mqtt]'")
 
 from edge.config import Config
-from tests.robustness.test_mqtt import Bus, service
+from tests.mqtt.test_mosquitto import Bus, service
 from tests.support.harness import ROOT, free_port, listening, publishing, wait_for
 from tests.support.mosquitto import mosquitto, needs_mosquitto, with_broker
 
@@ -22,7 +22,6 @@ FLOW = ROOT / "docs" / "mqtt" / "node-red.json"
 
 pytestmark = [
     needs_mosquitto,
-    pytest.mark.slow,
     pytest.mark.skipif(
         not (NODE_RED.exists() and shutil.which("node")),
         reason="no Node-RED here: make test-ha installs it",

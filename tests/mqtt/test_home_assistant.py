@@ -2,6 +2,8 @@
 
 import contextlib
 import random
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,17 +14,15 @@ import pytest
 pytest.importorskip("paho", reason="no paho-mqtt: pip install -e '.[mqtt]'")
 
 from edge.bus.messages import SERVICES
-from edge.config import Config
-from edge.pipeline.mqtt import identity
-from edge.services import mqtt
+from edge.config import BusConfig, Config
 from tests.conftest import Measured
-from tests.robustness.test_mqtt import Bus, service
+from tests.mqtt.test_mosquitto import Bus, service
 from tests.support.audio import silence, with_audio
 from tests.support.harness import (
     PATIENCE_S,
+    ROOT,
     emotion_edge,
     publishing,
-    running,
     wait_for,
     write_config,
 )
@@ -32,12 +32,12 @@ from tests.support.sizes import FULL
 
 pytestmark = [
     pytest.mark.skipif(not is_built(), reason="no Home Assistant here: make test-ha builds it"),
-    pytest.mark.slow,
     pytest.mark.root,
     pytest.mark.timeout(1800),
 ]
 
-DEVICES = 100 if FULL else 30
+DEVICES = 100 if FULL else 20
+DEVICES_A_PROCESS = 10
 CHANGES = 40 if FULL else 10
 QUIET_S = 600 if FULL else 60
 ENTITIES = {
@@ -206,12 +206,12 @@ def test_its_button_records(
 
 
 def test_a_hundred_devices_are_back_after_a_restart(
-    with_hub: Config, broker: Mosquitto, watcher: Client, home: HomeAssistant, measured: Measured
+    config: Config, broker: Mosquitto, watcher: Client, home: HomeAssistant, measured: Measured
 ) -> None:
-    """Each with a thread and a connection of its own, and the product's own service."""
+    """Each the product's own service with a connection of its own; a few share a process."""
     with contextlib.ExitStack() as stack:
-        for number in range(DEVICES):
-            stack.enter_context(device(with_hub, broker, number))
+        for first in range(0, DEVICES, DEVICES_A_PROCESS):
+            stack.enter_context(devices(with_broker(config, broker), first))
         home.start()
         home.until_up()
         wait_for(lambda: back(home) == DEVICES, "all devices", 120)
@@ -231,11 +231,16 @@ def test_a_hundred_devices_are_back_after_a_restart(
 
 
 @contextlib.contextmanager
-def device(config: Config, broker: Mosquitto, number: int) -> Iterator[None]:
-    named = msgspec.structs.replace(with_broker(config, broker), device=f"device{number}")
-    me = identity(named, f"machine {number}")
-    with running(lambda config, loop: mqtt.serve(config, loop, me), named):
+def devices(config: Config, first: int) -> Iterator[None]:
+    folder = config.directory / str(first)
+    config = msgspec.structs.replace(config, bus=BusConfig(directory=str(folder)))
+    file = write_config(config, config.directory.with_suffix(".json"))
+    command = [sys.executable, "-m", "tests.mqtt.devices", file, first, DEVICES_A_PROCESS]
+    process = subprocess.Popen([*map(str, command)], stdin=subprocess.PIPE, cwd=ROOT)
+    try:
         yield
+    finally:
+        process.communicate(timeout=60)
 
 
 def back(home: HomeAssistant) -> int:
