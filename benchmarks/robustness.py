@@ -274,7 +274,10 @@ def page(known: dict[str, Result], about: dict[str, str]) -> str:
         "figures of one kind the highest is shown, all of them are in the second table.",
         "",
         f"Machine: {about['cpu']}, {about['cores']} cores, {about['system']}, Python "
-        f"{about['python']}; shared with others, so times are upper bounds.",
+        f"{about['python']}; shared with others. Its load in the last quarter of an hour was "
+        f"{os.getloadavg()[2]:.0f}; above its cores, times say little: repeat those rows later,",
+        "`make robustness ARGS='--only TEXT'`.",
+        "",
         f"Run: {' and '.join(dates)}; {minutes:.0f} minutes of tests in two lanes.",
         "",
         "| attack | promised | tests | measured |",

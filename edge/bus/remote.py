@@ -55,8 +55,8 @@ MAX_CONNECTIONS = 200
 """Of one key, and of one address: each may cost 70 kB. They are counted every CHECK_S."""
 RATE_S, MAX_REQUESTS, MAX_HANDSHAKES = 10.0, 500, 250
 """In this time: of one connection, and of one key. libzmq queues requests without a bound."""
-MAX_RECEIVED_BYTES, MAX_RECEIVED_BYTES_S = 8192, 1024
-"""Of one connection: at once, and each second. A subscription has some 20 bytes, 60 encrypted."""
+MAX_PLAIN_RECEIVED, MAX_CURVE_RECEIVED, MAX_RECEIVED_S = 4096, 8192, 1024
+"""bytes of one connection: at once, and each second. A subscription has 20 bytes, 60 encrypted."""
 MAX_DESCRIPTORS = 512
 """So at most some 480 connections in all, until those of one address are counted again."""
 BAN_S = 600.0
@@ -264,9 +264,10 @@ class Endpoint:
     def _check_received(self, there: Collection[Connection]) -> None:
         """Cut off who sends more than subscriptions, before libzmq and we have read all of it."""
         now_s = time.monotonic()
+        at_once = MAX_PLAIN_RECEIVED if self._keys is None else MAX_CURVE_RECEIVED
         self._since_s = {c: self._since_s.get(c, now_s) for c in there}
         for connection, since_s in self._since_s.items():
-            allowed = MAX_RECEIVED_BYTES + MAX_RECEIVED_BYTES_S * (now_s - since_s)
+            allowed = at_once + MAX_RECEIVED_S * (now_s - since_s)
             if self._connections.received_bytes(connection) > allowed:
                 self._cut_off(connection, "sends more than subscriptions")
 

@@ -17,8 +17,9 @@ from edge.config import Config
 from tests.conftest import Measured
 from tests.support.harness import ROOT, emotion_edge, write_config
 from tests.support.models import FACE, VOICE, copy_of
-from tests.support.sizes import FULL
+from tests.support.sizes import FULL, LONGEST_S
 
+pytestmark = pytest.mark.timeout(LONGEST_S)
 MAX_MB = 400
 MINUTES = 59 if FULL else 4
 SIDE_PX = 9_400
