@@ -1,8 +1,9 @@
 """Windows that are speech and windows that are not, for the speech gate: where they come from.
 
-Speech: RAVDESS by actor, and spoken words and sentences in many languages out of Debian packages.
-Not speech: made sounds, and music and noises out of Debian packages. An actor, and what a package
-says in one language or plays, is in one part only: `fit`, `choose` or `test`. A language may be in
+Speech: RAVDESS by actor, nine further corpora by speaker, and spoken words and sentences in many
+languages out of Debian packages. Not speech: made sounds, and music and noises out of Debian
+packages. A speaker, and what a package says in one language or plays, is in one part only: `fit`,
+`choose` or `test`. A language may be in
 two: KTuberling's French and Italian words are in `fit`, Asterisk's sentences are not.
 """
 
@@ -19,6 +20,7 @@ from scipy.signal import resample_poly
 from edge.inference.speech_features import loudest_start, rms
 from training.activity import sounds as activity_sounds
 from training.voice import augment as voice_augment
+from training.voice import corpora
 from training.voice import data as voice_data
 from training.voice.data import RATE_HZ
 
@@ -51,6 +53,8 @@ OTHER_FOLDERS: dict[Part, tuple[str, ...]] = {
     "choose": ("frozen-bubble-data",),
     "test": ("extremetuxracer-data", "singularity-music", "warzone2100-music"),
 }
+SPEAKERS: tuple[Part, ...] = ("test", "choose", "fit", "fit")
+"""The parts that a corpus's speakers are dealt out to, in the order of their names."""
 SUFFIXES = {".ogg", ".opus", ".wav", ".flac"}
 # A prompt of the telephone exchange is a file of its own even where it is only silence or a beep.
 NOT_SPOKEN = {"silence", "beep", "beeperr", "ascending-2tone", "descending-2tone"}
@@ -127,10 +131,38 @@ def ravdess_windows(data: Path, part: Part, random: np.random.Generator) -> list
     return [voice_augment.take_window(clip, SAMPLES, random) for clip in clips]
 
 
+def corpus_clips(data: Path, name: str, part: Part) -> corpora.Clips:
+    """The clips of a part's speakers; a corpus that only ever tests has no other part.
+
+    `data`: RAVDESS's folder, beside which the corpora lie.
+    """
+    clips = corpora.read(data.parent, name)
+    if name in corpora.TEST_ONLY:
+        return clips.where(np.full(len(clips), part == "test"))
+    speakers = sorted(set(clips.speakers))
+    theirs = [who for n, who in enumerate(speakers) if SPEAKERS[n % len(SPEAKERS)] == part]
+    return clips.where(np.isin(clips.speakers, theirs))
+
+
+def corpus_windows(
+    data: Path, name: str, part: Part, most: int, random: np.random.Generator
+) -> list[Signal]:
+    """A window of each of up to `most` clips, the loudest half second in it."""
+    clips = corpus_clips(data, name, part)
+    chosen = np.isin(np.arange(len(clips)), random.permutation(len(clips))[:most])
+    return [
+        padded(voice_augment.take_window(clip, SAMPLES, random))
+        for clip in clips.where(chosen).sounds()
+    ]
+
+
 def windows(data: Path, sounds: Path, part: Part, most: int) -> Iterator[Windows]:
     """All windows of a part, source by source; up to `most` of each source."""
     random = np.random.default_rng(SEEDS[part])
     yield Windows(ravdess_windows(data, part, random), "RAVDESS", True)
+    # For "test" `training.activity.figures` takes every clip of their speakers instead.
+    for name in corpora.LEFT_OUT if part != "test" else ():
+        yield Windows(corpus_windows(data, name, part, most, random), name, True)
     for folder in SPEECH_FOLDERS[part]:
         few = most // 8 if folder.startswith("ktuberling") else most
         yield Windows(spoken_windows(sounds / folder, few, random), folder, True)

@@ -11,9 +11,10 @@ from edge.inference.speech import SpeechActivity
 from training.activity import data as activity_data
 from training.activity.data import Part, Signal, Windows
 from training.common.calibration import cost
+from training.voice import corpora
 from training.voice import data as voice_data
 from training.voice import world as voice_world
-from training.voice.windows import pressed
+from training.voice.windows import loudest, pressed
 
 MOST = 150
 QUIETER_DB = -40
@@ -47,8 +48,7 @@ class ActivityFigures:
         return np.array([self.network.is_speech(w) == speech for w in tqdm(windows)])
 
     def share(self, windows: list[Signal], speech: bool) -> dict[str, Any]:
-        right = self.right(windows, speech)
-        return {"samples": len(right), "accuracy": round(float(right.mean()), 4)}
+        return counted(self.right(windows, speech))
 
     def people(self, part: Part) -> dict[str, Any]:
         """RAVDESS as it is pressed, and turned down, and as a webcam hears it."""
@@ -74,6 +74,20 @@ class ActivityFigures:
             for (name, speech), signals in groups.items()
         }
 
+    def strangers(self) -> dict[str, Any]:
+        """The loudest two seconds of every clip of the other corpora's test speakers."""
+        found = {}
+        for corpus in corpora.CORPORA:
+            clips = activity_data.corpus_clips(self.data, corpus.name, "test")
+            found[corpus.name] = self.right([loudest(clip) for clip in clips.sounds()], True)
+        return {
+            f"speech, {name}": counted(right)
+            for name, right in (
+                *found.items(),
+                ("all nine corpora", np.concatenate([*found.values()])),
+            )
+        }
+
     def validation(self) -> dict[str, Any]:
         return {
             "cost": cost(self.path),
@@ -83,7 +97,11 @@ class ActivityFigures:
         }
 
     def test(self) -> dict[str, Any]:
-        return {**self.people("test"), **self.sources("test")}
+        return {**self.people("test"), **self.strangers(), **self.sources("test")}
+
+
+def counted(right: NDArray[np.bool_]) -> dict[str, Any]:
+    return {"samples": len(right), "accuracy": round(float(right.mean()), 4)}
 
 
 def title(group: Windows) -> str:
