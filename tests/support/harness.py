@@ -4,6 +4,7 @@ import contextlib
 import functools
 import itertools
 import os
+import resource
 import socket
 import subprocess
 import sys
@@ -55,7 +56,11 @@ def free_port() -> int:
 
 @contextlib.contextmanager
 def running(run: Callable[[Config, Loop], None], config: Config) -> Iterator[Loop]:
-    """A service's own `run` on a thread of this process; what it raises fails the test."""
+    """A service's own `run` on a thread of this process; what it raises fails the test.
+
+    The gateway limits the descriptors of its process, which is this one here.
+    """
+    descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)
     loop = Loop()
     errors: list[BaseException] = []
 
@@ -73,6 +78,7 @@ def running(run: Callable[[Config, Loop], None], config: Config) -> Iterator[Loo
         loop.call_soon_threadsafe(loop.stop)
         thread.join(PATIENCE_S)
         loop.close()
+        resource.setrlimit(resource.RLIMIT_NOFILE, descriptors)
         if errors:
             raise errors[0]
     assert not thread.is_alive(), "the service did not stop"
