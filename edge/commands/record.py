@@ -85,7 +85,7 @@ class Follower:
         if is_new and phase in SPEAK_NOW and phase not in self._printed:
             self._deadline_s = time.monotonic() + self._max_s
             self._printed.append(phase)
-            print_line(f"{phase}: speak now")
+            print_line("waiting: speak now" if phase == "waiting" else phase)
         return None
 
     def _fail(self, what: str) -> int:

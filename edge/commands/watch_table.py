@@ -30,7 +30,7 @@ AGE_WIDTH = 8
 HEALTH = "health."
 MAIN = frozenset({"face", "recording", "audio", "emotion"})
 CORE = MAIN - {"recording"}
-NARROW = 60
+NARROW, TINY = 60, 40
 """columns; below it bars and topics are shorter"""
 
 # Of the sixteen that every terminal has, as its user chose them; the label is always beside it.
@@ -175,8 +175,9 @@ def _scored(result: FaceResult | AudioMessage | Emotion, text: str, style: Style
         yield text, ""
         return
     colour = COLOURS.get(result.emotion or "", "")
-    width = 10 if style.columns >= NARROW else 4
-    yield f"{bar(result.confidence or 0.0, width, style.blocks)} ", colour
+    if style.columns >= TINY:
+        width = 10 if style.columns >= NARROW else 4
+        yield f"{bar(result.confidence or 0.0, width, style.blocks)} ", colour
     yield label, colour
     yield text.removeprefix(label), ""
 

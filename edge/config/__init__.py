@@ -63,7 +63,7 @@ class GatewayConfig(Section, frozen=True):
 
     def __post_init__(self) -> None:
         if self.local and not is_local(self.local):
-            raise ValueError(f"local = {self.local!r} is not an address of this host; set remote")
+            raise ValueError(f"local: {self.local!r} is not an address of this host; set remote")
 
 
 class CameraConfig(Section, frozen=True):
@@ -172,7 +172,7 @@ class DisplayConfig(Section, frozen=True):
     def __post_init__(self) -> None:
         if self.language not in languages():
             known = ", ".join(languages())
-            raise ValueError(f"language = {self.language!r} is none that there is; write {known}")
+            raise ValueError(f"language: {self.language!r} is none that there is; write {known}")
 
 
 class MqttConfig(Section, frozen=True):
@@ -205,15 +205,15 @@ class MqttConfig(Section, frozen=True):
             self._check_broker()
         for name, prefix in (("topic", self.topic), ("discovery", self.discovery or "none")):
             if not TOPIC_PREFIX.fullmatch(prefix):
-                raise ValueError(f"{name} may have A-Z, a-z, 0-9, _ and -, and / between them")
+                raise ValueError(f"{name}: may have A-Z, a-z, 0-9, _ and -, and / between them")
         if bool(self.cert) != bool(self.key):
             raise ValueError("cert and key belong together")
 
     def _check_broker(self) -> None:
         """Never with the value itself in the error: it may hold a password."""
-        form = "write broker = mqtt://HOST[:1883] or mqtts://HOST[:8883]"
+        form = "write mqtt://HOST[:1883] or mqtts://HOST[:8883]"
         if "@" in self.broker:
-            raise ValueError("a URL with a password ends up in logs; set user and password_file")
+            raise ValueError("broker: a password in a URL ends up in logs; set password_file")
         try:
             url = urlsplit(self.broker)
             host, port = url.hostname or "", url.port
@@ -222,7 +222,7 @@ class MqttConfig(Section, frozen=True):
             raise ValueError(f"broker: {error}; {form}") from error
         rest = url.path.rstrip("/") + url.query + url.fragment
         if url.scheme not in BROKER_PORTS or not host or rest or port == 0:
-            raise ValueError(form)
+            raise ValueError(f"broker: {form}")
         if url.scheme == "mqtt" and (self.ca or self.cert):
             raise ValueError("ca and cert are for TLS; write mqtts:// in broker")
 

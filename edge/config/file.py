@@ -144,9 +144,12 @@ def _parse(text: str, path: Path) -> Config:
         return msgspec.convert(_nest(settings), Config)
     except msgspec.ValidationError as error:
         what, _, key = str(error).rstrip("`").partition(" - at `$.")
-        # The first word of a section's own rules is one of its keys.
-        named = f"{key}.{what.split()[0]}"
+        # A section's own rule begins with one of its keys; with a colon, if it is about that alone.
+        first, rest = what.split(maxsplit=1)
+        named = f"{key}.{first.rstrip(':')}"
         place = _place(path, text, named if named in KEYS else key)
+        if named in KEYS and first.endswith(":"):
+            key, what = named, rest
         raise ConfigError(f"{place}: {key}: {what}{_choices(key)}") from error
 
 

@@ -62,7 +62,7 @@ def account(config: Config, device_id: str) -> Account:
     """How to reach the broker. Raises ConfigError."""
     mqtt = config.mqtt
     if not mqtt.broker:
-        raise ConfigError('mqtt.broker is not set; set it: broker = "mqtt://HOST"')
+        raise ConfigError('mqtt.broker is not set; write broker = "mqtt://HOST" under [mqtt]')
     password = read_password(mqtt)
     if password and not mqtt.user:
         raise ConfigError("there is a password and mqtt.user is not set; set it")

@@ -207,7 +207,7 @@ def test_record_tells_when_to_speak(quick: Config, capsys: pytest.CaptureFixture
         assert record(config, None) == 0
     assert capsys.readouterr().out.splitlines() == [
         "waiting: speak now",
-        "recording: speak now",
+        "recording",
         "nobody spoke (-120 dBFS)",
     ]
 
