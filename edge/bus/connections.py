@@ -12,6 +12,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+MAX_DESCRIPTORS = 400
+"""Of this process, and so at most some 370 connections in all."""
 TCP_INFO_BYTES, BYTES_RECEIVED_AT = 136, 128
 """tcpi_bytes_received of linux/tcp.h, since Linux 4.1"""
 HOST_ITSELF = "127.0.0.0/8"
@@ -48,9 +50,9 @@ class Connections:
                 return Connection(HOST_ITSELF if local else peer[0], peer[1], descriptor)
         return None
 
-    def open(self, limit: int) -> set[Connection]:
-        """All that are open now, of at most `limit` descriptors."""
-        descriptors: Iterable[int] = range(limit)
+    def open(self) -> set[Connection]:
+        """All that are open now."""
+        descriptors: Iterable[int] = range(MAX_DESCRIPTORS)
         with contextlib.suppress(OSError):  # none is left to read the folder
             descriptors = [int(path.name) for path in Path("/proc/self/fd").iterdir()]
         return {c for c in map(self.find, descriptors) if c is not None}

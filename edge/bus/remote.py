@@ -19,7 +19,8 @@ import zmq
 from zmq.utils import z85
 
 from edge.bus import sockets
-from edge.bus.connections import Connection, Connections, surplus
+from edge.bus.connections import MAX_DESCRIPTORS, Connection, Connections, surplus
+from edge.bus.flood_guard import FloodGuard
 from edge.bus.keys import Keys, KeysError, write_secret
 from edge.bus.messages import TOPICS
 from edge.bus.sockets import SubscriptionRequest
@@ -55,10 +56,8 @@ MAX_CONNECTIONS = 200
 """Of one key, and of one address: each may cost 70 kB. They are counted every CHECK_S."""
 RATE_S, MAX_REQUESTS, MAX_HANDSHAKES = 10.0, 500, 250
 """In this time: of one connection, and of one key. libzmq queues requests without a bound."""
-MAX_PLAIN_RECEIVED, MAX_CURVE_RECEIVED, MAX_RECEIVED_S = 4096, 8192, 1024
-"""bytes of one connection: at once, and each second. A subscription has 20 bytes, 60 encrypted."""
-MAX_DESCRIPTORS = 512
-"""So at most some 480 connections in all, until those of one address are counted again."""
+MAX_PLAIN_RECEIVED, MAX_CURVE_RECEIVED = 4096, 8192
+"""bytes of one connection at once. A subscription has 20 bytes, 60 encrypted."""
 BAN_S = 600.0
 WARN_PERIOD_S = 60.0
 MAX_ADDRESSES = 1000
@@ -161,18 +160,21 @@ class Endpoint:
         self._waiting: list[ZapRequest] = []
         self._clients: dict[Connection, Client] = {}
         """Who has subscribed, the oldest first."""
-        self._since_s: dict[Connection, float] = {}
         self._rates: Counter[Connection | str] = Counter()
         """Requests and handshakes in the last RATE_S, by connection and key."""
+        self._left: Counter[str] = Counter()
+        """Subscriptions to what is no topic, through connections that are closed, by key."""
         self._bans = bans
         self._warned_s: dict[str, float] = {}
         self._connections = Connections("")
+        self._guard: FloodGuard | None = None
         self._sockets: list[zmq.Socket[bytes]] = []
         self._retry: Timer | None = None
         raise_descriptor_limit()
         self._bind()
         loop.call_every(CHECK_S, self._check_connections)
         loop.call_every(RATE_S, self._rates.clear)
+        loop.call_every(RATE_S, self._left.clear)
         if keys is not None:
             loop.call_every(KEYS_RELOAD_S, self._reload_keys)
 
@@ -192,7 +194,8 @@ class Endpoint:
     def _accept(self, request: SubscriptionRequest) -> bool:
         """Whether it is about topics, from who may subscribe. All others are kept in view."""
         connection = self._connections.find(request.descriptor)
-        if connection is None:  # it has left
+        if connection is None:  # it has left, or was cut off
+            self._count_left(request)
             return False
         if not self._is_allowed(request.key):
             self._connections.close(connection)
@@ -201,12 +204,19 @@ class Endpoint:
         self._rates[connection] += 1
         if self._rates[connection] > MAX_REQUESTS:
             self._cut_off(connection, "subscribes again and again")
-        elif any(topic.startswith(request.prefix) for topic in TOPIC_NAMES):
+        elif is_of_topics(request):
             return True
         elif request.subscribes:
             client.unknown.add(request.prefix)
             self._check_unknown(client.key)
         return False
+
+    def _count_left(self, request: SubscriptionRequest) -> None:
+        """Who was cut off before the first subscription was read is known by the rest of them."""
+        if request.key and not is_of_topics(request) and self._is_allowed(request.key):
+            self._left[request.key] += 1
+            if self._left[request.key] > MAX_UNKNOWN_PREFIXES:
+                self._ban(request.key, "has subscribed to too much that is no topic")
 
     def _is_allowed(self, key: str) -> bool:
         return self._keys is None or not self._refusal(key)
@@ -246,12 +256,11 @@ class Endpoint:
     def _check_connections(self) -> None:
         """Close what one address has too much; those that subscribed first stay."""
         self._bans.save()
-        there = self._connections.open(MAX_DESCRIPTORS)
+        there = self._connections.open()
         self._clients = {c: client for c, client in self._clients.items() if c in there}
         of_key = Counter(client.key for client in self._clients.values() if client.key)
         for key in [key for key, count in of_key.items() if count > MAX_CONNECTIONS]:
             self._ban(key, "has too many connections")
-        self._check_received(there)
         others = there - self._clients.keys()
         for connection in list(surplus([*self._clients, *others], MAX_CONNECTIONS)):
             self._warn_throttled(
@@ -261,15 +270,11 @@ class Endpoint:
             self._clients.pop(connection, None)
             self._connections.close(connection)
 
-    def _check_received(self, there: Collection[Connection]) -> None:
-        """Cut off who sends more than subscriptions, before libzmq and we have read all of it."""
-        now_s = time.monotonic()
-        at_once = MAX_PLAIN_RECEIVED if self._keys is None else MAX_CURVE_RECEIVED
-        self._since_s = {c: self._since_s.get(c, now_s) for c in there}
-        for connection, since_s in self._since_s.items():
-            allowed = at_once + MAX_RECEIVED_S * (now_s - since_s)
-            if self._connections.received_bytes(connection) > allowed:
-                self._cut_off(connection, "sends more than subscriptions")
+    def _on_flood(self, connection: Connection) -> None:
+        """The guard, in its thread, has disconnected who sent more than subscriptions."""
+        self._loop.call_soon_threadsafe(
+            lambda: self._cut_off(connection, "sends more than subscriptions")
+        )
 
     def _bind(self) -> None:
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
@@ -299,6 +304,8 @@ class Endpoint:
             self._on_change(str(error))
         else:
             self._connections = Connections(self._socket.get_string(zmq.LAST_ENDPOINT))
+            at_once = MAX_PLAIN_RECEIVED if self._keys is None else MAX_CURVE_RECEIVED
+            self._guard = FloodGuard(self._socket, self._connections, at_once, self._on_flood)
             self._loop.add_reader(self._socket, lambda: self._on_subscription(self))
             self._on_change("")
 
@@ -395,6 +402,9 @@ class Endpoint:
         """Close it; when this returns the port is free."""
         if self._retry is not None:
             self._retry.cancel()
+        if self._guard is not None:
+            self._guard.close()
+            self._guard = None
         for socket in self._sockets:
             if self._loop.has_reader(socket):
                 self._loop.remove_reader(socket)
@@ -403,6 +413,11 @@ class Endpoint:
         self._clients.clear()
         self._waiting.clear()
         self._context.term()
+
+
+def is_of_topics(request: SubscriptionRequest) -> bool:
+    """Whether anything is published that it is about."""
+    return any(topic.startswith(request.prefix) for topic in TOPIC_NAMES)
 
 
 def raise_descriptor_limit() -> None:
