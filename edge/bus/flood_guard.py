@@ -7,12 +7,12 @@ first of them after the last. So whoever looks at what comes in cannot be in the
 import contextlib
 import os
 import select
+import struct
 import threading
 import time
 from collections.abc import Callable
 
 import zmq
-from zmq.utils.monitor import recv_monitor_message
 
 from edge.bus.connections import Connection, Connections
 
@@ -72,8 +72,9 @@ class FloodGuard:
     def _accept(self) -> None:
         with contextlib.suppress(zmq.Again):
             while True:
-                event = recv_monitor_message(self._accepted, zmq.NOBLOCK)
-                connection = self._connections.find(event["value"])
+                event, _ = self._accepted.recv_multipart(zmq.NOBLOCK)
+                _, descriptor = struct.unpack("=Hi", event)  # zmq_socket_monitor(3)
+                connection = self._connections.find(descriptor)
                 if connection is not None:
                     self._watch(connection)
 
