@@ -74,6 +74,7 @@ def test_a_change_reaches_other_programs_and_is_never_replayed(
     change = Change(
         t_ns=time.monotonic_ns(), time=time.time(), previous=NOBODY, emotion="happy", lasted_s=2.0
     )
+    remote.topic("health.gateway")  # it has subscribed
     with publishing(with_gateway) as publisher:
         sent = publisher.publish("change", change)
         assert remote.topic("change") == sent
