@@ -221,14 +221,15 @@ class MqttConfig(Section, frozen=True):
         except ValueError as error:  # UnicodeError is one
             raise ValueError(f"broker: {error}; {form}") from error
         rest = url.path.rstrip("/") + url.query + url.fragment
-        if url.scheme not in BROKER_PORTS or not host or rest or port == 0:
+        is_host = host.isprintable() and " " not in host and host != ""
+        if url.scheme not in BROKER_PORTS or not is_host or rest or port == 0:
             raise ValueError(f"broker: {form}")
         if url.scheme == "mqtt" and (self.ca or self.cert):
             raise ValueError("ca and cert are for TLS; write mqtts:// in broker")
 
     @property
     def is_tls(self) -> bool:
-        return self.broker.startswith("mqtts:")
+        return urlsplit(self.broker).scheme == "mqtts"
 
     @property
     def address(self) -> tuple[str, int]:
