@@ -31,6 +31,7 @@ PROBE_TIMEOUT_S = 5.0
 FAREWELL_S = 2.0
 NETWORK_DELAYS_S = (1, 2)
 MAX_REFUSED_DELAY_S = 30
+MAX_UNACKNOWLEDGED = 20
 MAX_PAYLOAD_BYTES = 4096
 """What is longer is nothing that we asked for."""
 
@@ -84,11 +85,27 @@ class _Client(paho.Client):
 def make_client(account: Account) -> _Client:
     client = _Client(CallbackAPIVersion.VERSION2, client_id=account.client_id)
     client.connect_timeout = CONNECT_TIMEOUT_S
+    client.max_queued_messages_set(MAX_UNACKNOWLEDGED)
     if account.user:
         client.username_pw_set(account.user, account.password or None)
     if account.tls is not None:
         client.tls_set_context(account.tls)
     return client
+
+
+class Receipt:
+    """What became of a message of QoS 1. paho sends it again until it is acknowledged."""
+
+    def __init__(self, sent: paho.MQTTMessageInfo) -> None:
+        self._sent = sent
+        self.is_kept = sent.rc != MQTTErrorCode.MQTT_ERR_QUEUE_SIZE
+        """False: it is lost, for too many wait for a broker that acknowledges none."""
+        if self.is_kept:
+            sent.rc = MQTTErrorCode.MQTT_ERR_SUCCESS  # "no connection" would stay there for ever
+
+    @property
+    def is_acknowledged(self) -> bool:
+        return self.is_kept and self._sent.is_published()
 
 
 class Broker:
@@ -176,13 +193,9 @@ class Broker:
         if len(message.payload) <= MAX_PAYLOAD_BYTES:
             self._on_received(message.topic, bytes(message.payload), message.retain)
 
-    def publish(self, topic: str, payload: bytes, retain: bool, qos: int) -> Callable[[], bool]:
-        """Send it; while there is no connection, QoS 0 is dropped. Never blocks.
-
-        The answer tells whether the broker has acknowledged it (QoS 1).
-        """
-        sent = self._client.publish(topic, payload, qos, retain)
-        return lambda: sent.rc == MQTTErrorCode.MQTT_ERR_SUCCESS and sent.is_published()
+    def publish(self, topic: str, payload: bytes, retain: bool, qos: int) -> "Receipt":
+        """Send it; while there is no connection, QoS 0 is dropped. Never blocks."""
+        return Receipt(self._client.publish(topic, payload, qos, retain))
 
     def close(self, topic: str, payload: bytes) -> None:
         """Leave, with a last retained message where there is a connection: no will follows."""

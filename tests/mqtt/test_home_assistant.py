@@ -16,18 +16,17 @@ pytest.importorskip("paho", reason="no paho-mqtt: pip install -e '.[mqtt]'")
 from edge.bus.messages import SERVICES
 from edge.config import BusConfig, Config
 from tests.conftest import Measured
-from tests.mqtt.test_mosquitto import Bus, service
 from tests.support.audio import silence, with_audio
+from tests.support.bus import Bus, service
 from tests.support.harness import (
     PATIENCE_S,
     ROOT,
     emotion_edge,
-    publishing,
     wait_for,
     write_config,
 )
-from tests.support.home_assistant import HomeAssistant, home_assistant, is_built
-from tests.support.mosquitto import Client, Mosquitto, client, mosquitto, with_broker
+from tests.support.home_assistant import HomeAssistant, is_built
+from tests.support.mosquitto import Client, Mosquitto, client, with_broker
 from tests.support.sizes import FULL
 
 pytestmark = [
@@ -48,30 +47,6 @@ ENTITIES = {
 }
 STARTED = ("waiting", "recording")
 GONE = ("unavailable", "unknown")
-
-
-@pytest.fixture
-def broker(directory: Path) -> Iterator[Mosquitto]:
-    with mosquitto(directory) as broker:
-        yield broker
-
-
-@pytest.fixture
-def watcher(broker: Mosquitto) -> Iterator[Client]:
-    with client(broker) as watcher:
-        yield watcher
-
-
-@pytest.fixture
-def home(tmp_path: Path, broker: Mosquitto) -> Iterator[HomeAssistant]:
-    with home_assistant(tmp_path / "conf", broker) as home:
-        yield home
-
-
-@pytest.fixture
-def bus(with_hub: Config) -> Iterator[Bus]:
-    with publishing(with_hub) as publisher:
-        yield Bus(publisher)
 
 
 def until_right(home: HomeAssistant, bus: Bus, timeout_s: float = 90.0) -> float:

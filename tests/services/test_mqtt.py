@@ -1,5 +1,6 @@
 """The mqtt service between a real bus and a real Mosquitto."""
 
+import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -193,6 +194,43 @@ def test_recordings_of_a_time_without_broker_arrive_in_order_and_once(
             assert [m["time"] for m in later.on("voice/event")] == [m.time for m in sent]
             later.until("test/health/mqtt")
             assert len(later.on("test/voice")) == 1
+
+
+def test_what_a_broker_that_stood_still_did_not_take_comes_in_order_and_once(
+    with_hub: Config, broker: Mosquitto, bus: Publisher
+) -> None:
+    with (
+        running(mqtt.run, with_broker(with_hub, broker)),
+        listening(with_hub.endpoint("out"), "health.mqtt", "audio") as listener,
+    ):
+        listener.until(lambda t, m: t == "health.mqtt" and m.state == "ok")  # type: ignore
+        assert broker.process is not None
+        broker.process.send_signal(signal.SIGSTOP)
+        sent = [bus.publish("audio", voice(number)) for number in range(40)]
+        listener.until(lambda t, m: t == "audio" and m.seq == sent[-1].seq)
+        broker.stop()
+        listener.until(lambda t, m: t == "health.mqtt" and m.state == "degraded")  # type: ignore
+        sent += [bus.publish("audio", voice(number)) for number in range(40, 60)]
+        listener.until(lambda t, m: t == "audio" and m.seq == sent[-1].seq)
+        broker.start()
+        with client(broker) as later:
+            later.until("voice/event", lambda m: m["time"] == sent[-1].time)
+            assert [m["time"] for m in later.on("voice/event")] == [m.time for m in sent]
+
+
+def test_whoever_publishes_that_it_is_offline_is_contradicted(
+    with_hub: Config, broker: Mosquitto, watcher: Client
+) -> None:
+    """As a second device of its name does that stops."""
+    with running(mqtt.run, with_broker(with_hub, broker)):
+        watcher.until("health/mqtt")
+        before = len(watcher.received)
+        for _ in range(100):
+            watcher.publish("emotion-edge/test/availability", b"offline", retain=True, qos=0)
+        watcher.until("test/availability", lambda m: m.text == "online", before)
+        with client(broker) as later:
+            assert later.until("test/availability").text == "online"
+        assert len([m for m in watcher.received[before:] if m.text == "online"]) == 1
 
 
 def test_a_second_device_of_the_same_name_is_reported(
