@@ -53,6 +53,11 @@ class HomeAssistant:
         stored = {"version": 1, "minor_version": minor, "key": key, "data": data}
         (self.folder / ".storage" / key).write_text(json.dumps(stored))
 
+    def add(self, settings: str) -> None:
+        """Lines of configuration.yaml, before it starts."""
+        with (self.folder / "configuration.yaml").open("a") as file:
+            file.write(settings)
+
     def start(self) -> None:
         """Returns at once; its birth is published when it is up."""
         command = ["unshare", "--mount", "sh", "-euc", CHROOT, "sh", BUILD / "root", self.folder]
