@@ -8,6 +8,7 @@ import random
 import time
 from contextlib import closing
 from functools import partial
+from itertools import islice
 
 import msgspec
 
@@ -31,6 +32,7 @@ MIN_PRESS_S = 1.0
 MAX_JITTER_S = 6.0
 """Devices answer Home Assistant's birth at a random moment within this, not all at once."""
 CONTRADICT_S = 1.0
+EVENTS_AT_ONCE = 10
 MAX_CUT_SHORT = 2
 """After so many connections that ended with the announcement, it is too long for the broker."""
 BROKER, LABELS, NAME, DISCOVERY = "broker", "labels", "name", "discovery"
@@ -65,7 +67,7 @@ class MqttService:
         self._namesake: Timer | None = None
         self._is_connected = False
         self._online: Receipt | None = None
-        self._event: Receipt | None = None
+        self._events: list[Receipt] = []
         self._cut_short = 0
         self._is_idle = True
         self._pressed_s = -MIN_PRESS_S
@@ -89,15 +91,15 @@ class MqttService:
     def _send_due(self) -> None:
         self._health.feed_watchdog()
         if self._is_connected:
-            self._send_event()
+            self._send_events()
             for outgoing in self._digest.due(time.monotonic()):
                 self._send(outgoing)
 
-    def _send_event(self) -> None:
-        """One at a time: what the broker did not acknowledge comes again before all others."""
-        if self._event is None or self._event.is_acknowledged or not self._event.is_kept:
-            event = self._digest.next_event(time.monotonic())
-            self._event = self._send(event) if event else None
+    def _send_events(self) -> None:
+        """A few at a time: what the broker did not acknowledge comes again before all others."""
+        if all(event.is_acknowledged or event.is_lost for event in self._events):
+            waiting = iter(partial(self._digest.next_event, time.monotonic()), None)
+            self._events = [self._send(event) for event in islice(waiting, EVENTS_AT_ONCE)]
 
     def _send(self, outgoing: Outgoing) -> Receipt:
         name, payload, retain, qos = outgoing

@@ -23,8 +23,9 @@ from edge.bus.messages import (
 from edge.bus.pubsub import Publisher
 from edge.config import Config
 from edge.pipeline.mqtt import identity
+from edge.runtime.loop import Loop
 from edge.services import mqtt
-from tests.support.harness import listening, publishing, running, wait_for
+from tests.support.harness import PATIENCE_S, listening, publishing, running, wait_for
 from tests.support.messages import EXAMPLES
 from tests.support.mosquitto import (
     Client,
@@ -34,6 +35,7 @@ from tests.support.mosquitto import (
     needs_mosquitto,
     with_broker,
 )
+from tests.support.sizes import FULL
 
 pytestmark = needs_mosquitto
 
@@ -249,3 +251,24 @@ def test_a_second_device_of_the_same_name_is_reported(
             return isinstance(message, HealthMessage) and "another device" in message.detail
 
         listener.until(is_reported)
+
+
+@pytest.mark.skipif(not FULL, reason="takes 20 s: EMOTION_EDGE_FULL=1")
+def test_two_devices_with_one_machine_id_are_reported_and_take_turns_slowly(
+    with_hub: Config, broker: Mosquitto, watcher: Client
+) -> None:
+    """As a card and its copy: a broker ends the older one of two connections of a client id."""
+
+    def copy(name: str) -> Callable[[Config, Loop], None]:
+        named = msgspec.structs.replace(with_broker(with_hub, broker), device=name)
+        return lambda _, loop: mqtt.serve(named, loop, identity(named, "copied"))
+
+    with (
+        listening(with_hub.endpoint("out"), "health.mqtt") as listener,
+        running(copy("one"), with_hub),
+        running(copy("two"), with_hub),
+    ):
+        listener.until(lambda _, m: "card a copy" in m.detail, 3 * PATIENCE_S)  # type: ignore
+        since = len(watcher.received)
+        time.sleep(8)
+        assert len([m for m in watcher.received[since:] if m.text == "online"]) <= 4

@@ -1,5 +1,6 @@
 """Users and what they may, as docs/mqtt.md has it; and the doctor on its way to a broker."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -99,3 +100,15 @@ def test_the_doctor_reports_settings_that_cannot_be_used(config: Config) -> None
     settings = MqttConfig(broker="mqtt://127.0.0.1", user="me", password_file="/no/such")
     (finding,) = found(msgspec.structs.replace(config, mqtt=settings))
     assert finding.state == "broken" and "/no/such" in finding.detail
+
+
+@pytest.mark.root
+def test_the_doctor_tells_who_may_read_the_password(config: Config, directory: Path) -> None:
+    file = Path(password_file(directory, "secret", 0o600))
+    settings = MqttConfig(broker="mqtt://127.0.0.1", user="me", password_file=str(file))
+    os.seteuid(65534)  # nobody
+    try:
+        (finding,) = found(msgspec.structs.replace(config, mqtt=settings))
+    finally:
+        os.seteuid(0)
+    assert finding.state == "broken" and "log in again" in finding.fix
