@@ -34,17 +34,22 @@ class Bus:
     def __init__(self, publisher: Publisher) -> None:
         self._publisher = publisher
 
-    def face(self, label: str = "happy") -> None:
+    def face(self, label: str = "happy", confidence: float = 0.9) -> None:
         now = {"t_ns": time.monotonic_ns(), "time": time.time()}
-        emotion = {"emotion": label, "confidence": 0.9, "scores": {label: 0.9}, "face_age_s": 0.03}
+        emotion = {
+            "emotion": label,
+            "confidence": confidence,
+            "scores": {label: confidence},
+            "face_age_s": 0.03,
+        }
         self._publisher.publish("face", FaceMessage(**now, **EXAMPLES["face"]))
         self._publisher.publish("emotion", Emotion(**now, **emotion))  # type: ignore[arg-type]
 
-    def faces_for(self, seconds: float, label: str = "happy") -> None:
+    def faces_for(self, seconds: float, label: str = "happy", confidence: float = 0.9) -> None:
         """At the rate of a camera."""
         end_s = time.monotonic() + seconds
         while time.monotonic() < end_s:
-            self.face(label)
+            self.face(label, confidence)
             time.sleep(1 / RATE_HZ)
 
     def change(self, previous: str, emotion: str) -> None:

@@ -7,6 +7,7 @@ import hmac
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import time
 import urllib.error
@@ -113,8 +114,14 @@ class HomeAssistant:
         ]
 
     def database_bytes(self) -> int:
-        files = self.folder.glob("home-assistant_v2.db*")
-        return sum(file.stat().st_size for file in files)
+        """Pages in use, also those that are in the log alone so far."""
+        file = f"file:{self.folder}/home-assistant_v2.db?mode=ro"
+        with contextlib.closing(sqlite3.connect(file, uri=True)) as database:
+            pages, free, size = (
+                database.execute(f"PRAGMA {name}").fetchone()[0]
+                for name in ("page_count", "freelist_count", "page_size")
+            )
+        return (pages - free) * size  # type: ignore[no-any-return]
 
 
 def mqtt_entry(broker: Mosquitto) -> dict[str, Any]:
