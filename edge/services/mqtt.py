@@ -61,6 +61,7 @@ class MqttService:
         self._discovery_topic = mqtt.discovery_topic(config, me.device_id)
         self._discovery = mqtt.discovery(config, me) if self._discovery_topic else b""
         self._birth_topic = birth_topic(config)
+        self._may_record = config.mqtt.record
         self._availability = availability_topic(me)
         self._announcement: Timer | None = None
         self._contradiction: Timer | None = None
@@ -147,7 +148,7 @@ class MqttService:
             self._health.dropped += topic.endswith("/record")
         elif topic == self._birth_topic:
             self._on_birth(payload)
-        elif topic == f"{self._me.base}/record":
+        elif topic == f"{self._me.base}/record" and self._may_record:  # a broker may send anything
             self._press(payload)
         elif topic == f"{self._me.base}/{OWN_HEALTH}":
             self._check_id(payload)
