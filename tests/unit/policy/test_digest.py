@@ -122,6 +122,19 @@ def test_the_last_recordings_are_kept_in_order() -> None:
     assert {(one.retain, one.qos) for one in events} == {(False, 1)}
 
 
+def test_a_clock_that_is_set_back_an_hour_loses_nothing() -> None:
+    digest, sent = Digest(), []
+    for number, clock in enumerate((7200.0, 3600.0)):
+        for topic in ("audio", "change", "face"):
+            digest.take(topic, message(topic, t_ns=number, time=clock), 10.0 * number)
+        digest.take("emotion", message("emotion", emotion=EMOTIONS[number]), 10.0 * number)
+        sent += events_of(digest, 10.0 * number)
+        sent += [*digest.due(10.0 * number), *digest.due(10.0 * number + HOLD_S)]
+    names = [one.name for one in sent]
+    for name in ("change", "voice/event", "voice", "emotion"):
+        assert names.count(name) == 2, name
+
+
 def test_a_change_is_an_event_that_is_sent_soon_or_never() -> None:
     digest = Digest()
     digest.take("change", example("change"), 0.0)
