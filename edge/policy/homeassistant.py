@@ -26,7 +26,7 @@ def discovery_payload(
     record: bool,
     picture: bool,
 ) -> dict[str, Any]:
-    """The payload for `<prefix>/device/<device_id>/config`.
+    """The payload for `<prefix>/device/.../config`.
 
     `base`: what this device's topics begin with. `services`: whose health there is. `record`,
     `picture`: whether there is a button, and an image.

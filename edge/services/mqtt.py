@@ -58,7 +58,7 @@ class MqttService:
         self._digest = digest
         self._publisher = publisher
         self._health = health
-        self._discovery_topic = mqtt.discovery_topic(config, me.device_id)
+        self._discovery_topic = mqtt.discovery_topic(config, me)
         self._discovery = mqtt.discovery(config, me) if self._discovery_topic else b""
         self._birth_topic = birth_topic(config)
         self._may_record = config.mqtt.record

@@ -89,7 +89,7 @@ def test_a_device_is_announced_and_says_goodbye(
     with running(mqtt.run, config):
         watcher.until("test/availability", lambda m: m.text == "online")
         told = watcher.until("/config")
-        assert told.topic == f"homeassistant/device/{identity(config).device_id}/config"
+        assert told.topic == f"homeassistant/device/test/{identity(config).device_id}/config"
         assert told["device"]["name"] == "test"  # type: ignore[index]
     watcher.until("test/availability", lambda m: m.text == "offline")
 

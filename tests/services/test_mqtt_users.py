@@ -11,6 +11,7 @@ pytest.importorskip("paho", reason="no paho-mqtt: pip install -e '.[mqtt]'")
 
 from edge.commands.doctor import Finding, check_mqtt
 from edge.config import Config, MqttConfig
+from edge.pipeline.mqtt import identity
 from edge.services import mqtt
 from tests.support.harness import ROOT, free_port, listening, running
 from tests.support.mosquitto import (
@@ -54,10 +55,12 @@ def test_each_device_writes_below_its_own_name_and_home_assistant_records(
             home.until(name)
         hall.publish("emotion-edge/test/emotion", b"forged")
         hall.publish("emotion-edge/test/record", b"PRESS")
+        hall.publish(f"homeassistant/device/test/{identity(device).device_id}/config", b"", True)
         assert not presses.subscriber.socket.poll(500)
         home.publish("emotion-edge/test/record", b"PRESS")
         presses.topic("press")
         assert home.on("test/emotion") == []
+        assert [m for m in home.on("/config") if not m.payload] == []
 
 
 def found(config: Config) -> list[Finding]:
