@@ -93,7 +93,7 @@ def last_triggered(home: HomeAssistant) -> str | None:
     return state["attributes"].get("last_triggered")  # type: ignore[no-any-return]
 
 
-def test_two_devices_of_one_name_are_two_and_one_that_stops_leaves_the_other(
+def test_two_devices_of_one_name_are_two_and_one_that_stops_leaves_the_others(
     with_hub: Config, broker: Mosquitto, watcher: Client, home: HomeAssistant, bus: Bus
 ) -> None:
     config = with_broker(with_hub, broker)
@@ -101,8 +101,13 @@ def test_two_devices_of_one_name_are_two_and_one_that_stops_leaves_the_other(
     home.until_up()
     with service(config):
         until_right(home, bus)
-        with running(partial(serve, "another machine"), config):
+        umlaut = msgspec.structs.replace(config, device="Küche 1")
+        with (
+            running(partial(serve, "another machine"), config),
+            running(partial(serve, "a third machine"), umlaut),
+        ):
             until_there(home, bus, "sensor.test_emotion_2", "happy")
+            until_there(home, bus, "sensor.kuche_1_emotion", "happy")
             wait_for(lambda: "another device" in told(watcher), "it is reported")
         watcher.until("test/availability", lambda m: m.text == "offline")
         until_right(home, bus, 10.0)
