@@ -115,13 +115,19 @@ class HomeAssistant:
 
     def database_bytes(self) -> int:
         """Pages in use, also those that are in the log alone so far."""
+        pages, free, size = (
+            self._query(f"PRAGMA {name}") for name in ("page_count", "freelist_count", "page_size")
+        )
+        return (pages - free) * size
+
+    def rows(self) -> int:
+        """How many states it has stored."""
+        return self._query("SELECT count(*) FROM states")
+
+    def _query(self, sql: str) -> int:
         file = f"file:{self.folder}/home-assistant_v2.db?mode=ro"
         with contextlib.closing(sqlite3.connect(file, uri=True)) as database:
-            pages, free, size = (
-                database.execute(f"PRAGMA {name}").fetchone()[0]
-                for name in ("page_count", "freelist_count", "page_size")
-            )
-        return (pages - free) * size  # type: ignore[no-any-return]
+            return int(database.execute(sql).fetchone()[0])
 
 
 def mqtt_entry(broker: Mosquitto) -> dict[str, Any]:
