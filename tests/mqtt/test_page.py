@@ -23,7 +23,7 @@ from tests.support.mosquitto import Client, Mosquitto, with_broker
 pytestmark = [
     pytest.mark.skipif(not is_built(), reason="no Home Assistant here: make test-ha builds it"),
     pytest.mark.root,
-    pytest.mark.timeout(600),
+    pytest.mark.timeout(1200),
 ]
 
 PAGE = (ROOT / "docs" / "home-assistant.md").read_text()
@@ -51,7 +51,7 @@ def until_there(home: HomeAssistant, bus: Bus, entity: str, state: str) -> None:
         bus.faces_for(0.2)
         return home.states().get(entity) == state
 
-    wait_for(is_so, f"{entity} is {state}", 30)
+    wait_for(is_so, f"{entity} is {state}", 120)
 
 
 def test_every_entity_of_the_page_is_there_and_its_automation_acts_on_what_happens_now(

@@ -20,7 +20,7 @@ from tests.support.harness import ROOT, free_port, wait_for
 from tests.support.mosquitto import Mosquitto
 
 BUILD = Path(os.environ.get("EMOTION_EDGE_HA", ROOT / "build" / "ha"))
-START_S = 90.0
+START_S = 300.0
 THEN = "2026-01-01T00:00:00+00:00"
 JWT_KEY = "tests"
 CHROOT = """
