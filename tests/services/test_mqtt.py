@@ -186,7 +186,8 @@ def test_recordings_of_a_time_without_broker_arrive_in_order_and_once(
         running(mqtt.run, with_broker(with_hub, broker)),
         listening(with_hub.endpoint("out"), "health.mqtt", "audio") as listener,
     ):
-        listener.until(lambda t, m: t == "health.mqtt" and m.state == "ok")  # type: ignore
+        with client(broker) as early:
+            early.until("health/hub")  # it subscribes, and it is connected
         broker.stop()
         listener.until(lambda t, m: t == "health.mqtt" and m.state == "degraded")  # type: ignore
         sent = [bus.publish("audio", voice(number)) for number in range(60)]
@@ -206,7 +207,8 @@ def test_what_a_broker_that_stood_still_did_not_take_comes_in_order_and_once(
         running(mqtt.run, with_broker(with_hub, broker)),
         listening(with_hub.endpoint("out"), "health.mqtt", "audio") as listener,
     ):
-        listener.until(lambda t, m: t == "health.mqtt" and m.state == "ok")  # type: ignore
+        with client(broker) as early:
+            early.until("health/hub")  # it subscribes, and it is connected
         assert broker.process is not None
         broker.process.send_signal(signal.SIGSTOP)
         sent = [bus.publish("audio", voice(number)) for number in range(40)]
