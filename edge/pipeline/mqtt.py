@@ -103,12 +103,13 @@ def discovery_topic(config: Config, me: Identity) -> str:
 
 def discovery(config: Config, me: Identity) -> bytes:
     """What Home Assistant is told."""
+    optional = {name: name in config.optional_services for name in OPTIONAL_SERVICES}
     payload = discovery_payload(
         device_id=me.device_id,
         name=config.device_name,
         base=me.base,
         version=__version__,
-        services=(*SERVICES, *config.optional_services),
+        services={**dict.fromkeys(SERVICES, True), **optional},
         record=config.mqtt.record,
         picture=config.mqtt.picture_s > 0,
     )
