@@ -68,10 +68,23 @@ remove_user() {
 
 # What an MQTT broker keeps would be a ghost in Home Assistant.
 forget_at_broker() {
-  if grep -Eqs '^ *(mqtt\.)?broker *= *.mqtts?://' $settings/config.toml; then
+  local credentials
+  if grep -Eiqs '^[^#]*mqtts?://' $settings/config.toml; then
     log "remove this device from the MQTT broker"
-    $opt/current/venv/bin/emotion-edge mqtt forget ||
+    credentials=$(mktemp -d)
+    systemd_password "$credentials/mqtt-password"
+    CREDENTIALS_DIRECTORY=$credentials $opt/current/venv/bin/emotion-edge mqtt forget ||
       log "it stays there: publish empty retained messages to its topics by hand"
+    rm -rf "$credentials"
+  fi
+}
+
+# The one that systemd keeps, if it does (LoadCredential), into the file $1.
+systemd_password() {
+  if [ -e /etc/credstore.encrypted/mqtt-password ]; then
+    (umask 077 && systemd-creds decrypt /etc/credstore.encrypted/mqtt-password - >"$1") || true
+  elif [ -e /etc/credstore/mqtt-password ]; then
+    install -m 600 /etc/credstore/mqtt-password "$1"
   fi
 }
 

@@ -29,6 +29,7 @@ LISTEN_S = 2.5
 """Every running service publishes its health within this."""
 State = Literal["ok", "missing", "broken"]
 INSTALL = "in the checkout: pip install -e '.[device]'"
+AS_MEMBER = "sudo usermod -aG emotion-edge $USER, then log in again; or sudo"
 READY = "ready: emotion-edge run"
 MARK = {"ok": "ok     ", "missing": "missing", "broken": "BROKEN "}
 
@@ -273,7 +274,8 @@ def check_mqtt(config: Config) -> Iterator[Finding]:
         me = identity(config)
         wanted = account(config, f"{me.device_id}_doctor")
     except UserError as error:
-        yield Finding("broken", "mqtt", str(error))
+        fix = AS_MEMBER if isinstance(error.__cause__, PermissionError) else ""
+        yield Finding("broken", "mqtt", str(error), fix)
         return
     for step, found, why in probe(wanted, f"{me.base}/doctor"):
         detail = f"{step}: {found}"
@@ -288,8 +290,8 @@ def check_services(config: Config) -> Iterator[Finding]:
         yield Finding("broken", "processes", str(error))
         return
     if not health and bus_permission_denied():
-        fix = "sudo usermod -aG emotion-edge $USER, then log in again; or sudo"
-        yield Finding("missing", "processes", f"permission denied on {SYSTEM_DIRECTORY}", fix)
+        detail = f"permission denied on {SYSTEM_DIRECTORY}"
+        yield Finding("missing", "processes", detail, AS_MEMBER)
         return
     if not health:
         yield Finding("ok", "processes", f"none running in {config.directory}")

@@ -20,6 +20,7 @@ Pixels = Annotated[int, msgspec.Meta(ge=16, le=8192)]
 Pin = Annotated[int, msgspec.Meta(ge=0, le=27)]
 Line = Annotated[int, msgspec.Meta(ge=0, le=1023)]
 TopicPrefix = Annotated[str, msgspec.Meta(max_length=200)]
+BrokerText = Annotated[str, msgspec.Meta(max_length=300)]
 TOPIC_PREFIX = re.compile(r"[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*")
 BROKER_PORTS = {"mqtt": 1883, "mqtts": 8883}
 
@@ -178,9 +179,9 @@ class DisplayConfig(Section, frozen=True):
 class MqttConfig(Section, frozen=True):
     """An MQTT broker that results are published to; off until `broker` names one."""
 
-    broker: str = ""
+    broker: BrokerText = ""
     """mqtt://HOST[:1883], or mqtts://HOST[:8883] for TLS; empty = off."""
-    user: str = ""
+    user: BrokerText = ""
     password_file: str = ""
     """Holds the password; empty = the credential `mqtt-password` of systemd, or none."""
     ca: str = ""
@@ -206,6 +207,8 @@ class MqttConfig(Section, frozen=True):
         for name, prefix in (("topic", self.topic), ("discovery", self.discovery or "none")):
             if not TOPIC_PREFIX.fullmatch(prefix):
                 raise ValueError(f"{name}: may have A-Z, a-z, 0-9, _ and -, and / between them")
+        if not self.user.isprintable():
+            raise ValueError("user: may have no control characters")
         if bool(self.cert) != bool(self.key):
             raise ValueError("cert and key belong together")
 
@@ -221,14 +224,15 @@ class MqttConfig(Section, frozen=True):
         except ValueError as error:  # UnicodeError is one
             raise ValueError(f"broker: {error}; {form}") from error
         rest = url.path.rstrip("/") + url.query + url.fragment
-        if url.scheme not in BROKER_PORTS or not host or rest or port == 0:
+        is_host = host.isprintable() and " " not in host and host != ""
+        if url.scheme not in BROKER_PORTS or not is_host or rest or port == 0:
             raise ValueError(f"broker: {form}")
         if url.scheme == "mqtt" and (self.ca or self.cert):
             raise ValueError("ca and cert are for TLS; write mqtts:// in broker")
 
     @property
     def is_tls(self) -> bool:
-        return self.broker.startswith("mqtts:")
+        return urlsplit(self.broker).scheme == "mqtts"
 
     @property
     def address(self) -> tuple[str, int]:

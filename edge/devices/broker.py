@@ -10,6 +10,7 @@ import socket
 import ssl
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -31,6 +32,14 @@ PROBE_TIMEOUT_S = 5.0
 FAREWELL_S = 2.0
 NETWORK_DELAYS_S = (1, 2)
 MAX_REFUSED_DELAY_S = 30
+SHORT_S = 60.0
+MAX_SHORT = 5
+"""After so many connections in a row that the broker ended within SHORT_S, somebody else has our
+client id: each takes the connection from the other. Without a pause both do so every second."""
+SHORT_DELAY_S = 20
+ENDED = "unspecified error"
+"""paho's reason where the broker closes the connection."""
+MAX_UNACKNOWLEDGED = 20
 MAX_PAYLOAD_BYTES = 4096
 """What is longer is nothing that we asked for."""
 
@@ -84,11 +93,27 @@ class _Client(paho.Client):
 def make_client(account: Account) -> _Client:
     client = _Client(CallbackAPIVersion.VERSION2, client_id=account.client_id)
     client.connect_timeout = CONNECT_TIMEOUT_S
+    client.max_queued_messages_set(MAX_UNACKNOWLEDGED)
     if account.user:
         client.username_pw_set(account.user, account.password or None)
     if account.tls is not None:
         client.tls_set_context(account.tls)
     return client
+
+
+class Receipt:
+    """What became of a message of QoS 1. paho sends it again until it is acknowledged."""
+
+    def __init__(self, sent: paho.MQTTMessageInfo) -> None:
+        self._sent = sent
+        self.is_lost = sent.rc == MQTTErrorCode.MQTT_ERR_QUEUE_SIZE
+        """Too many wait for a broker that acknowledges none."""
+        if not self.is_lost:
+            sent.rc = MQTTErrorCode.MQTT_ERR_SUCCESS  # "no connection" would stay there for ever
+
+    @property
+    def is_acknowledged(self) -> bool:
+        return not self.is_lost and self._sent.is_published()
 
 
 class Broker:
@@ -101,6 +126,8 @@ class Broker:
         self._is_connected = self._is_accepted = False
         self._has_failed = False
         self._refused_s = 1
+        self._connected_s = 0.0
+        self._short = 0
         self._client = make_client(account)
         self._client.will_set(*will, qos=1, retain=True)
 
@@ -133,6 +160,7 @@ class Broker:
             self._fail(f"{self._account}: {str(code).lower()}", refused=True)
             return
         self._is_connected = True
+        self._connected_s = time.monotonic()
         client.subscribe(self._topics)
         self._on_connected()
 
@@ -151,7 +179,12 @@ class Broker:
         if not code.is_failure or has_failed:
             return  # we left; or it is the end of what CONNACK refused
         reason = str(code).lower()
-        if was_connected:
+        is_short = time.monotonic() - self._connected_s < SHORT_S
+        is_ended = was_accepted and reason == ENDED
+        self._short = self._short + 1 if is_ended and is_short else 0
+        if self._short > MAX_SHORT:
+            why = "lost again and again: is this card a copy?"
+        elif was_connected:
             why = f"connection lost ({reason})"
         elif "alive" in reason:
             why = "it accepts connections and does not answer"
@@ -164,7 +197,9 @@ class Broker:
         self._fail(f"{self._account}: it breaks the protocol ({type(error).__name__})", True)
 
     def _fail(self, why: str, refused: bool) -> None:
-        if refused:
+        if self._short > MAX_SHORT:
+            self._client.reconnect_delay_set(SHORT_DELAY_S, SHORT_DELAY_S)
+        elif refused:
             self._refused_s = min(2 * self._refused_s, MAX_REFUSED_DELAY_S)
             self._client.reconnect_delay_set(self._refused_s, self._refused_s)
         else:
@@ -176,13 +211,9 @@ class Broker:
         if len(message.payload) <= MAX_PAYLOAD_BYTES:
             self._on_received(message.topic, bytes(message.payload), message.retain)
 
-    def publish(self, topic: str, payload: bytes, retain: bool, qos: int) -> Callable[[], bool]:
-        """Send it; while there is no connection, QoS 0 is dropped. Never blocks.
-
-        The answer tells whether the broker has acknowledged it (QoS 1).
-        """
-        sent = self._client.publish(topic, payload, qos, retain)
-        return lambda: sent.rc == MQTTErrorCode.MQTT_ERR_SUCCESS and sent.is_published()
+    def publish(self, topic: str, payload: bytes, retain: bool, qos: int) -> "Receipt":
+        """Send it; while there is no connection, QoS 0 is dropped. Never blocks."""
+        return Receipt(self._client.publish(topic, payload, qos, retain))
 
     def close(self, topic: str, payload: bytes) -> None:
         """Leave, with a last retained message where there is a connection: no will follows."""

@@ -92,20 +92,24 @@ def read_password(mqtt: MqttConfig) -> str:
     return password
 
 
-def discovery_topic(config: Config, device_id: str) -> str:
-    """Where Home Assistant is told of this device; "" where it is not."""
-    prefix = config.mqtt.discovery
-    return f"{prefix}/device/{device_id}/config" if prefix else ""
+def discovery_topic(config: Config, me: Identity) -> str:
+    """Where Home Assistant is told of this device; "" where it is not.
+
+    With the name, so that a broker can keep others from it; with the id, for two may have it.
+    """
+    prefix, name = config.mqtt.discovery, me.base.rpartition("/")[2]
+    return f"{prefix}/device/{name}/{me.device_id}/config" if prefix else ""
 
 
 def discovery(config: Config, me: Identity) -> bytes:
     """What Home Assistant is told."""
+    optional = {name: name in config.optional_services for name in OPTIONAL_SERVICES}
     payload = discovery_payload(
         device_id=me.device_id,
         name=config.device_name,
         base=me.base,
         version=__version__,
-        services=(*SERVICES, *config.optional_services),
+        services={**dict.fromkeys(SERVICES, True), **optional},
         record=config.mqtt.record,
         picture=config.mqtt.picture_s > 0,
     )
@@ -115,5 +119,5 @@ def discovery(config: Config, me: Identity) -> bytes:
 def retained_topics(config: Config, me: Identity) -> list[str]:
     """All that the broker keeps of this device; what Home Assistant was told comes first."""
     health = (f"health/{name}" for name in (*SERVICES, *OPTIONAL_SERVICES))
-    told = discovery_topic(config, me.device_id)
+    told = discovery_topic(config, me)
     return [*([told] if told else []), *(f"{me.base}/{name}" for name in (*RETAINED, *health))]

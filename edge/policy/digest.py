@@ -36,6 +36,8 @@ SILENT_S = 5.0
 HOLD_S = 0.5
 """A label that lasts shorter than this is not sent."""
 MAX_EVENTS = 100
+MAX_CHANGE_AGE_S = 5.0
+"""A change that could not be sent for so long is not sent: an automation would act too late."""
 
 
 class Outgoing(NamedTuple):
@@ -106,7 +108,7 @@ class Digest:
         self._scores = self._picture = b""
         self._scores_sent_s = self._picture_sent_s = float("-inf")
         self._voices: deque[Outgoing] = deque(maxlen=MAX_EVENTS)
-        self._changes: deque[Outgoing] = deque(maxlen=MAX_EVENTS)
+        self._changes: deque[tuple[float, Outgoing]] = deque(maxlen=MAX_EVENTS)
         self.unknown_label = ""
         """The last one that the contract does not have; it is sent as uncertain."""
 
@@ -123,7 +125,7 @@ class Digest:
         elif isinstance(message, AudioMessage):
             self._take_voice(message, now_s)
         elif isinstance(message, Change):
-            self._take_change(message)
+            self._take_change(message, now_s)
         elif isinstance(message, HealthMessage):
             self._take_health(topic.replace("health.", "health/", 1), message, now_s)
         elif isinstance(message, Preview):
@@ -155,7 +157,7 @@ class Digest:
         self._states["voice"].take(message.t_ns, fields, now_s)
         self._voices.append(event("voice/event", {"event_type": "voice", **fields}))
 
-    def _take_change(self, message: Change) -> None:
+    def _take_change(self, message: Change, now_s: float) -> None:
         fields = {
             "event_type": "change",
             "previous": self._known(message.previous, EMOTIONS),
@@ -163,7 +165,7 @@ class Digest:
             "lasted_s": message.lasted_s,
             "time": message.time,
         }
-        self._changes.append(event("change", fields))
+        self._changes.append((now_s, event("change", fields)))
 
     def _take_health(self, name: str, message: HealthMessage, now_s: float) -> None:
         fields = msgspec.to_builtins(message)
@@ -179,17 +181,22 @@ class Digest:
         self.unknown_label = label
         return UNCERTAIN
 
+    def next_event(self, now_s: float) -> Outgoing | None:
+        """The event to send next, if there is one. It counts as sent."""
+        while self._changes:
+            taken_s, change = self._changes.popleft()
+            if now_s - taken_s < MAX_CHANGE_AGE_S:
+                return change
+        return self._voices.popleft() if self._voices else None
+
     def due(self, now_s: float) -> list[Outgoing]:
-        """What to send now, events first and in order. It counts as sent."""
-        events = [*self._voices, *self._changes]
-        self._voices.clear()
-        self._changes.clear()
+        """The states and streams to send now. They count as sent."""
         states = [
             Outgoing(name, state.payload(now_s))
             for name, state in self._states.items()
             if state.is_due(now_s)
         ]
-        return [*events, *states, *self._due_streams(now_s)]
+        return [*states, *self._due_streams(now_s)]
 
     def _due_streams(self, now_s: float) -> list[Outgoing]:
         """What nobody needs to have all of."""
@@ -206,10 +213,6 @@ class Digest:
         """All states are due again: the connection, or somebody who listens, is new."""
         for state in self._states.values():
             state.forget()
-
-    def forget_changes(self) -> None:
-        """An automation must not act on what changed while the broker was away."""
-        self._changes.clear()
 
 
 def event(name: str, fields: dict[str, Any]) -> Outgoing:

@@ -5,7 +5,7 @@ stores a row whenever an attribute changes. An entity that is switched off is na
 platform alone, which removes it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from edge.policy.digest import EMOTIONS, EXPIRE_S, VOICES
@@ -22,13 +22,13 @@ def discovery_payload(
     name: str,
     base: str,
     version: str,
-    services: Iterable[str],
+    services: Mapping[str, bool],
     record: bool,
     picture: bool,
 ) -> dict[str, Any]:
-    """The payload for `<prefix>/device/<device_id>/config`.
+    """The payload for `<prefix>/device/.../config`.
 
-    `base`: what this device's topics begin with. `services`: whose health there is. `record`,
+    `base`: what this device's topics begin with. `services`: of each, whether it is on. `record`,
     `picture`: whether there is a button, and an image.
     """
     components = {
@@ -140,14 +140,15 @@ def _image(base: str) -> Component:
     return {"image_topic": f"{base}/picture", "content_type": "image/jpeg"}
 
 
-def _health(base: str, services: Iterable[str]) -> dict[str, Component]:
+def _health(base: str, services: Mapping[str, bool]) -> dict[str, Component]:
     diagnostic = {"entity_category": "diagnostic"}
     states = {
         f"{name}_state": _expiring(
             "sensor", f"Process {name}", f"{base}/health/{name}", "value_json.state",
             **_enum(("ok", "degraded", "failed")), **diagnostic,
         )
-        for name in services
+        if is_on else {"platform": "sensor"}
+        for name, is_on in services.items()
     }  # fmt: skip
     chip = _expiring(
         "sensor", "Chip temperature", f"{base}/health/face", "value_json.soc_c",

@@ -6,16 +6,16 @@ edge.policy.homeassistant. While the broker is away nothing queues up but the la
 
 import random
 import time
-from collections.abc import Callable
 from contextlib import closing
 from functools import partial
+from itertools import islice
 
 import msgspec
 
 from edge.bus.messages import Message, Press, RecordingMessage
 from edge.bus.pubsub import Publisher, Subscriber
 from edge.config import Config
-from edge.devices.broker import Broker
+from edge.devices.broker import Broker, Receipt
 from edge.errors import ConfigError
 from edge.pipeline import mqtt
 from edge.pipeline.mqtt import Identity
@@ -31,6 +31,8 @@ TICK_S = 0.1
 MIN_PRESS_S = 1.0
 MAX_JITTER_S = 6.0
 """Devices answer Home Assistant's birth at a random moment within this, not all at once."""
+CONTRADICT_S = 1.0
+EVENTS_AT_ONCE = 10
 MAX_CUT_SHORT = 2
 """After so many connections that ended with the announcement, it is too long for the broker."""
 BROKER, LABELS, NAME, DISCOVERY = "broker", "labels", "name", "discovery"
@@ -56,13 +58,17 @@ class MqttService:
         self._digest = digest
         self._publisher = publisher
         self._health = health
-        self._discovery_topic = mqtt.discovery_topic(config, me.device_id)
+        self._discovery_topic = mqtt.discovery_topic(config, me)
         self._discovery = mqtt.discovery(config, me) if self._discovery_topic else b""
         self._birth_topic = birth_topic(config)
+        self._may_record = config.mqtt.record
+        self._availability = availability_topic(me)
         self._announcement: Timer | None = None
+        self._contradiction: Timer | None = None
         self._namesake: Timer | None = None
         self._is_connected = False
-        self._is_accepted: Callable[[], bool] = bool
+        self._online: Receipt | None = None
+        self._events: list[Receipt] = []
         self._cut_short = 0
         self._is_idle = True
         self._pressed_s = -MIN_PRESS_S
@@ -86,20 +92,26 @@ class MqttService:
     def _send_due(self) -> None:
         self._health.feed_watchdog()
         if self._is_connected:
+            self._send_events()
             for outgoing in self._digest.due(time.monotonic()):
                 self._send(outgoing)
 
-    def _send(self, outgoing: Outgoing) -> None:
+    def _send_events(self) -> None:
+        """A few at a time: what the broker did not acknowledge comes again before all others."""
+        if all(event.is_acknowledged or event.is_lost for event in self._events):
+            waiting = iter(partial(self._digest.next_event, time.monotonic()), None)
+            self._events = [self._send(event) for event in islice(waiting, EVENTS_AT_ONCE)]
+
+    def _send(self, outgoing: Outgoing) -> Receipt:
         name, payload, retain, qos = outgoing
         if name == OWN_HEALTH:
             payload = with_id(payload, self._me.device_id)
-        self._broker.publish(f"{self._me.base}/{name}", payload, retain, qos)
         self._health.count()
+        return self._broker.publish(f"{self._me.base}/{name}", payload, retain, qos)
 
     def on_connect(self) -> None:
         """Publish everything: the broker may have lost what it kept."""
         self._is_connected = True
-        self._digest.forget_changes()
         self._health.clear_problem(BROKER)
         self._announce()
 
@@ -110,15 +122,20 @@ class MqttService:
             return
         if self._discovery and self._cut_short < MAX_CUT_SHORT:
             self._broker.publish(self._discovery_topic, self._discovery, True, 0)
-        online = f"{self._me.base}/availability", ONLINE.encode()
-        self._is_accepted = self._broker.publish(*online, True, 1)  # and so is what came before
+        self._publish_online()  # once it is acknowledged, so is what came before
         self._digest.forget_sent()
         self._send_due()
+
+    def _publish_online(self) -> None:
+        self._contradiction = None
+        if self._is_connected:
+            self._online = self._broker.publish(self._availability, ONLINE.encode(), True, 1)
 
     def on_failure(self, why: str) -> None:
         """There is no connection, and it is tried again."""
         if self._is_connected:
-            self._cut_short = 0 if self._is_accepted() else self._cut_short + 1
+            is_accepted = self._online is not None and self._online.is_acknowledged
+            self._cut_short = 0 if is_accepted else self._cut_short + 1
         self._is_connected = False
         self._health.set_problem(BROKER, why)
         if self._cut_short >= MAX_CUT_SHORT and self._discovery:
@@ -131,10 +148,12 @@ class MqttService:
             self._health.dropped += topic.endswith("/record")
         elif topic == self._birth_topic:
             self._on_birth(payload)
-        elif topic == f"{self._me.base}/record":
+        elif topic == f"{self._me.base}/record" and self._may_record:  # a broker may send anything
             self._press(payload)
         elif topic == f"{self._me.base}/{OWN_HEALTH}":
             self._check_id(payload)
+        elif topic == self._availability and payload != ONLINE.encode():
+            self._contradict()
 
     def _on_birth(self, payload: bytes) -> None:
         """One answer, however often it is published: anyone may."""
@@ -143,6 +162,11 @@ class MqttService:
             self._health.clear_problem(DISCOVERY)
             delay_s = random.uniform(0, MAX_JITTER_S)
             self._announcement = self._loop.call_later(delay_s, self._announce)
+
+    def _contradict(self) -> None:
+        """We are there, whoever published something else: a device of our name that went, say."""
+        if self._contradiction is None:
+            self._contradiction = self._loop.call_later(CONTRADICT_S, self._publish_online)
 
     def _press(self, payload: bytes) -> None:
         """Record, if nothing is being recorded and the payload is the one that is agreed."""
@@ -172,6 +196,10 @@ def birth_topic(config: Config) -> str:
     return f"{config.mqtt.discovery}/status" if config.mqtt.discovery else ""
 
 
+def availability_topic(me: Identity) -> str:
+    return f"{me.base}/availability"
+
+
 def with_id(payload: bytes, device_id: str) -> bytes:
     return msgspec.json.encode({"id": device_id, **msgspec.json.decode(payload)})
 
@@ -186,7 +214,7 @@ def id_of(payload: bytes) -> str:
 
 def topics_of(config: Config, me: Identity) -> list[str]:
     """What is received from the broker."""
-    wanted = [birth_topic(config), f"{me.base}/{OWN_HEALTH}"]
+    wanted = [birth_topic(config), availability_topic(me), f"{me.base}/{OWN_HEALTH}"]
     return [*filter(None, wanted), *([f"{me.base}/record"] if config.mqtt.record else [])]
 
 
@@ -199,7 +227,7 @@ def serve(config: Config, loop: Loop, me: Identity) -> None:
     """Put the service together and let it work until the loop stops."""
     if config.mqtt.picture_s and not config.camera.preview_hz:
         raise ConfigError("mqtt.picture_s needs a preview: set camera.preview_hz, to 1 say")
-    offline = f"{me.base}/availability", OFFLINE.encode()
+    offline = availability_topic(me), OFFLINE.encode()
     broker = Broker(mqtt.account(config, me.device_id), offline, topics_of(config, me))
     frequent = (*FREQUENT, *(["preview"] if config.mqtt.picture_s else []))
     with (

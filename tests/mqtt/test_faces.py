@@ -18,7 +18,7 @@ from edge.bus.messages import FACE_LABELS
 from edge.config import Config
 from edge.pipeline.face import FaceAnalyzer
 from tests.conftest import Measured
-from tests.mqtt.test_mosquitto import service
+from tests.support.bus import service
 from tests.support.camera import Camera
 from tests.support.harness import PATIENCE_S, emotion_edge, write_config
 from tests.support.models import research_data

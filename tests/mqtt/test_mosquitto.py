@@ -1,38 +1,31 @@
 """The figures that the mqtt service promises, against a real Mosquitto: `pytest -s` prints them."""
 
-import contextlib
 import itertools
 import os
 import random
 import signal
-import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 pytest.importorskip("paho", reason="no paho-mqtt: pip install -e '.[mqtt]'")
 
-from edge.bus.messages import AudioMessage, Emotion, FaceMessage, Press
-from edge.bus.pubsub import Publisher
+from edge.bus.messages import Press
 from edge.config import Config
 from tests.conftest import Measured
+from tests.support.bus import RATE_HZ, Bus, service
 from tests.support.harness import (
-    emotion_edge,
     free_port,
     listening,
-    publishing,
     wait_for,
     write_config,
 )
 from tests.support.hosts import needs_hosts, two_hosts
-from tests.support.messages import EXAMPLES
 from tests.support.mosquitto import (
     Client,
     Mosquitto,
     client,
-    mosquitto,
     needs_mosquitto,
     with_broker,
 )
@@ -41,32 +34,13 @@ from tests.system.test_idle import written_bytes
 
 pytestmark = [needs_mosquitto, pytest.mark.timeout(1200)]
 
-RATE_HZ = 30
 RESTARTS = 20 if FULL else 3
-FACES = 3600 * RATE_HZ if FULL else 6000
+FACES = 3600 * RATE_HZ if FULL else 3000
+COMPRESSED_S = 0.1 / RATE_HZ
 FORGED = 10_000 if FULL else 1000
 WATCH_S = 60 if FULL else 10
 CHANGES = 40 if FULL else 8
 TICK = os.sysconf("SC_CLK_TCK")
-
-
-@pytest.fixture
-def broker(directory: Path) -> Iterator[Mosquitto]:
-    with mosquitto(directory) as broker:
-        yield broker
-
-
-@contextlib.contextmanager
-def service(config: Config) -> Iterator["subprocess.Popen[str]"]:
-    """`emotion-edge mqtt`, as systemd starts it."""
-    file = write_config(config, config.directory / "mqtt.json")
-    with emotion_edge("mqtt", "--config", file, stderr=subprocess.DEVNULL) as process:
-        try:
-            yield process
-        finally:
-            process.send_signal(signal.SIGCONT)
-            process.kill()
-            process.wait()
 
 
 def rss_mb(pid: int) -> float:
@@ -82,37 +56,6 @@ def pss_mb(pid: int) -> float:
 def cpu_s(pid: int) -> float:
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / TICK
-
-
-class Bus:
-    """What camera, face, fusion and audio would publish."""
-
-    def __init__(self, publisher: Publisher) -> None:
-        self._publisher = publisher
-
-    def face(self, label: str = "happy") -> None:
-        now = {"t_ns": time.monotonic_ns(), "time": time.time()}
-        emotion = {"emotion": label, "confidence": 0.9, "scores": {label: 0.9}, "face_age_s": 0.03}
-        self._publisher.publish("face", FaceMessage(**now, **EXAMPLES["face"]))
-        self._publisher.publish("emotion", Emotion(**now, **emotion))  # type: ignore[arg-type]
-
-    def faces_for(self, seconds: float, label: str = "happy") -> None:
-        """At the rate of a camera."""
-        end_s = time.monotonic() + seconds
-        while time.monotonic() < end_s:
-            self.face(label)
-            time.sleep(1 / RATE_HZ)
-
-    def voice(self, number: int) -> None:
-        now = {"t_ns": time.monotonic_ns(), "time": time.time()}
-        fields = {**EXAMPLES["audio"], "duration_s": float(number), "level_dbfs": -float(number)}
-        self._publisher.publish("audio", AudioMessage(**now, **fields))
-
-
-@pytest.fixture
-def bus(with_hub: Config) -> Iterator[Bus]:
-    with publishing(with_hub) as publisher:
-        yield Bus(publisher)
 
 
 def until_state(watcher: Client, state: str, since: int, timeout_s: float = 60.0) -> float:
@@ -225,7 +168,7 @@ def test_an_hour_without_broker_costs_nothing_and_the_recordings_arrive_once(
     bus: Bus,
     measured: Measured,
 ) -> None:
-    """As many messages as an hour has, as fast as they go."""
+    """As many messages as an hour has, ten times as fast: faster, they wait in its buffers."""
     with service(with_broker(with_hub, broker)) as process, client(broker) as watcher:
         until_state(watcher, "online", 0)
         bus.faces_for(3.0)
@@ -234,13 +177,13 @@ def test_an_hour_without_broker_costs_nothing_and_the_recordings_arrive_once(
             listener.until(lambda _, m: m.state == "degraded")  # type: ignore[attr-defined]
             for _ in range(FACES // 10):  # at the same rate: its buffers are as large as they get
                 bus.face()
-                time.sleep(0.0005)
+                time.sleep(COMPRESSED_S)
             bus.faces_for(1.0)
             before_mb = rss_mb(process.pid)
             for number in range(60):
                 for _ in range(FACES // 60):
                     bus.face()
-                    time.sleep(0.0005)
+                    time.sleep(COMPRESSED_S)
                 bus.voice(number)
             listener.topic("health.mqtt")
             bus.faces_for(1.0)
@@ -255,6 +198,30 @@ def test_an_hour_without_broker_costs_nothing_and_the_recordings_arrive_once(
     measured("growth in an hour without broker", growth_mb, 2, "MB")
     assert events == [-float(number) for number in range(60)]
     assert states == {"emotion": 1, "faces": 1, "voice": 1}
+
+
+@pytest.mark.skipif(not FULL, reason="takes a minute: EMOTION_EDGE_FULL=1")
+def test_what_a_broker_that_stands_still_did_not_take_comes_in_order_and_changes_do_not(
+    with_hub: Config, broker: Mosquitto, bus: Bus, measured: Measured
+) -> None:
+    """Its host accepts connections and nobody answers: that is noticed after half a minute."""
+    with service(with_broker(with_hub, broker)), client(broker) as watcher:
+        until_state(watcher, "online", 0)
+        bus.faces_for(3.0)
+        assert broker.process is not None
+        broker.process.send_signal(signal.SIGSTOP)
+        for number in range(50):
+            bus.voice(number)
+            bus.change("happy", "sad")
+            bus.faces_for(1.0)
+        continued = time.time()
+        broker.process.send_signal(signal.SIGCONT)
+        watcher.until("voice/event", lambda m: m["level_dbfs"] == -49.0, timeout_s=40)
+        events = [m["level_dbfs"] for m in watcher.on("voice/event")]
+        times = [float(str(m["time"])) for m in watcher.on("test/change")]
+    assert events == [-float(number) for number in range(50)]
+    late = [at for at in times if at < continued - 10]
+    measured("changes of a broker's 50 s without an answer that came after it", len(late), 1, "")
 
 
 def test_forged_presses_record_at_most_one_at_a_time(

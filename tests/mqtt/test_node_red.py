@@ -12,7 +12,7 @@ import pytest
 pytest.importorskip("paho", reason="no paho-mqtt: pip install -e '.[mqtt]'")
 
 from edge.config import Config
-from tests.mqtt.test_mosquitto import Bus, service
+from tests.support.bus import Bus, service
 from tests.support.harness import ROOT, free_port, listening, publishing, wait_for
 from tests.support.mosquitto import mosquitto, needs_mosquitto, with_broker
 

@@ -1,5 +1,6 @@
 """The mqtt service between a real bus and a real Mosquitto."""
 
+import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,8 +23,9 @@ from edge.bus.messages import (
 from edge.bus.pubsub import Publisher
 from edge.config import Config
 from edge.pipeline.mqtt import identity
+from edge.runtime.loop import Loop
 from edge.services import mqtt
-from tests.support.harness import listening, publishing, running, wait_for
+from tests.support.harness import PATIENCE_S, listening, publishing, running, wait_for
 from tests.support.messages import EXAMPLES
 from tests.support.mosquitto import (
     Client,
@@ -33,6 +35,7 @@ from tests.support.mosquitto import (
     needs_mosquitto,
     with_broker,
 )
+from tests.support.sizes import FULL
 
 pytestmark = needs_mosquitto
 
@@ -86,7 +89,7 @@ def test_a_device_is_announced_and_says_goodbye(
     with running(mqtt.run, config):
         watcher.until("test/availability", lambda m: m.text == "online")
         told = watcher.until("/config")
-        assert told.topic == f"homeassistant/device/{identity(config).device_id}/config"
+        assert told.topic == f"homeassistant/device/test/{identity(config).device_id}/config"
         assert told["device"]["name"] == "test"  # type: ignore[index]
     watcher.until("test/availability", lambda m: m.text == "offline")
 
@@ -152,7 +155,7 @@ def test_home_assistants_birth_is_answered_with_everything(
             watcher.until(name, since=before)
 
 
-def test_a_birth_that_is_published_a_thousand_times_is_answered_once(
+def test_a_birth_that_is_published_a_thousand_times_is_answered_a_few_times(
     with_hub: Config, broker: Mosquitto, watcher: Client
 ) -> None:
     with running(mqtt.run, with_broker(with_hub, broker)):
@@ -161,7 +164,8 @@ def test_a_birth_that_is_published_a_thousand_times_is_answered_once(
         for _ in range(1000):
             watcher.publish("homeassistant/status", b"online", qos=0)
         wait_for(lambda: len(watcher.on("/config")) > before, "the answer")
-    assert len(watcher.on("/config")) == before + 1
+        time.sleep(1.0)  # for those that should not come
+    assert len(watcher.on("/config")) < before + 10  # one in moments, however long a thousand take
 
 
 def test_a_broker_that_lost_everything_gets_it_again(
@@ -182,7 +186,8 @@ def test_recordings_of_a_time_without_broker_arrive_in_order_and_once(
         running(mqtt.run, with_broker(with_hub, broker)),
         listening(with_hub.endpoint("out"), "health.mqtt", "audio") as listener,
     ):
-        listener.until(lambda t, m: t == "health.mqtt" and m.state == "ok")  # type: ignore
+        with client(broker) as early:
+            early.until("health/hub")  # it subscribes, and it is connected
         broker.stop()
         listener.until(lambda t, m: t == "health.mqtt" and m.state == "degraded")  # type: ignore
         sent = [bus.publish("audio", voice(number)) for number in range(60)]
@@ -193,6 +198,45 @@ def test_recordings_of_a_time_without_broker_arrive_in_order_and_once(
             assert [m["time"] for m in later.on("voice/event")] == [m.time for m in sent]
             later.until("test/health/mqtt")
             assert len(later.on("test/voice")) == 1
+
+
+def test_what_a_broker_that_stood_still_did_not_take_comes_in_order_and_once(
+    with_hub: Config, broker: Mosquitto, bus: Publisher
+) -> None:
+    with (
+        running(mqtt.run, with_broker(with_hub, broker)),
+        listening(with_hub.endpoint("out"), "health.mqtt", "audio") as listener,
+    ):
+        with client(broker) as early:
+            early.until("health/hub")  # it subscribes, and it is connected
+        assert broker.process is not None
+        broker.process.send_signal(signal.SIGSTOP)
+        sent = [bus.publish("audio", voice(number)) for number in range(40)]
+        listener.until(lambda t, m: t == "audio" and m.seq == sent[-1].seq)
+        broker.stop()
+        listener.until(lambda t, m: t == "health.mqtt" and m.state == "degraded")  # type: ignore
+        sent += [bus.publish("audio", voice(number)) for number in range(40, 60)]
+        listener.until(lambda t, m: t == "audio" and m.seq == sent[-1].seq)
+        broker.start()
+        with client(broker) as later:
+            later.until("voice/event", lambda m: m["time"] == sent[-1].time)
+            assert [m["time"] for m in later.on("voice/event")] == [m.time for m in sent]
+
+
+def test_whoever_publishes_that_it_is_offline_is_contradicted(
+    with_hub: Config, broker: Mosquitto, watcher: Client
+) -> None:
+    """As a second device of its name does that stops."""
+    with running(mqtt.run, with_broker(with_hub, broker)):
+        watcher.until("health/mqtt")
+        before = len(watcher.received)
+        for _ in range(100):
+            watcher.publish("emotion-edge/test/availability", b"offline", retain=True, qos=0)
+        watcher.until("test/availability", lambda m: m.text == "online", before)
+        with client(broker) as later:
+            assert later.until("test/availability").text == "online"
+        online = [m for m in watcher.received[before:] if m.text == "online"]
+        assert len(online) < 10  # one a second, however long a hundred take here
 
 
 def test_a_second_device_of_the_same_name_is_reported(
@@ -211,3 +255,24 @@ def test_a_second_device_of_the_same_name_is_reported(
             return isinstance(message, HealthMessage) and "another device" in message.detail
 
         listener.until(is_reported)
+
+
+@pytest.mark.skipif(not FULL, reason="takes 20 s: EMOTION_EDGE_FULL=1")
+def test_two_devices_with_one_machine_id_are_reported_and_take_turns_slowly(
+    with_hub: Config, broker: Mosquitto, watcher: Client
+) -> None:
+    """As a card and its copy: a broker ends the older one of two connections of a client id."""
+
+    def copy(name: str) -> Callable[[Config, Loop], None]:
+        named = msgspec.structs.replace(with_broker(with_hub, broker), device=name)
+        return lambda _, loop: mqtt.serve(named, loop, identity(named, "copied"))
+
+    with (
+        listening(with_hub.endpoint("out"), "health.mqtt") as listener,
+        running(copy("one"), with_hub),
+        running(copy("two"), with_hub),
+    ):
+        listener.until(lambda _, m: "card a copy" in m.detail, 3 * PATIENCE_S)  # type: ignore
+        since = len(watcher.received)
+        time.sleep(8)
+        assert len([m for m in watcher.received[since:] if m.text == "online"]) <= 4

@@ -243,6 +243,24 @@ def test_a_broker_that_breaks_the_protocol_is_tried_again(with_hub: Config, answ
         assert words(why_not(config, f"127.0.0.1:{port}: ")) <= MAX_WORDS
 
 
+def published(name: str, payload: bytes) -> bytes:
+    """The packet of a message for this device. MQTT 3.1.1, 3.3"""
+    topic = f"emotion-edge/test/{name}".encode()
+    body = len(topic).to_bytes(2, "big") + topic + payload
+    return bytes([0x30, len(body)]) + body
+
+
+def test_a_broker_that_sends_what_was_not_subscribed_to_records_nothing(with_hub: Config) -> None:
+    answer = CONNACK + published("record", b"PRESS") + published("health/mqtt", b'{"id":"other"}')
+    with (
+        listening(with_hub.endpoint("out"), "press") as presses,
+        tcp(lambda connection: connection.sendall(answer)) as port,
+    ):
+        broker = MqttConfig(broker=f"mqtt://127.0.0.1:{port}")
+        why_not(msgspec.structs.replace(with_hub, mqtt=broker), "another device")
+        assert not presses.subscriber.socket.poll(300)
+
+
 @pytest.mark.slow
 def test_a_broker_that_says_nothing_is_given_up(with_hub: Config) -> None:
     with tcp(lambda _: None) as port:

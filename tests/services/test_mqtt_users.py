@@ -1,5 +1,6 @@
 """Users and what they may, as docs/mqtt.md has it; and the doctor on its way to a broker."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,7 @@ pytest.importorskip("paho", reason="no paho-mqtt: pip install -e '.[mqtt]'")
 
 from edge.commands.doctor import Finding, check_mqtt
 from edge.config import Config, MqttConfig
+from edge.pipeline.mqtt import identity
 from edge.services import mqtt
 from tests.support.harness import ROOT, free_port, listening, running
 from tests.support.mosquitto import (
@@ -53,10 +55,12 @@ def test_each_device_writes_below_its_own_name_and_home_assistant_records(
             home.until(name)
         hall.publish("emotion-edge/test/emotion", b"forged")
         hall.publish("emotion-edge/test/record", b"PRESS")
+        hall.publish(f"homeassistant/device/test/{identity(device).device_id}/config", b"", True)
         assert not presses.subscriber.socket.poll(500)
         home.publish("emotion-edge/test/record", b"PRESS")
         presses.topic("press")
         assert home.on("test/emotion") == []
+        assert [m for m in home.on("/config") if not m.payload] == []
 
 
 def found(config: Config) -> list[Finding]:
@@ -99,3 +103,15 @@ def test_the_doctor_reports_settings_that_cannot_be_used(config: Config) -> None
     settings = MqttConfig(broker="mqtt://127.0.0.1", user="me", password_file="/no/such")
     (finding,) = found(msgspec.structs.replace(config, mqtt=settings))
     assert finding.state == "broken" and "/no/such" in finding.detail
+
+
+@pytest.mark.root
+def test_the_doctor_tells_who_may_read_the_password(config: Config, directory: Path) -> None:
+    file = Path(password_file(directory, "secret", 0o600))
+    settings = MqttConfig(broker="mqtt://127.0.0.1", user="me", password_file=str(file))
+    os.seteuid(65534)  # nobody
+    try:
+        (finding,) = found(msgspec.structs.replace(config, mqtt=settings))
+    finally:
+        os.seteuid(0)
+    assert finding.state == "broken" and "log in again" in finding.fix

@@ -5,7 +5,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from edge.config import CameraConfig, Config
+from edge.config import CameraConfig, Config, MqttConfig
 from edge.config.file import KEYS, MOVED, flatten, load, replace_moved, with_overrides
 from edge.errors import ConfigError
 from edge.paths import MODELS
@@ -62,6 +62,8 @@ def test_settings_come_from_the_file_and_the_rest_from_the_defaults(tmp_path: Pa
         ("\n\nsource = [1,\n", ":3: "),
         ("[mqtt]\nbroker = 'host'", ":2: mqtt.broker: write mqtt://HOST"),
         ("[mqtt]\nbroker = 'http://host'", ":2: mqtt.broker: write mqtt://HOST"),
+        ("[mqtt]\nbroker = 'mqtt:// host'", ":2: mqtt.broker: write mqtt://HOST"),
+        ('[mqtt]\nbroker = "mqtt://host\\u0000"', ":2: mqtt.broker: write mqtt://HOST"),
         ("[mqtt]\nbroker = 'mqtt://'", ":2: mqtt.broker: write mqtt://HOST"),
         ("[mqtt]\nbroker = 'mqtt://host/a'", ":2: mqtt.broker: write mqtt://HOST"),
         ("[mqtt]\nbroker = 'mqtt://a..b'", ":2: mqtt.broker: "),
@@ -70,6 +72,9 @@ def test_settings_come_from_the_file_and_the_rest_from_the_defaults(tmp_path: Pa
         ("[mqtt]\nbroker = 'mqtt://me:secret@host'", "set password_file"),
         ("[mqtt]\nbroker = 'mqtt://host'\nca = 'ca.pem'", "write mqtts:// in broker"),
         ("[mqtt]\ncert = 'device.pem'", "cert and key belong together"),
+        (f"[mqtt]\nbroker = 'mqtt://{'h.' * 9_000}'", ":2: mqtt.broker: Expected `str` of length"),
+        (f"[mqtt]\nuser = '{'u' * 70_000}'", ":2: mqtt.user: Expected `str` of length"),
+        ('[mqtt]\nuser = "a\\u0000"', "mqtt.user: may have no control"),
         ("[mqtt]\ntopic = ''", "mqtt.topic: may have"),
         ("[mqtt]\ntopic = 'a/#'", "mqtt.topic: may have"),
         ("[mqtt]\ntopic = '+'", "mqtt.topic: may have"),
@@ -255,3 +260,9 @@ def test_a_language_that_there_is_not_is_refused_with_those_that_there_are(tmp_p
 
 def test_the_command_line_turns_the_full_screen_on():
     assert with_overrides(Config(), {"display.fullscreen": True}).display.fullscreen
+
+
+@pytest.mark.parametrize("scheme", ["mqtts", "MQTTS"])
+def test_a_broker_over_tls_is_one_however_it_is_written(scheme: str) -> None:
+    mqtt = MqttConfig(broker=f"{scheme}://host")
+    assert mqtt.is_tls and mqtt.address == ("host", 8883)

@@ -9,6 +9,7 @@ from edge.bus.messages import EMOTION_LABELS, NOBODY, UNCERTAIN, VOICE_LABELS, M
 from edge.policy.digest import (
     EMOTIONS,
     HOLD_S,
+    MAX_CHANGE_AGE_S,
     MAX_EVENTS,
     REFRESH_S,
     SILENT_S,
@@ -37,6 +38,11 @@ def run(digest: Digest, at: dict[float, Message], topic: str, until_s: float) ->
         sent += [(now_s, one) for one in digest.due(now_s) if one.name == topic]
         tick += 1
     return sent
+
+
+def events_of(digest: Digest, now_s: float) -> list[Outgoing]:
+    """All that wait."""
+    return [*iter(lambda: digest.next_event(now_s), None)]
 
 
 def test_the_options_are_the_contracts_labels() -> None:
@@ -99,38 +105,59 @@ def test_after_a_new_connection_each_state_is_sent_once() -> None:
     for topic in ("emotion", "face", "recording", "audio", "health.hub"):
         digest.take(topic, example(topic), 0.0)
     first = {one.name for one in digest.due(0.0)}
+    assert digest.next_event(0.0) is not None and digest.next_event(0.0) is None
     assert digest.due(0.1) == []
     digest.forget_sent()
     again = [one.name for one in digest.due(0.2)]
-    assert {*again} == first - {"voice/event"} and len(again) == len({*again})
-    assert digest.due(0.3) == []
+    assert {*again} == first and len(again) == len({*again})
+    assert digest.due(0.3) == [] and digest.next_event(0.3) is None
 
 
 def test_the_last_recordings_are_kept_in_order() -> None:
     digest = Digest()
     for number in range(MAX_EVENTS + 20):
         digest.take("audio", message("audio", time=float(number)), float(number))
-    events = [one for one in digest.due(1e6) if one.name == "voice/event"]
+    events = events_of(digest, 1e6)
     assert [fields(one)["time"] for one in events] == list(range(20, MAX_EVENTS + 20))
     assert {(one.retain, one.qos) for one in events} == {(False, 1)}
 
 
-def test_changes_are_events_and_those_of_a_time_without_broker_are_forgotten() -> None:
+def test_a_clock_that_is_set_back_an_hour_loses_nothing() -> None:
+    digest, sent = Digest(), []
+    for number, clock in enumerate((7200.0, 3600.0)):
+        for topic in ("audio", "change", "face"):
+            digest.take(topic, message(topic, t_ns=number, time=clock), 10.0 * number)
+        digest.take("emotion", message("emotion", emotion=EMOTIONS[number]), 10.0 * number)
+        sent += events_of(digest, 10.0 * number)
+        sent += [*digest.due(10.0 * number), *digest.due(10.0 * number + HOLD_S)]
+    names = [one.name for one in sent]
+    for name in ("change", "voice/event", "voice", "emotion"):
+        assert names.count(name) == 2, name
+
+
+def test_a_change_is_an_event_that_is_sent_soon_or_never() -> None:
     digest = Digest()
     digest.take("change", example("change"), 0.0)
-    (sent,) = digest.due(0.0)
+    (sent,) = events_of(digest, MAX_CHANGE_AGE_S - 0.1)
     assert (sent.name, sent.retain, fields(sent)["event_type"]) == ("change", False, "change")
     assert {"previous", "emotion", "lasted_s", "time"} <= {*fields(sent)}
-    digest.take("change", example("change"), 1.0)
-    digest.take("audio", example("audio"), 1.0)
-    digest.forget_changes()
-    assert [one.name for one in digest.due(1.0)] == ["voice/event", "voice"]
+    digest.take("change", example("change"), 10.0)
+    assert events_of(digest, 10.0 + MAX_CHANGE_AGE_S) == []
+
+
+def test_a_change_overtakes_recordings_that_wait() -> None:
+    digest = Digest()
+    for topic in ("audio", "audio", "change"):
+        digest.take(topic, example(topic), 0.0)
+    names = [one.name for one in events_of(digest, 0.0)]
+    assert names == ["change", "voice/event", "voice/event"]
 
 
 def test_a_label_that_is_not_among_the_options_is_sent_as_uncertain_and_named() -> None:
     digest = Digest()
     digest.take("audio", message("audio", emotion="contempt"), 0.0)
-    assert {fields(one)["emotion"] for one in digest.due(0.0)} == {UNCERTAIN}
+    sent = [*digest.due(0.0), *events_of(digest, 0.0)]
+    assert [fields(one)["emotion"] for one in sent] == [UNCERTAIN, UNCERTAIN]
     assert digest.unknown_label == "contempt"
 
 

@@ -16,7 +16,7 @@ def payload(**changes: Any) -> dict[str, Any]:
             "name": "Küche 1",
             "base": "emotion-edge/Kuche_1",
             "version": "0.1.0",
-            "services": SERVICES,
+            "services": dict.fromkeys(SERVICES, True),
             "record": True,
             "picture": True,
             **changes,
@@ -35,7 +35,10 @@ def test_every_entity_has_an_id_of_its_own_and_a_topic_of_this_device() -> None:
 
 
 def test_what_is_switched_off_is_named_so_that_it_is_removed() -> None:
-    components = payload(record=False, picture=False)["components"]
+    services = {"hub": True, "web": False}
+    components = payload(record=False, picture=False, services=services)["components"]
+    assert components["web_state"] == {"platform": "sensor"}
+    assert len(components["hub_state"]) > 1
     assert components["record"] == {"platform": "button"}
     assert components["picture"] == {"platform": "image"}
 
