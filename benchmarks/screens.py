@@ -258,7 +258,7 @@ def pictures(clip: Path | None) -> Iterator[tuple[str, Image]]:
     add("degraded", one, minutes[1], health=wrong, audio=None)
     off = {name: health() for name in SERVICES} | {"camera": health("ok", OFF)}
     alone = {"frame_t_ns": None, "face": None}
-    add("voice-only", Scene(None, []), left, health=off, emotion=by_voice(), **alone)
+    add("voice-only", Scene(None, []), minute(cast, []), health=off, emotion=by_voice(), **alone)
     add("no-camera", Scene(None, []), left, frame_t_ns=None, face=None, audio=None, emotion=None)
     for name, shot in shots.items():
         for size_name, size in SIZES.items():

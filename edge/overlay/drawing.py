@@ -31,6 +31,8 @@ AMBER: Colour = (77, 176, 255)
 RED: Colour = (90, 84, 245)
 GREEN: Colour = (134, 201, 92)
 GREY: Colour = (150, 140, 132)
+FRACTION_BITS = 3
+"""Outlines are drawn to an eighth of a pixel: whole ones would show as steps in round corners."""
 OVERSAMPLING = 4
 """Letters are drawn this much larger and averaged: their spacing is then right at small sizes."""
 
@@ -262,10 +264,10 @@ def outline(
     image: Image, rect: Rect, colour: Colour, thick_px: int, radius_px: float, *, dashed: bool
 ) -> None:
     """A rectangle with rounded corners, whole or dashed; the dashes are about as long as those."""
-    path = _around(rect, min(radius_px, rect.w / 8, rect.h / 8))
+    path = _around(rect, min(radius_px, rect.w / 2, rect.h / 2))
     lines = _dashes(path, radius_px) if dashed else [path]
-    whole = [line.round().astype(np.int32) for line in lines]
-    cv2.polylines(image, whole, not dashed, colour, thick_px, cv2.LINE_AA)
+    fixed = [(line * 2**FRACTION_BITS).round().astype(np.int32) for line in lines]
+    cv2.polylines(image, fixed, not dashed, colour, thick_px, cv2.LINE_AA, FRACTION_BITS)
 
 
 def _around(rect: Rect, radius_px: float) -> Polyline:
