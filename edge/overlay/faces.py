@@ -10,7 +10,7 @@ from functools import partial
 from edge.bus.messages import FaceResult
 from edge.language import Language
 from edge.overlay import drawing
-from edge.overlay.bars import colour_of, draw_score, draw_strip, label_width, small_px
+from edge.overlay.bars import certainty, colour_of, draw_score, draw_strip, label_width, small_px
 from edge.overlay.drawing import BACKGROUND, TEXT, Colour, GlyphBitmap, Rect
 from edge.overlay.places import Choose, Places
 from edge.types import Image
@@ -134,7 +134,7 @@ def _labels(
 ) -> list[GlyphBitmap]:
     """Number and emotion: with how sure that is, without, and by its initials."""
     name = f"{face.id}  {language.emotion(face.emotion)}"
-    percent = f"{name}  {language.percent(face.confidence)}"
+    percent = f"{name}  {certainty(language, face.emotion, face.confidence)}".rstrip()
     short = f"{face.id}  {language.initials(face.emotion)}"
     size_px, letters = small_px(unit), TEXT if face.held else BACKGROUND
     return [

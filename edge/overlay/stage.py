@@ -163,7 +163,7 @@ def _at_foot(place: Rect, unit: float, width: int, height: int) -> Rect:
 
 
 def _beside_faces(place: Rect, unit: float, foot: Rect, snapshot: Snapshot) -> Rect:
-    """The foot, or the head of the picture where that leaves the faces free; it stays there."""
+    """At the foot or the head of the picture, where it leaves the faces free; it stays there."""
     faces, bounds = snapshot.face, place._replace(x=0, y=0)
     if faces is None or min(faces.frame_size) <= 0:
         return foot
@@ -173,8 +173,11 @@ def _beside_faces(place: Rect, unit: float, foot: Rect, snapshot: Snapshot) -> R
     def is_free(panel: Rect) -> bool:
         return not any(panel.overlaps(box) for box in taken)
 
-    head = foot._replace(y=place.y + place.bottom - foot.bottom)
-    panel = snapshot.places.choose(NOBODY, "call", [foot, head], is_free, round(0.25 * unit))
+    margin = place.bottom - foot.bottom
+    columns = (foot.x, place.x + margin, place.right - margin - foot.w)
+    rows = (foot.y, place.y + margin)
+    options = [foot._replace(x=x, y=y) for x in columns for y in rows]
+    panel = snapshot.places.choose(NOBODY, "call", options, is_free, round(0.25 * unit))
     return panel or foot
 
 

@@ -17,7 +17,7 @@ from edge.bus.messages import (
 )
 from edge.language import languages, load_language
 from edge.overlay import Snapshot, drawing, natural_size, render
-from edge.overlay.bars import COLOURS, colour_of, small_px
+from edge.overlay.bars import COLOURS, certainty, colour_of, small_px
 from edge.overlay.drawing import AMBER, GREEN, GREY, RED, Rect
 from edge.overlay.layout import lay_out, unit_of
 from edge.overlay.marks import drawable
@@ -204,6 +204,11 @@ def test_face_and_voice_give_the_same_emotion_the_same_colour():
 def test_an_uncertain_face_is_grey():
     drawn = render(IMAGE, known(face=faces(face(emotion="uncertain"))), SIZE)
     assert count(drawn, GREY, STAGE) > 200
+
+
+def test_nobody_is_told_how_sure_it_is_of_being_uncertain():
+    for emotion_of, percent in (("happy", "90%"), ("uncertain", "")):
+        assert certainty(load_language(), emotion_of, 0.9) == percent
 
 
 def test_a_held_face_is_dimmer_and_dashed():
@@ -554,10 +559,11 @@ def test_waiting_and_recording_are_large_on_the_picture_itself(phase, colour):
     assert count(render(IMAGE, known(), SIZE), colour, STAGE) == 0
 
 
-@pytest.mark.parametrize("y", [20, 320])
-def test_the_call_to_speak_leaves_a_face_free_wherever_that_is(y):
-    seen = known(face=faces(face((260, y, 120, 120))), recording=recording("waiting", 0.5, -20.0))
-    inner = on_screen(275, y + 15, 90, 90)
+@pytest.mark.parametrize(("x", "y", "side"), [(260, 20, 120), (260, 320, 120), (330, 40, 300)])
+def test_the_call_to_speak_leaves_a_face_free_wherever_that_is(x, y, side):
+    person = face((x, y, side, side))
+    seen = known(face=faces(person), recording=recording("waiting", 0.5, -20.0))
+    inner = on_screen(x + 15, y + 15, side - 30, side - 30)
     assert (inner.of(render(IMAGE, seen, SIZE)) == 90).all()
     assert count(render(IMAGE, seen, SIZE), AMBER, STAGE.inset(20)) > 100
 
