@@ -151,11 +151,15 @@ def stills() -> Iterator[tuple[str, list[Image]]]:
     photo = np.asarray(cv2.imread(str(PHOTO)), np.uint8)
     large = np.asarray(cv2.resize(photo, None, fx=1.6, fy=1.6), np.uint8)
     count = round(STILL_S * RATE_HZ)
-    random = np.random.default_rng(0)
-    noisy = [large + random.normal(0, NOISE, large.shape) for _ in range(count)]
     yield "a still photograph", [photo] * count
     yield "the same at 480x448", [large] * count
-    yield "the same with noise", [frame.clip(0, 255).astype(np.uint8) for frame in noisy]
+    random = np.random.default_rng(0)
+    yield "the same with noise", [with_noise(large, random) for _ in range(count)]
+
+
+def with_noise(image: Image, random: np.random.Generator) -> Image:
+    noisy = image + random.normal(0, NOISE, image.shape)
+    return noisy.clip(0, 255).astype(np.uint8)
 
 
 def boxes(shown: Sequence[Shown]) -> tuple[Boxes, Boxes]:
