@@ -84,7 +84,7 @@ def test_a_long_film_takes_no_more_memory_than_a_short_one(tmp_path: Path) -> No
         assert process.returncode == 0
         return used.ru_maxrss
 
-    assert peak_kb(600) - peak_kb(60) < 16 * 1024, "600 frames are 138 MB"
+    assert peak_kb(240) - peak_kb(40) < 16 * 1024, "200 frames are 46 MB"
 
 
 def test_a_folder_gives_all_it_holds_and_a_summary(folder: Path) -> None:
