@@ -27,7 +27,7 @@ PORTRAIT = ROOT / "edge" / "assets" / "astronaut.jpg"
 def output(*arguments: str | Path, **options: object) -> tuple[int, str, str]:
     """(exit code, stdout, stderr)"""
     with emotion_edge("classify", *arguments, **options) as process:
-        out, errors = process.communicate(timeout=100)
+        out, errors = process.communicate(timeout=300)
     return process.returncode, out, errors
 
 
@@ -196,6 +196,7 @@ def read_all(keyboard: int) -> bytes:
     return shown
 
 
+@pytest.mark.timeout(400)
 def test_long_work_has_a_progress_bar_in_a_terminal(tmp_path: Path) -> None:
     film = write_film(tmp_path / "film.mp4", seen=400)
     keyboard, terminal = pty.openpty()
@@ -203,7 +204,7 @@ def test_long_work_has_a_progress_bar_in_a_terminal(tmp_path: Path) -> None:
         os.close(terminal)
         with ThreadPoolExecutor(1) as pool:  # a terminal that is not read fills up
             reading = pool.submit(read_all, keyboard)
-            rows = table(process.communicate(timeout=100)[0])
+            rows = table(process.communicate(timeout=300)[0])
             shown = reading.result().decode()
     os.close(keyboard)
     assert len(rows) == 400
