@@ -58,6 +58,12 @@ class Rect(NamedTuple):
         beside = self.right <= other.x or other.right <= self.x
         return not (beside or self.bottom <= other.y or other.bottom <= self.y)
 
+    def shared_px(self, other: "Rect") -> int:
+        """How many pixels the two share."""
+        w = min(self.right, other.right) - max(self.x, other.x)
+        h = min(self.bottom, other.bottom) - max(self.y, other.y)
+        return max(0, w) * max(0, h)
+
     def contains(self, other: "Rect") -> bool:
         """Whether all of the other lies within."""
         across = self.x <= other.x and other.right <= self.right

@@ -1,5 +1,7 @@
 """The picture: the frame, what was found in it, and what people in front of it should read."""
 
+from functools import partial
+
 import cv2
 import numpy as np
 
@@ -24,6 +26,8 @@ from edge.types import Image
 LOST_BRIGHTNESS = 0.25
 CALL, LARGE, MEDIUM = 2.6, 1.9, 1.25
 """units; letters of "speak now", of a headline, and of what is under it"""
+OVER_FACES = 0.2
+"""Of the call to speak, so much may cover faces where it finds no place beside them."""
 BRACKET = 0.55, 0.12
 """Of the picture's height: where an inviting frame for a face stands, and the arms' length."""
 
@@ -170,15 +174,17 @@ def _beside_faces(place: Rect, unit: float, foot: Rect, snapshot: Snapshot) -> R
     boxes = [scaled(face, faces.frame_size, bounds) for face in snapshot.faces]
     taken = [box._replace(x=box.x + place.x, y=box.y + place.y) for box in boxes]
 
-    def is_free(panel: Rect) -> bool:
-        return not any(panel.overlaps(box) for box in taken)
+    def is_free(panel: Rect, share: float = 0.0) -> bool:
+        covered = sum(panel.shared_px(box) for box in taken)
+        return covered <= share * panel.w * panel.h
 
     margin = place.bottom - foot.bottom
     columns = (foot.x, place.x + margin, place.right - margin - foot.w)
     rows = (foot.y, place.y + margin)
     options = [foot._replace(x=x, y=y) for x in columns for y in rows]
-    panel = snapshot.places.choose(NOBODY, "call", options, is_free, round(0.25 * unit))
-    return panel or foot
+    choose, gap = partial(snapshot.places.choose, NOBODY), round(0.25 * unit)
+    beside = choose("call", options, is_free, gap)
+    return beside or choose("call over", options, partial(is_free, share=OVER_FACES), gap) or foot
 
 
 def _draw_recording(image: Image, place: Rect, unit: float, snapshot: Snapshot) -> None:

@@ -568,6 +568,14 @@ def test_the_call_to_speak_leaves_a_face_free_wherever_that_is(x, y, side):
     assert count(render(IMAGE, seen, SIZE), AMBER, STAGE.inset(20)) > 100
 
 
+def test_where_a_face_leaves_no_place_the_call_to_speak_covers_little_of_it():
+    person = face((350, 60, 280, 400))
+    seen = known(face=faces(person), recording=recording("waiting", 0.5, -20.0))
+    drawn = render(IMAGE, seen, SIZE)
+    call = count(drawn, drawing.CARD_BACKGROUND, STAGE)
+    assert 0 < count(drawn, drawing.CARD_BACKGROUND, on_screen(*person.box)) < 0.2 * call
+
+
 @pytest.mark.parametrize("size", [(640, 480), (800, 480), (480, 800), (1280, 720)])
 @pytest.mark.parametrize("name", languages())
 def test_every_usual_text_of_the_cards_has_room_in_every_language(name, size):
