@@ -156,7 +156,7 @@ def voice() -> AudioMessage:
     )
 
 
-def fused(faces: list[FaceResult]) -> Emotion | None:
+def fused(faces: list[FaceResult], voice_age_s: float | None = 4.0) -> Emotion | None:
     if not faces:
         return None
     face = max(faces, key=lambda f: f.box[2])
@@ -166,7 +166,7 @@ def fused(faces: list[FaceResult]) -> Emotion | None:
         confidence=face.confidence,
         scores=face.scores,
         face_age_s=0.02,
-        voice_age_s=4.0,
+        voice_age_s=voice_age_s,
         face_id=face.id,
     )
 
@@ -255,10 +255,11 @@ def pictures(clip: Path | None) -> Iterator[tuple[str, Image]]:
     wrong = {name: health() for name in SERVICES} | {
         "audio": health("degraded", "no microphone found: plug one in, or set audio.source")
     }
-    add("degraded", one, minutes[1], health=wrong, audio=None)
+    alone = fused(one.faces, None)
+    add("degraded", one, minutes[1], health=wrong, audio=None, emotion=alone)
     off = {name: health() for name in SERVICES} | {"camera": health("ok", OFF)}
-    alone = {"frame_t_ns": None, "face": None}
-    add("voice-only", Scene(None, []), left, health=off, emotion=by_voice(), **alone)
+    blind = {"frame_t_ns": None, "face": None}
+    add("voice-only", Scene(None, []), minute(cast, []), health=off, emotion=by_voice(), **blind)
     add("no-camera", Scene(None, []), left, frame_t_ns=None, face=None, audio=None, emotion=None)
     for name, shot in shots.items():
         for size_name, size in SIZES.items():

@@ -30,6 +30,7 @@ examples:
 
 keys in the window: a records, f is full screen, q quits everything; Ctrl-C does, too
 settings: --config F, before or after COMMAND; else {SYSTEM_CONFIG}, else the defaults
+single processes, as systemd starts them: {" ".join((*SERVICES, *OPTIONAL_SERVICES))}
 """
 
 EXAMPLES = {
@@ -207,15 +208,22 @@ def add_format(command: Parser) -> None:
 def add_keys(commands: "Commands") -> None:
     keys = add_command(commands, "keys", "who may subscribe from another host")
     actions = keys.add_subparsers(dest="action", required=True, metavar="ACTION", title="actions")
-    make = actions.add_parser("make", help="make the device's key, if there is none")
-    add = actions.add_parser("add", help="authorise a subscriber, and write its key")
-    add.add_argument("name", metavar="NAME")
-    add.add_argument("file", nargs="?", type=Path, metavar="FILE", help="default: the terminal")
-    listed = actions.add_parser("list", help="authorised subscribers")
-    remove = actions.add_parser("remove", help="revoke a subscriber's key, within 1.1 s")
-    remove.add_argument("name", metavar="NAME")
-    for action in (make, add, listed, remove):
-        add_config(action)
+    add_action(actions, "make", "make the device's key, if there is none")
+    add = add_action(actions, "add", "authorise a subscriber, and write its key")
+    add.add_argument("name", metavar="NAME", help="of the subscriber, such as laptop")
+    add.add_argument(
+        "file", nargs="?", type=Path, metavar="FILE", help="a new file; default the terminal"
+    )
+    add_action(actions, "list", "authorised subscribers")
+    remove = add_action(actions, "remove", "revoke a subscriber's key, within 1.1 s")
+    remove.add_argument("name", metavar="NAME", help="one of `keys list`")
+
+
+def add_action(actions: "Commands", name: str, about: str) -> Parser:
+    """What is done with the keys."""
+    action = actions.add_parser(name, help=about, description=f"{about[0].upper()}{about[1:]}.")
+    add_config(action)
+    return action
 
 
 def add_service(commands: "Commands", name: str) -> None:

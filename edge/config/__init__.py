@@ -172,8 +172,8 @@ class DisplayConfig(Section, frozen=True):
 
     def __post_init__(self) -> None:
         if self.language not in languages():
-            known = ", ".join(languages())
-            raise ValueError(f"language: {self.language!r} is none that there is; write {known}")
+            known = " or ".join(languages())
+            raise ValueError(f"language: there is no {self.language!r}; write {known}")
 
 
 class MqttConfig(Section, frozen=True):

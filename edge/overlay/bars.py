@@ -4,7 +4,7 @@ Colour never stands alone: every bar has its label, every part of a strip its in
 two colours the difference (CIEDE2000) is at least 12 for normal, protan, deutan and tritan eyes.
 """
 
-from edge.bus.messages import LabelScores
+from edge.bus.messages import UNCERTAIN, LabelScores
 from edge.language import Language
 from edge.overlay import drawing
 from edge.overlay.drawing import BACKGROUND, GREY, MUTED, TEXT, Colour, Rect
@@ -28,6 +28,11 @@ SAME = {"fearful": "fear", "surprised": "surprise"}
 def colour_of(emotion: str) -> Colour:
     """The emotion's colour; grey for `uncertain` and for anything unknown."""
     return COLOURS.get(SAME.get(emotion, emotion), GREY)
+
+
+def certainty(language: Language, emotion: str, confidence: float) -> str:
+    """How sure an emotion is, in percent; empty for `uncertain`, which none is sure of."""
+    return "" if emotion == UNCERTAIN else language.percent(confidence)
 
 
 def small_px(unit: float) -> int:

@@ -31,6 +31,8 @@ AMBER: Colour = (77, 176, 255)
 RED: Colour = (90, 84, 245)
 GREEN: Colour = (134, 201, 92)
 GREY: Colour = (150, 140, 132)
+FRACTION_BITS = 3
+"""Outlines are drawn to an eighth of a pixel: whole ones would show as steps in round corners."""
 OVERSAMPLING = 4
 """Letters are drawn this much larger and averaged: their spacing is then right at small sizes."""
 
@@ -55,6 +57,12 @@ class Rect(NamedTuple):
         """Whether the two share a pixel."""
         beside = self.right <= other.x or other.right <= self.x
         return not (beside or self.bottom <= other.y or other.bottom <= self.y)
+
+    def shared_px(self, other: "Rect") -> int:
+        """How many pixels the two share."""
+        w = min(self.right, other.right) - max(self.x, other.x)
+        h = min(self.bottom, other.bottom) - max(self.y, other.y)
+        return max(0, w) * max(0, h)
 
     def contains(self, other: "Rect") -> bool:
         """Whether all of the other lies within."""
@@ -262,10 +270,10 @@ def outline(
     image: Image, rect: Rect, colour: Colour, thick_px: int, radius_px: float, *, dashed: bool
 ) -> None:
     """A rectangle with rounded corners, whole or dashed; the dashes are about as long as those."""
-    path = _around(rect, min(radius_px, rect.w / 8, rect.h / 8))
+    path = _around(rect, min(radius_px, rect.w / 2, rect.h / 2))
     lines = _dashes(path, radius_px) if dashed else [path]
-    whole = [line.round().astype(np.int32) for line in lines]
-    cv2.polylines(image, whole, not dashed, colour, thick_px, cv2.LINE_AA)
+    fixed = [(line * 2**FRACTION_BITS).round().astype(np.int32) for line in lines]
+    cv2.polylines(image, fixed, not dashed, colour, thick_px, cv2.LINE_AA, FRACTION_BITS)
 
 
 def _around(rect: Rect, radius_px: float) -> Polyline:

@@ -10,7 +10,7 @@ from functools import partial
 from edge.bus.messages import FaceResult
 from edge.language import Language
 from edge.overlay import drawing
-from edge.overlay.bars import colour_of, draw_score, draw_strip, label_width, small_px
+from edge.overlay.bars import certainty, colour_of, draw_score, draw_strip, label_width, small_px
 from edge.overlay.drawing import BACKGROUND, TEXT, Colour, GlyphBitmap, Rect
 from edge.overlay.places import Choose, Places
 from edge.types import Image
@@ -45,33 +45,33 @@ def draw_faces(
     if min(frame_size) <= 0:
         return
     bounds = Rect(0, 0, image.shape[1], image.shape[0])
-    boxes = [(face, _scaled(face, frame_size, bounds)) for face in faces]
+    boxes = [(face, scaled(face, frame_size, bounds)) for face in faces]
     boxes.sort(key=lambda pair: pair[1].w * pair[1].h, reverse=True)
     for face, box in reversed(boxes):
         heavy = face.id == followed and len(boxes) > 1
         _draw_box(image, box, unit * (1.6 if heavy else 1.0), face)
     memory = Places() if memory is None else memory
     memory.keep({face.id for face, _ in boxes})
-    taken = [box for _, box in boxes]
+    taken, named = [box for _, box in boxes], []
     for face, box in boxes:
         labels = _labels(face, unit, language, bounds.w, in_crowd=len(boxes) > MAX_CHARTS)
         choose = partial(memory.choose, face.id)
-        taken.append(_draw_label(image, bounds, unit, labels, box, taken, choose))
-    for face, box in boxes:
+        named.append(_draw_label(image, bounds, unit, labels, box, taken, choose))
+        taken.append(named[-1])
+    for (face, box), label in zip(boxes, named, strict=True):
         room = label_width(language, face.scores, unit)
-        chart = None
+        choose, chart = partial(memory.choose, face.id), None
         if len(boxes) <= MAX_CHARTS:
-            choose = partial(memory.choose, face.id)
             chart = _chart_place(bounds, unit, room, face, box, taken, choose)
         if chart is not None:
             _draw_chart(image, chart, unit, room, language, face)
         else:
-            chart = _strip_place(bounds, box, unit, taken)
+            chart = _strip_place(bounds, unit, box, label, taken, choose)
             draw_strip(image, chart, unit, language, face.scores)
         taken.append(chart)
 
 
-def _scaled(face: FaceResult, frame_size: tuple[int, int], bounds: Rect) -> Rect:
+def scaled(face: FaceResult, frame_size: tuple[int, int], bounds: Rect) -> Rect:
     """The face's box in px of the image; what is far outside of it is drawn nearer."""
     x, y, w, h = face.box
     left, right = (_near(at / frame_size[0], bounds.w) for at in (x, x + w))
@@ -91,12 +91,13 @@ def _colour(face: FaceResult) -> Colour:
 
 def _draw_box(image: Image, box: Rect, unit: float, face: FaceResult) -> None:
     thick = max(2, round(0.12 * unit))
+    radius = max(1.0, min(7 * thick, box.w / 8, box.h / 8))
     colour = _colour(face)
     for rim, width_px in (
         (BACKGROUND, thick + 2),
         (colour, thick),
     ):  # a dark rim, to be seen anywhere
-        drawing.outline(image, box, rim, width_px, 7 * thick, dashed=face.held)
+        drawing.outline(image, box, rim, width_px, radius, dashed=face.held)
 
 
 def _draw_label(
@@ -133,7 +134,7 @@ def _labels(
 ) -> list[GlyphBitmap]:
     """Number and emotion: with how sure that is, without, and by its initials."""
     name = f"{face.id}  {language.emotion(face.emotion)}"
-    percent = f"{name}  {language.percent(face.confidence)}"
+    percent = f"{name}  {certainty(language, face.emotion, face.confidence)}".rstrip()
     short = f"{face.id}  {language.initials(face.emotion)}"
     size_px, letters = small_px(unit), TEXT if face.held else BACKGROUND
     return [
@@ -185,16 +186,21 @@ def _draw_chart(
         drawing.darken(image, chart, HELD_DIMMING)
 
 
-def _strip_place(bounds: Rect, box: Rect, unit: float, taken: list[Rect]) -> Rect:
-    """Below the box or above it, else inside; empty where it would hide the face."""
+def _strip_place(
+    bounds: Rect, unit: float, box: Rect, label: Rect, taken: list[Rect], choose: Choose
+) -> Rect:
+    """Below the box or above it and its label, else inside; empty where it would hide the face."""
     least, thick = (round(part * unit) for part in STRIP)
     gap, width = max(4, round(0.3 * unit)), max(box.w, least)
-    x = box.x + (box.w - width) // 2
-    for y in (box.bottom + gap, box.y - gap - thick):
-        place = Rect(x, y, width, thick)
-        if bounds.contains(place) and not _collides(place, taken):
-            return place
+    rows = (box.bottom + gap, box.y - gap - thick, label.y - gap - thick)
+
+    def is_free(place: Rect) -> bool:
+        return bounds.contains(place) and not _collides(place, taken)
+
+    place = choose("strip", [Rect(label.x, y, width, thick) for y in rows], is_free, gap // 2)
+    if place is not None:
+        return place
     if thick > MAX_COVERED * box.h or width > box.w:
-        return Rect(x, box.bottom, 0, 0)
+        return Rect(box.x, box.bottom, 0, 0)
     inside = Rect(box.x + gap, box.bottom - gap - thick, box.w - 2 * gap, thick)
     return inside.moved_into(bounds.inset(gap))

@@ -9,7 +9,7 @@ import cv2
 from edge.bus.messages import VOICE_LABELS, AudioMessage, Emotion
 from edge.language import Language
 from edge.overlay import drawing, stage
-from edge.overlay.bars import colour_of, draw_score, label_width, small_px
+from edge.overlay.bars import certainty, colour_of, draw_score, label_width, small_px
 from edge.overlay.drawing import (
     AMBER,
     BACKGROUND,
@@ -105,7 +105,8 @@ def _basis(text: Language, fused: Emotion) -> str:
     source = "both" if fused.face_age_s is not None else "voice"
     if fused.voice_age_s is None:
         source = "face"
-    return text(f"fused.from_{source}", confidence=text.percent(fused.confidence))
+    confidence = certainty(text, fused.emotion, fused.confidence)
+    return text(f"fused.from_{source}", confidence=confidence).strip()
 
 
 def _draw_foot(image: Image, inner: Rect, unit: float, text: str, colour: Colour = MUTED) -> None:
@@ -136,7 +137,8 @@ def _voice_text(text: Language, voice: AudioMessage | None) -> str:
         return text("voice.none")
     if not voice.speech or voice.emotion is None:
         return text("voice.silent")
-    return f"{text.emotion(voice.emotion)}  {text.percent(voice.confidence or 0)}"
+    sure = certainty(text, voice.emotion, voice.confidence or 0.0)
+    return f"{text.emotion(voice.emotion)}  {sure}".rstrip()
 
 
 def _voice_colour(voice: AudioMessage | None) -> Colour:

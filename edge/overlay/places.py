@@ -4,6 +4,8 @@ from collections.abc import Callable, Collection, Sequence
 
 from edge.overlay.drawing import Rect
 
+NOBODY = -1
+"""In place of the id of a face: of what belongs to the whole picture."""
 Choose = Callable[[str, Sequence[Rect], Callable[[Rect], bool], int], Rect | None]
 """`Places.choose` for one face."""
 
@@ -16,7 +18,8 @@ class Places:
 
     def keep(self, ids: Collection[int]) -> None:
         """Forget all faces but these."""
-        self._last = {key: index for key, index in self._last.items() if key[0] in ids}
+        kept = {*ids, NOBODY}
+        self._last = {key: index for key, index in self._last.items() if key[0] in kept}
 
     def choose(
         self,

@@ -1,19 +1,33 @@
 """The picture: the frame, what was found in it, and what people in front of it should read."""
 
+from functools import partial
+
 import cv2
 import numpy as np
 
 from edge.overlay import drawing
 from edge.overlay.bars import small_px
-from edge.overlay.drawing import AMBER, BACKGROUND, GREY, RED, TEXT, TRACK, Colour, Rect
-from edge.overlay.faces import draw_faces
+from edge.overlay.drawing import (
+    AMBER,
+    BACKGROUND,
+    CARD_BACKGROUND,
+    GREY,
+    RED,
+    TEXT,
+    TRACK,
+    Colour,
+    Rect,
+)
+from edge.overlay.faces import draw_faces, scaled
+from edge.overlay.places import NOBODY
 from edge.overlay.snapshot import Snapshot
 from edge.types import Image
 
 LOST_BRIGHTNESS = 0.25
 CALL, LARGE, MEDIUM = 2.6, 1.9, 1.25
 """units; letters of "speak now", of a headline, and of what is under it"""
-SHADE = 0.85
+OVER_FACES = 0.2
+"""Of the call to speak, so much may cover faces where it finds no place beside them."""
 BRACKET = 0.55, 0.12
 """Of the picture's height: where an inviting frame for a face stands, and the arms' length."""
 
@@ -127,7 +141,7 @@ def _draw_invitation(
     height = drawing.height_px(large) + (round(2.3 * unit) if hint else 0) + round(1.2 * unit)
     width = max(drawing.width_px(headline, large), hint_width(hint, medium)) + round(2.4 * unit)
     panel = _at_foot(place, unit, min(width, place.w - round(unit)), height)
-    drawing.darken(image, panel, SHADE)
+    drawing.card(image, panel, CARD_BACKGROUND, round(0.4 * unit))
     middle, y = panel.x + panel.w // 2, panel.y + round(0.6 * unit)
     drawing.draw_text(image, headline, middle, y, large, TEXT, align=0.5, max_px=room)
     if hint:
@@ -152,6 +166,27 @@ def _at_foot(place: Rect, unit: float, width: int, height: int) -> Rect:
     return Rect(x, place.bottom - height - round(0.8 * unit), width, height)
 
 
+def _beside_faces(place: Rect, unit: float, foot: Rect, snapshot: Snapshot) -> Rect:
+    """At the foot or the head of the picture, where it leaves the faces free; it stays there."""
+    faces, bounds = snapshot.face, place._replace(x=0, y=0)
+    if faces is None or min(faces.frame_size) <= 0:
+        return foot
+    boxes = [scaled(face, faces.frame_size, bounds) for face in snapshot.faces]
+    taken = [box._replace(x=box.x + place.x, y=box.y + place.y) for box in boxes]
+
+    def is_free(panel: Rect, share: float = 0.0) -> bool:
+        covered = sum(panel.shared_px(box) for box in taken)
+        return covered <= share * panel.w * panel.h
+
+    margin = place.bottom - foot.bottom
+    columns = (foot.x, place.x + margin, place.right - margin - foot.w)
+    rows = (foot.y, place.y + margin)
+    options = [foot._replace(x=x, y=y) for x in columns for y in rows]
+    choose, gap = partial(snapshot.places.choose, NOBODY), round(0.25 * unit)
+    beside = choose("call", options, is_free, gap)
+    return beside or choose("call over", options, partial(is_free, share=OVER_FACES), gap) or foot
+
+
 def _draw_recording(image: Image, place: Rect, unit: float, snapshot: Snapshot) -> None:
     """A rim around the picture, and at its foot what to do now, or what is being done."""
     colour = {"waiting": AMBER, "recording": RED}.get(snapshot.phase, TRACK)
@@ -165,8 +200,8 @@ def _draw_recording(image: Image, place: Rect, unit: float, snapshot: Snapshot) 
     dot = round(0.36 * size_px)
     width = drawing.width_px(text, size_px) + 4 * dot + round(1.6 * unit)
     height = drawing.height_px(size_px) + round(1.4 * unit)
-    panel = _at_foot(place, unit, width, height)
-    drawing.darken(image, panel, SHADE)
+    panel = _beside_faces(place, unit, _at_foot(place, unit, width, height), snapshot)
+    drawing.card(image, panel, CARD_BACKGROUND, round(0.4 * unit))
     _draw_call(image, panel, unit, text, size_px, colour)
     if snapshot.phase == "recording":
         _draw_progress(image, panel, unit, snapshot)
@@ -185,8 +220,8 @@ def _draw_call(
 def _draw_progress(image: Image, panel: Rect, unit: float, snapshot: Snapshot) -> None:
     """How far the recording is, at the panel's foot."""
     assert snapshot.recording is not None
-    thick = max(3, round(0.3 * unit))
-    line = Rect(panel.x, panel.bottom - thick, panel.w, thick)
+    thick, margin = max(3, round(0.3 * unit)), round(0.8 * unit)
+    line = Rect(panel.x + margin, panel.bottom - 2 * thick, panel.w - 2 * margin, thick)
     drawing.bar(image, line, snapshot.recording.elapsed_s / snapshot.recording_s, RED)
 
 

@@ -24,10 +24,10 @@ lemmas", Behavior Research Methods 45 (2013), 1191-1207, doi 10.3758/s13428-012-
 MIDDLE, REACH = (5.0, 5.0), 4.0
 """Of the scale from 1 to 9."""
 
-HYSTERESIS = 0.03
+HYSTERESIS = 0.04
 """The label that is shown counts for so much more, against the others and against the threshold.
 These three were chosen by a film and faces that talk: docs/reports/steadiness.md."""
-CONFIRM_S = 0.25
+CONFIRM_S = 0.2
 """Another label has to be the best one for this long without a break,"""
 LEAST_S = 0.5
 """and the one before it to have been shown for this long."""

@@ -44,7 +44,7 @@ def listener(haar: Config) -> Iterator[Listener]:
 
 def seen(camera: Camera, listener: Listener, image: np.ndarray, count: int) -> FaceMessage:
     """Show the image until a message about it reports `count` faces."""
-    deadline_s, first = time.monotonic() + 15, camera.seq
+    deadline_s, first = time.monotonic() + PATIENCE_S, camera.seq
     while time.monotonic() < deadline_s:
         camera.show(image)
         listener.subscriber.socket.poll(200)
@@ -94,10 +94,13 @@ def test_a_face_that_is_gone_for_a_moment_is_held(
     patient = msgspec.structs.replace(haar.face, hold_s=PATIENCE_S)
     with running(face.run, msgspec.structs.replace(haar, face=patient)):
         said = [seen(camera, listener, make_image(), 1)]
-        camera.show(np.full((480, 640, 3), 90, np.uint8))
         while not said[-1].faces[0].held:
-            said.append(listener.until(lambda topic, _: topic == "face"))
-    before, held = said[-2].faces[0], said[-1].faces[0]
+            camera.show(np.full((480, 640, 3), 90, np.uint8))  # a busy service misses some
+            listener.subscriber.socket.poll(200)
+            received = [message for _, message in listener.subscriber.receive()]
+            said += [message for message in received if isinstance(message, FaceMessage)]
+    before = [message.faces[0] for message in said if not message.faces[0].held][-1]
+    held = next(message.faces[0] for message in said if message.faces[0].held)
     assert (held.id, held.box) == (before.id, before.box)
 
 

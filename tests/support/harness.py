@@ -26,7 +26,7 @@ from edge.services import gateway, hub
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = Path(os.environ.get("EMOTION_EDGE_DATA", ROOT / "training" / "data"))
-PATIENCE_S = 15.0
+PATIENCE_S = 45.0
 PORTS = range(20_000, 32_000)
 """Below those that the kernel itself gives to connections (ip_local_port_range)."""
 PORTS_A_PROCESS = 100

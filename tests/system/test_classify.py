@@ -27,7 +27,7 @@ PORTRAIT = ROOT / "edge" / "assets" / "astronaut.jpg"
 def output(*arguments: str | Path, **options: object) -> tuple[int, str, str]:
     """(exit code, stdout, stderr)"""
     with emotion_edge("classify", *arguments, **options) as process:
-        out, errors = process.communicate(timeout=100)
+        out, errors = process.communicate(timeout=300)
     return process.returncode, out, errors
 
 
@@ -84,7 +84,7 @@ def test_a_long_film_takes_no_more_memory_than_a_short_one(tmp_path: Path) -> No
         assert process.returncode == 0
         return used.ru_maxrss
 
-    assert peak_kb(600) - peak_kb(60) < 16 * 1024, "600 frames are 138 MB"
+    assert peak_kb(240) - peak_kb(40) < 16 * 1024, "200 frames are 46 MB"
 
 
 def test_a_folder_gives_all_it_holds_and_a_summary(folder: Path) -> None:
@@ -196,6 +196,7 @@ def read_all(keyboard: int) -> bytes:
     return shown
 
 
+@pytest.mark.timeout(400)
 def test_long_work_has_a_progress_bar_in_a_terminal(tmp_path: Path) -> None:
     film = write_film(tmp_path / "film.mp4", seen=400)
     keyboard, terminal = pty.openpty()
@@ -203,7 +204,7 @@ def test_long_work_has_a_progress_bar_in_a_terminal(tmp_path: Path) -> None:
         os.close(terminal)
         with ThreadPoolExecutor(1) as pool:  # a terminal that is not read fills up
             reading = pool.submit(read_all, keyboard)
-            rows = table(process.communicate(timeout=100)[0])
+            rows = table(process.communicate(timeout=300)[0])
             shown = reading.result().decode()
     os.close(keyboard)
     assert len(rows) == 400

@@ -254,7 +254,7 @@ def test_an_old_file_gets_one_warning_that_names_the_new_place(
 def test_a_language_that_there_is_not_is_refused_with_those_that_there_are(tmp_path):
     file = tmp_path / "config.toml"
     file.write_text('[display]\nlanguage = "tlh"\n')
-    with pytest.raises(ConfigError, match="'tlh' is none that there is; write de, en"):
+    with pytest.raises(ConfigError, match="there is no 'tlh'; write de or en"):
         load(file)
 
 

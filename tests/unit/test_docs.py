@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
@@ -78,3 +79,20 @@ def test_the_commands_page_has_every_option(command: str) -> None:
     page = (ROOT / "docs" / "commands.md").read_text()
     assert f"`emotion-edge {command}" in page
     assert [option for option in set(re.findall(r"--[a-z-]+", shown)) if option not in page] == []
+
+
+SIGN_MM = 210.0
+LETTER_EM = {"normal": 0.53, "bold": 0.62}
+"""Mean width of a line's letters in a wide typeface (DejaVu Sans), which a browser takes where
+there is neither Helvetica nor Arial."""
+
+
+@pytest.mark.parametrize(
+    "sign", sorted((ROOT / "docs" / "sign").glob("*.svg")), ids=lambda p: p.name
+)
+def test_the_lines_of_a_sign_stay_in_its_frame_whatever_the_typeface(sign: Path) -> None:
+    for line in ElementTree.parse(sign).iter("{http://www.w3.org/2000/svg}text"):
+        words, x, size = line.text or "", float(line.get("x", 0)), float(line.get("font-size", 0))
+        width = len(words) * size * LETTER_EM[line.get("font-weight", "normal")]
+        left = x - width / 2 if line.get("text-anchor") == "middle" else x
+        assert left >= 11 and left + width <= SIGN_MM - 11, words

@@ -15,12 +15,13 @@ from edge.bus.messages import (
     HealthMessage,
     RecordingMessage,
 )
-from edge.language import load_language
+from edge.language import languages, load_language
 from edge.overlay import Snapshot, drawing, natural_size, render
-from edge.overlay.bars import COLOURS, colour_of, small_px
+from edge.overlay.bars import COLOURS, certainty, colour_of, small_px
 from edge.overlay.drawing import AMBER, GREEN, GREY, RED, Rect
 from edge.overlay.layout import lay_out, unit_of
 from edge.overlay.marks import drawable
+from edge.overlay.panel import MARGIN
 from edge.overlay.stage import letterboxed, press_hint
 from edge.overlay.timeline import Timeline
 
@@ -205,6 +206,11 @@ def test_an_uncertain_face_is_grey():
     assert count(drawn, GREY, STAGE) > 200
 
 
+def test_nobody_is_told_how_sure_it_is_of_being_uncertain():
+    for emotion_of, percent in (("happy", "90%"), ("uncertain", "")):
+        assert certainty(load_language(), emotion_of, 0.9) == percent
+
+
 def test_a_held_face_is_dimmer_and_dashed():
     seen = render(IMAGE, known(face=faces(face())), SIZE)
     held = render(IMAGE, known(face=faces(face(held=True))), SIZE)
@@ -287,6 +293,15 @@ def test_a_face_that_leaves_no_room_for_a_chart_gets_a_strip():
     drawn = render(IMAGE, known(face=wide), SIZE)
     assert count(drawn, drawing.TRACK, STAGE) == 0
     assert count(drawn, COLOURS["happy"], on_screen(40, 405, 540, 30)) > 1000
+
+
+def test_a_strip_stands_over_the_label_before_it_hides_a_mouth():
+    crowd = [face((40 + 150 * i, 370, 105, 105), number=i) for i in range(4)]
+    drawn = render(IMAGE, known(face=faces(*crowd)), SIZE)
+    for person in crowd:
+        x, y, w, h = person.box
+        assert count(drawn, COLOURS["happy"], on_screen(x + 5, y + 5, w - 10, h - 10)) < 60
+        assert count(drawn, COLOURS["happy"], on_screen(x, y - 65, w, 30)) > 1000
 
 
 def test_old_faces_are_not_drawn():
@@ -542,6 +557,35 @@ def test_waiting_and_recording_are_large_on_the_picture_itself(phase, colour):
     assert count(drawn, colour, STAGE) > 2000
     assert count(drawn, drawing.TEXT, STAGE) > 1000
     assert count(render(IMAGE, known(), SIZE), colour, STAGE) == 0
+
+
+@pytest.mark.parametrize(("x", "y", "side"), [(260, 20, 120), (260, 320, 120), (330, 40, 300)])
+def test_the_call_to_speak_leaves_a_face_free_wherever_that_is(x, y, side):
+    person = face((x, y, side, side))
+    seen = known(face=faces(person), recording=recording("waiting", 0.5, -20.0))
+    inner = on_screen(x + 15, y + 15, side - 30, side - 30)
+    assert (inner.of(render(IMAGE, seen, SIZE)) == 90).all()
+    assert count(render(IMAGE, seen, SIZE), AMBER, STAGE.inset(20)) > 100
+
+
+def test_where_a_face_leaves_no_place_the_call_to_speak_covers_little_of_it():
+    person = face((350, 60, 280, 400))
+    seen = known(face=faces(person), recording=recording("waiting", 0.5, -20.0))
+    drawn = render(IMAGE, seen, SIZE)
+    call = count(drawn, drawing.CARD_BACKGROUND, STAGE)
+    assert 0 < count(drawn, drawing.CARD_BACKGROUND, on_screen(*person.box)) < 0.2 * call
+
+
+@pytest.mark.parametrize("size", [(640, 480), (800, 480), (480, 800), (1280, 720)])
+@pytest.mark.parametrize("name", languages())
+def test_every_usual_text_of_the_cards_has_room_in_every_language(name, size):
+    text, unit, places = load_language(name), unit_of(size), lay_out(size, 4 / 3, 1, 0)
+    room = places.emotion.w - round(2 * MARGIN * unit)
+    both = [text(f"fused.from_{way}", confidence="100%") for way in ("face", "voice", "both")]
+    voice_card = [f"{text('heading.voice')} {text(f'voice.{key}')}" for key in ("none", "silent")]
+    hint = text("microphone.records", seconds="2")
+    for line in (text("fused.waiting"), *both, *voice_card, hint, text("microphone.moment")):
+        assert drawing.width_px(line, small_px(unit)) <= room, line
 
 
 def test_another_language_changes_what_is_written():
