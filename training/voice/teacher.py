@@ -83,7 +83,9 @@ def lesson(clips: Clips, weights: NDArray[np.float64], data: Path, folder: Path)
     return components[:, :DIMENSIONS].unflatten(0, (len(clips), -1)).mean(1)
 
 
-def fitted_head(values: Tensor, targets: Targets, weights: Tensor) -> nn.Linear:
+def fitted_head(
+    values: Tensor, targets: Targets, weights: Tensor, decay: float = DECAY
+) -> nn.Linear:
     """A linear layer on `values` (n, components) with the least mean loss and weight decay."""
     head = nn.Linear(values.shape[1], len(LABELS))
     nn.init.zeros_(head.weight)
@@ -91,7 +93,7 @@ def fitted_head(values: Tensor, targets: Targets, weights: Tensor) -> nn.Linear:
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, STEPS)
     for _ in range(STEPS):
         optimiser.zero_grad()
-        loss = label_loss(head(values), targets, weights) + DECAY * head.weight.square().sum()
+        loss = label_loss(head(values), targets, weights) + decay * head.weight.square().sum()
         loss.backward()
         optimiser.step()
         schedule.step()

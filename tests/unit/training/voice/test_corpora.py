@@ -11,6 +11,7 @@ soundfile = pytest.importorskip("soundfile", reason="no soundfile here: pip inst
 torch = pytest.importorskip("torch", reason="no torch here: pip install -e .[training]")
 
 from training import prepare
+from training.common.networks import VoiceNet
 from training.voice import corpora, corpora_bank, mel_augment
 from training.voice.bank import SETTINGS, log_energies
 from training.voice.corpora_draw import draw_weights, training_clips
@@ -25,6 +26,7 @@ from training.voice.corpora_targets import (
 )
 from training.voice.corpora_task import CorporaTask
 from training.voice.data import LABELS, RATE_HZ
+from training.voice.last_layer import told_of_training
 from training.voice.mel_energies import fast_log_energies
 
 COLUMNS = ("file", "speaker", "sex", "language", "label")
@@ -202,6 +204,10 @@ def test_a_network_trains_without_the_corpus_that_is_left_out(data: Path, tmp_pa
     assert task.calibration(6).shape[0] == 6
     found, labels = task.validation()
     assert len(found) == len(labels) == 2 * 4
+    told = told_of_training(VoiceNet(len(LABELS), 2 * SETTINGS.coefficients, 8).eval(), task, 10)
+    assert told.values.shape == (10, 6 * 8)
+    assert torch.isfinite(told.values).all()
+    assert set(told.clips) <= set(range(len(task.clips)))
 
 
 def test_a_bank_of_other_clips_is_refused(data: Path, tmp_path: Path) -> None:
