@@ -15,7 +15,7 @@ from edge.bus.messages import OPTIONAL_SERVICES, SERVICES
 from edge.bus.pubsub import Subscriber
 from edge.commands import doctor
 from edge.commands.status_line import StatusLine
-from edge.config import Config, MqttConfig
+from edge.config import Config, MqttConfig, RecorderConfig
 from edge.errors import ExitCode
 from edge.overlay import Snapshot
 from tests.support.harness import ROOT, wait_for
@@ -31,12 +31,12 @@ class Terminal(io.StringIO):
 
 def test_all_are_off_by_default() -> None:
     assert Config().optional_services == ()
-    on = Config(mqtt=MqttConfig(broker="mqtt://broker"))
+    on = Config(mqtt=MqttConfig(broker="mqtt://broker"), recorder=RecorderConfig(keep_days=1))
     assert on.optional_services == OPTIONAL_SERVICES
 
 
 def test_the_doctor_does_not_speak_of_what_is_off() -> None:
-    assert [*doctor.check_mqtt(Config())] == []
+    assert [*doctor.check_mqtt(Config()), *doctor.check_recorder(Config())] == []
 
 
 def test_a_subscriber_ignores_what_a_later_version_publishes(directory: Path) -> None:
@@ -115,6 +115,15 @@ def test_switched_off_it_refuses_to_run(tmp_path: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == ExitCode.BAD_CONFIG
     assert done.stderr.count("\n") == 1 and "mqtt.broker is not set" in done.stderr
+
+
+def test_the_recorder_switched_off_refuses_to_run(tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text(f'[bus]\ndirectory = "{tmp_path}"\n')
+    command = [sys.executable, "-m", "edge", "recorder", "--config", str(file)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == ExitCode.BAD_CONFIG
+    assert done.stderr.count("\n") == 1 and "recorder.keep_days is not set" in done.stderr
 
 
 @pytest.mark.parametrize("command", ["hub", "face", "display", "gateway", "watch", "run"])
