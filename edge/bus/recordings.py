@@ -73,7 +73,7 @@ class DeleteSession(Request, frozen=True, kw_only=True, tag="delete"):
 
 
 class ReadRows(Request, frozen=True, kw_only=True, tag="rows"):
-    """The rows of about a minute."""
+    """The rows of some minutes."""
 
     span: Span
     cursor: Cursor | None = None

@@ -67,6 +67,9 @@ keys in the window: a records, f is full screen, q quits everything""",
   emotion-edge session stop
   emotion-edge session list
   emotion-edge session delete 20261123-101500""",
+    "summary": """
+  emotion-edge summary 20261123-101500
+  emotion-edge summary 20261123-101500 --plot pilot3.html""",
     "export": """
   emotion-edge export 20261123-101500 > pilot3.csv
   emotion-edge export 20261123-101500 --format parquet --output pilot3.parquet
@@ -103,6 +106,7 @@ def make_parser() -> Parser:
     add_keys(commands)
     add_session(commands)
     add_export(commands)
+    add_summary(commands)
     for name in (*SERVICES, *OPTIONAL_SERVICES):
         add_service(commands, name)
     return parser
@@ -291,6 +295,15 @@ def seconds(text: str) -> float:
         if 0 < (value := float(text)) < MAX_DURATION_S:
             return value
     raise ArgumentTypeError(f"{text}: not a number of seconds above 0")
+
+
+def add_summary(commands: "Commands") -> None:
+    summary = add_command(commands, "summary", "what a session shows")
+    summary.add_argument("session", metavar="SESSION", help="as session list has it")
+    summary.add_argument(
+        "--plot", type=Path, metavar="FILE", help="FILE.html, or FILE.png (needs matplotlib)"
+    )
+    summary.add_argument("--force", action="store_true", help="replace FILE")
 
 
 def rate(text: str) -> float:

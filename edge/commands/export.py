@@ -127,7 +127,7 @@ def write_stdout(made: Export, writer: Callable[[Export, TextIO], None]) -> None
 @contextlib.contextmanager
 def replaced(path: Path) -> Iterator[Path]:
     """A file to write to, which takes the name `path` at the end. Raises OutputError."""
-    part = path.with_name(f".{path.name}.part")
+    part = path.with_name(f".part-{path.name}")
     try:
         yield part
         os.replace(part, path)  # noqa: PTH105

@@ -155,6 +155,12 @@ def cmd_export(options: Namespace) -> int:
     return export.export(load(options.config), options)
 
 
+def cmd_summary(options: Namespace) -> int:
+    from edge.commands import summary
+
+    return summary.summary(load(options.config), options)
+
+
 def cmd_doctor(options: Namespace) -> int:
     from edge.commands import doctor
 
@@ -171,5 +177,6 @@ COMMANDS: Mapping[str, Callable[[Namespace], int]] = {
     "mqtt": cmd_mqtt,
     "session": cmd_session,
     "export": cmd_export,
+    "summary": cmd_summary,
 }
 """All others are services."""

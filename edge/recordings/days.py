@@ -93,12 +93,11 @@ def open_for_writing(path: Path, migrations: Mapping[int, str] = MIGRATIONS) -> 
 
     Raises NewerSchemaError, and sqlite3.DatabaseError for a broken one.
     """
-    is_new = not path.exists()
     connection = connect(path, "rwc")
     try:
-        if is_new:
-            path.chmod(0o600)
-        elif connection.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
+        path.chmod(0o600)
+        check_schema(connection, path, migrations)
+        if connection.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
             raise sqlite3.DatabaseError("database disk image is malformed")
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")  # NORMAL loses what is not checkpointed
@@ -110,17 +109,25 @@ def open_for_writing(path: Path, migrations: Mapping[int, str] = MIGRATIONS) -> 
     return connection
 
 
+def check_schema(
+    connection: sqlite3.Connection, path: Path, migrations: Mapping[int, str] = MIGRATIONS
+) -> tuple[int, int]:
+    """(the file's version, ours). Raises NewerSchemaError."""
+    ours = max(SCHEMA, *(number + 1 for number in migrations), 0)
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version > ours:
+        raise NewerSchemaError(
+            f"{path}: schema {version}, this version knows {ours}; "
+            "upgrade Emotion Edge, or move the file away"
+        )
+    return version, ours
+
+
 def upgrade(
     connection: sqlite3.Connection, path: Path, migrations: Mapping[int, str] = MIGRATIONS
 ) -> None:
-    """Make what an older version wrote today's, and keep a copy. Raises NewerSchemaError."""
-    target = SCHEMA + len(migrations) - len(MIGRATIONS)
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
-    if version > target:
-        raise NewerSchemaError(
-            f"{path}: schema {version}, this version knows {target}; "
-            "upgrade Emotion Edge, or move the file away"
-        )
+    """Make what an older version wrote today's, and keep a copy."""
+    version, target = check_schema(connection, path, migrations)
     if version == target:
         return
     statements = create_sql() if version == 0 else ";".join(
@@ -144,6 +151,12 @@ def set_aside(path: Path) -> Path:
         with contextlib.suppress(FileNotFoundError):
             path.with_name(path.name + ending).rename(broken.with_name(broken.name + ending))
     return broken
+
+
+def remove_log(path: Path) -> None:
+    """What SQLite keeps beside a file: it would be taken for the next one's."""
+    for ending in ("-wal", "-shm"):
+        path.with_name(path.name + ending).unlink(missing_ok=True)
 
 
 def remove_old(directory: Path, before: str, max_bytes: int, today: str) -> Iterator[str]:

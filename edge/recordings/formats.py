@@ -15,10 +15,12 @@ import msgspec
 
 from edge.bus.recordings import Session
 from edge.recordings.episodes import MARK_S, Episode, episodes
-from edge.recordings.table import COLUMNS, NOTICE, Line, Table
+from edge.recordings.table import AT, COLUMNS, NOTICE, Line, Table
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """What spreadsheets run. OWASP, "CSV injection"."""
+FOREIGN = [AT[name] for name in ("emotion", "trigger", "previous", "service", "state", "text")]
+"""Cells that others filled."""
 MISSING = "n/a"
 """BIDS specification, "Tabular files"."""
 PYFEAT_EMOTIONS = {
@@ -56,10 +58,12 @@ def write_csv(export: Export, out: TextIO) -> None:
     writer.writerow([*COLUMNS, NOTICE])
     comma = export.separator == ";"
     for line in export.lines:
-        cells = [safe(cell) if type(cell) is str else cell for cell in line.cells]
+        cells = [*line.cells, None]
+        for at in FOREIGN:
+            if cells[at]:
+                cells[at] = safe(cells[at])
         if comma:
             cells = [str(c).replace(".", ",") if type(c) is float else c for c in cells]
-        cells.append(None)
         writer.writerow(cells)
 
 

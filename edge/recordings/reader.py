@@ -13,7 +13,7 @@ from edge.bus.recordings import Answer, Cursor, Position, Rows, Session, Span
 from edge.policy.seconds import SCALE, TABLES
 from edge.recordings import days
 
-CHUNK = 60
+CHUNK = 180
 """Seconds in an answer."""
 BETWEEN = "(stretch, t) >= (?, ?) AND (stretch, t) < (?, ?) AND t >= ? AND t < ?"
 
@@ -49,7 +49,7 @@ class Reader:
         return sorted(found.values(), key=lambda session: session.start)
 
     def chunk(self, span: Span, cursor: Cursor | None) -> Answer:
-        """About a minute's rows of every table, and where the next ones are."""
+        """Some minutes' rows of every table, and where the next ones are."""
         first, *position = cursor or (days.day_of(max(0.0, span.since)), *span.start)
         start: Position = (int(position[0]), position[1])
         for day, connection in self._connections(first):

@@ -65,7 +65,7 @@ class Source:
         raise RecordingsError(f"no session is called {name!r}; see emotion-edge session list")
 
     def chunks(self, span: Span) -> Iterator[recordings.Rows]:
-        """All rows, about a minute at a time."""
+        """All rows, some minutes at a time."""
         answer = self.ask(ReadRows(span=span))
         while answer.rows:
             yield answer.rows

@@ -126,10 +126,11 @@ class Store:
         """A new stretch, in the file of its day. Raises NewerSchemaError."""
         day = days.day_of(unix_s)
         if day != self._day:
-            self.flush()
-            self._close()
+            if self._day:
+                self.flush()
+                self._close()
+                self.problems.pop(BROKEN, None)
             self._day = day
-            self.problems.pop(BROKEN, None)
         self.stretch += 1
         row = (self.stretch, round(unix_s, 3), round(monotonic_s, 3), why, *self._about)
         self._append([Row("stretch", row)])
@@ -239,6 +240,7 @@ class Store:
             return ""
         if not self._is_same_file():
             self._close(is_whole=False)
+            days.remove_log(self.path)  # it belongs to another file
             self.problems[BROKEN] = f"{self.path.name} was removed or replaced; a new one is begun"
             log.warning("%s", self.problems[BROKEN])
             return "file"
@@ -275,7 +277,7 @@ class Store:
 
     def remove_old(self, keep_days: int, max_mb: int, now_s: float) -> None:
         """Retention: by age, and by size with the oldest first. `now_s`: Unix time."""
-        before = days.day_of(max(0.0, now_s - keep_days * days.DAY_S))
+        before = days.day_of(max(0.0, now_s - (keep_days - 1) * days.DAY_S))
         for day in days.remove_old(self.directory, before, max_mb * 2**20, self._day):
             log.info("deleted %s", day)
         megabytes = days.total_bytes(self.directory) / 2**20

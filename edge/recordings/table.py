@@ -7,7 +7,7 @@ second; voices, changes, marks and health come when they were, and `gap` where n
 import time
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
-from operator import itemgetter
+from operator import itemgetter, mul
 from typing import Any, NamedTuple
 
 from edge.bus.messages import EMOTION_LABELS, FACE_LABELS, VOICE_LABELS
@@ -32,6 +32,17 @@ MIN_GAP_S = 1.5
 PROBABILITIES = [round(value / SCALE, 4) for value in range(SCALE + 1)]
 AT = {name: index for index, name in enumerate(COLUMNS)}
 SCORES = slice(AT["angry"], AT["calm"] + 1)
+AT_FACE, AT_N, AT_VALENCE = AT["face"], AT["n"], AT["valence"]
+Feeling = tuple[tuple[float, ...], tuple[float, ...]]
+"""What a label's score of 1/SCALE adds to valence, and to arousal."""
+
+
+def _feeling(labels: Iterable[str]) -> Feeling:
+    both = [valence_arousal({label: 1.0}) for label in labels]
+    return tuple(v / SCALE for v, _ in both), tuple(a / SCALE for _, a in both)
+
+
+FEELING, FACE_FEELING = _feeling(EMOTION_LABELS), _feeling(FACE_LABELS)
 
 
 class Line(NamedTuple):
@@ -100,15 +111,16 @@ class Table:
         return Line(name, t, cells)
 
 
-def _put_scores(cells: list[Any], labels: Iterable[str], values: Iterable[int | None]) -> None:
-    scores = {
-        FROM_VOICE.get(label, label): PROBABILITIES[value]
-        for label, value in zip(labels, values, strict=True)
-        if value is not None
-    }
-    cells[SCORES] = map(scores.get, EMOTION_LABELS)
-    if scores:
-        cells[AT["valence"]], cells[AT["arousal"]] = valence_arousal(scores)
+def _put_scores(
+    cells: list[Any], labels: tuple[str, ...], values: list[int | None], feeling: Feeling
+) -> None:
+    """The scores of labels that EMOTION_LABELS begins with."""
+    cells[SCORES] = [None if v is None else PROBABILITIES[v] for v in values] + [None] * (
+        len(EMOTION_LABELS) - len(labels)
+    )
+    if None not in values:
+        cells[AT_VALENCE] = round(sum(map(mul, values, feeling[0])), 4)
+        cells[AT_VALENCE + 1] = round(sum(map(mul, values, feeling[1])), 4)
 
 
 def _probability(value: int | None) -> float | None:
@@ -116,25 +128,26 @@ def _probability(value: int | None) -> float | None:
 
 
 def _fill_emotion(cells: list[Any], values: list[Any]) -> None:
-    n, _, faces, emotion, share, confidence, *scores = values
-    cells[AT["n"]], cells[AT["faces"]], cells[AT["emotion"]] = n, faces, emotion
-    cells[AT["share"]], cells[AT["confidence"]] = _probability(share), _probability(confidence)
-    _put_scores(cells, EMOTION_LABELS, scores)
+    cells[AT_N:AT_VALENCE] = (
+        *(values[0], values[2], values[3]),
+        *(_probability(values[4]), _probability(values[5])),
+    )
+    _put_scores(cells, EMOTION_LABELS, values[6:], FEELING)
 
 
 def _fill_face(cells: list[Any], values: list[Any]) -> None:
-    number, n, emotion, share, confidence, *rest = values
-    cells[AT["face"] : AT["n"] + 1] = number, *rest[len(FACE_LABELS) :], n
-    cells[AT["emotion"]] = emotion
-    cells[AT["share"]], cells[AT["confidence"]] = _probability(share), _probability(confidence)
-    _put_scores(cells, FACE_LABELS, rest[: len(FACE_LABELS)])
+    cells[AT_FACE : AT_N + 1] = values[0], *values[12:], values[1]
+    cells[AT_N + 2 : AT_VALENCE] = values[2], _probability(values[3]), _probability(values[4])
+    _put_scores(cells, FACE_LABELS, values[5:12], FACE_FEELING)
 
 
 def _fill_voice(cells: list[Any], values: list[Any]) -> None:
     emotion, confidence, speech, duration_s, level_dbfs, trigger, *scores = values
     cells[AT["emotion"]], cells[AT["confidence"]] = emotion, _probability(confidence)
     cells[AT["trigger"] : AT["level_dbfs"] + 1] = trigger, speech, duration_s, level_dbfs
-    _put_scores(cells, VOICE_LABELS, scores)
+    spelled = (FROM_VOICE.get(label, label) for label in VOICE_LABELS)
+    by_label = dict(zip(spelled, scores, strict=True))
+    _put_scores(cells, EMOTION_LABELS, [by_label[name] for name in EMOTION_LABELS], FEELING)
 
 
 def _fill_change(cells: list[Any], values: list[Any]) -> None:
