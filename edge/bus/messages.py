@@ -147,6 +147,12 @@ class Press(Message, frozen=True, kw_only=True, tag="press"):
     trigger: Trigger
 
 
+class Mark(Message, frozen=True, kw_only=True, tag="mark"):
+    """A moment that somebody marked, while the recorder runs."""
+
+    text: Line
+
+
 class Preview(Message, frozen=True, kw_only=True, tag="preview"):
     frame_seq: Count
     size: tuple[Side, Side]
@@ -183,6 +189,7 @@ TOPICS: dict[str, Topic] = {
         for name in (*SERVICES, *OPTIONAL_SERVICES)
     },
     "preview": Topic(Preview, "camera", max_age_s=5.0),
+    "mark": Topic(Mark, "recorder", event=True),
     "press": Topic(Press, "any", event=True, local=True),
 }
 

@@ -67,6 +67,8 @@ keys in the window: a records, f is full screen, q quits everything""",
   emotion-edge session stop
   emotion-edge session list
   emotion-edge session delete 20261123-101500""",
+    "lsl": """
+  emotion-edge lsl tcp://kitchen.local:5557 --key laptop.key""",
     "summary": """
   emotion-edge summary 20261123-101500
   emotion-edge summary 20261123-101500 --plot pilot3.html""",
@@ -107,6 +109,7 @@ def make_parser() -> Parser:
     add_session(commands)
     add_export(commands)
     add_summary(commands)
+    add_lsl(commands)
     for name in (*SERVICES, *OPTIONAL_SERVICES):
         add_service(commands, name)
     return parser
@@ -304,6 +307,15 @@ def add_summary(commands: "Commands") -> None:
         "--plot", type=Path, metavar="FILE", help="FILE.html, or FILE.png (needs matplotlib)"
     )
     summary.add_argument("--force", action="store_true", help="replace FILE")
+
+
+def add_lsl(commands: "Commands") -> None:
+    lsl = add_command(commands, "lsl", "results for the Lab Streaming Layer, on this computer")
+    lsl.add_argument("endpoint", metavar="ENDPOINT", help="of the device")
+    lsl.add_argument("--key", type=Path, metavar="FILE", help="what `keys add` wrote")
+    lsl.add_argument(
+        "--duration", type=seconds, metavar="S", help="end after S seconds; default at Ctrl-C"
+    )
 
 
 def rate(text: str) -> float:

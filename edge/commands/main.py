@@ -161,6 +161,12 @@ def cmd_summary(options: Namespace) -> int:
     return summary.summary(load(options.config), options)
 
 
+def cmd_lsl(options: Namespace) -> int:
+    from edge.commands import lsl
+
+    return lsl.lsl(options.endpoint, options.key, options.duration)
+
+
 def cmd_doctor(options: Namespace) -> int:
     from edge.commands import doctor
 
@@ -178,5 +184,6 @@ COMMANDS: Mapping[str, Callable[[Namespace], int]] = {
     "session": cmd_session,
     "export": cmd_export,
     "summary": cmd_summary,
+    "lsl": cmd_lsl,
 }
 """All others are services."""

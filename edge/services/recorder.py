@@ -16,7 +16,7 @@ from pathlib import Path
 from edge import __version__
 from edge.bus import history, recordings
 from edge.bus.history import History
-from edge.bus.messages import BadMessageError, Press
+from edge.bus.messages import BadMessageError, Mark, Press
 from edge.bus.pubsub import Publisher, Subscriber
 from edge.bus.recordings import (
     AddMark,
@@ -69,11 +69,18 @@ class RecorderService:
     """Takes messages, keeps rows, answers requests."""
 
     def __init__(
-        self, config: Config, loop: Loop, store: Store, health: Health, clock: Clock
+        self,
+        config: Config,
+        loop: Loop,
+        store: Store,
+        publisher: Publisher,
+        health: Health,
+        clock: Clock,
     ) -> None:
         self._settings = config.recorder
         self._loop = loop
         self._store = store
+        self._publisher = publisher
         self._health = health
         self._clock = clock
         self._reader = Reader(store.directory)
@@ -116,16 +123,21 @@ class RecorderService:
         """Two in a moment are a mark."""
         now_s = press.t_ns / 1e9
         if now_s - self._pressed_s < DOUBLE_PRESS_S:
-            self._seconds.add_mark(press.t_ns, DOUBLE_PRESS)
+            self._mark(press.t_ns, DOUBLE_PRESS)
         self._pressed_s = now_s
+
+    def _mark(self, t_ns: int, text: str) -> None:
+        """Keep it, and tell others: a marker stream, the page."""
+        self._seconds.add_mark(t_ns, text)
+        self._publisher.publish("mark", Mark(t_ns=t_ns, time=time.time(), text=text))
 
     def on_tick(self, often: Subscriber) -> None:
         """Take what came, and keep what is complete."""
+        self.on_message(often)
         monotonic_s, unix_s = self._clock()
         if abs(unix_s - monotonic_s - self._seconds.offset_s) > CLOCK_SET_S:
             self._clock_set_s = monotonic_s
             self._begin_again("clock", monotonic_s, unix_s)
-        self.on_message(often)
         self._keep_complete(monotonic_s)
         if self._store.is_due(max(1.0, self._settings.flush_s - CLOSE_S - 2 * TICK_S)):
             self._store.flush()
@@ -176,7 +188,7 @@ class RecorderService:
         if isinstance(request, StopSession):
             return self._stop()
         if isinstance(request, AddMark):
-            self._seconds.add_mark(time.monotonic_ns(), request.text)
+            self._mark(time.monotonic_ns(), request.text)
             return Answer()
         return self._delete(request)
 
@@ -274,7 +286,7 @@ def serve(config: Config, loop: Loop, clock: Clock) -> None:
     ):
         health = Health(publisher, "recorder", loop)
         store = Store(config.recordings_directory, about)
-        service = RecorderService(config, loop, store, health, clock)
+        service = RecorderService(config, loop, store, publisher, health, clock)
         loop.add_reader(rare.socket, partial(service.on_message, rare))
         loop.add_reader(requests.socket, partial(service.on_request, requests))
         loop.add_reader(histories.socket, partial(service.on_history, histories))
