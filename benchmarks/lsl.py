@@ -21,7 +21,8 @@ from edge.bus.pubsub import Subscriber
 from edge.config import BusConfig, CameraConfig, Config, DisplayConfig, GatewayConfig
 from tests.support.harness import free_port
 
-SECONDS = 60.0
+START_S, SECONDS = 20.0, 60.0
+"""Until the product has settled; and how long each case is watched."""
 AHEAD_S = {"the device's clock right": 0.0, "the device's clock an hour behind": -3600.0}
 
 
@@ -56,6 +57,7 @@ def measure(work: Path) -> list[tuple[str, str, str]]:
     file.write_bytes(msgspec.json.encode(config))
     command = [sys.executable, "-m", "edge", "run", "--microphone", "none", "--config", str(file)]
     product = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    time.sleep(START_S)
     try:
         return [row for case in AHEAD_S.items() for row in measure_case(config, *case)]
     finally:

@@ -11,6 +11,8 @@ MAX_ANSWER_BYTES = 64 * 1024 * 1024
 MAX_WAITING = 16
 """Requests, and answers that are not fetched: who asks for more and does not read loses some."""
 MAX_PER_TURN = 8
+CONNECT_S = 5.0
+"""A local connection is made by another thread than the one that answers, and so at once."""
 
 Route = list[bytes]
 """Who asked: what stands before the request."""
@@ -56,7 +58,7 @@ class Requester:
 
     def ask(self, request: bytes, timeout_s: float) -> bytes:
         """The answer. Raises BusError where none comes."""
-        if self._socket.poll(int(timeout_s * 1e3), zmq.POLLOUT):
+        if self._socket.poll(int(min(timeout_s, CONNECT_S) * 1e3), zmq.POLLOUT):
             self._socket.send(request)
             if self._socket.poll(int(timeout_s * 1e3)):
                 return self._socket.recv()

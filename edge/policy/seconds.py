@@ -50,45 +50,45 @@ class Row(NamedTuple):
     values: tuple[object, ...]
 
 
+class Result(NamedTuple):
+    """What a message tells of a face, or of everybody."""
+
+    label: str
+    confidence: float
+    scores: Mapping[str, float]
+    box: tuple[float, ...] = ()
+
+
 class Mean:
-    """Labels, scores and a box over time."""
+    """Results of a second; they are summed up when it is over, which is cheaper than one by one."""
 
     def __init__(self) -> None:
-        self.n = 0
-        self._labels: Counter[str] = Counter()
-        self._confidence: Counter[str] = Counter()
-        self._scores: Counter[str] = Counter()
-        self._scored: Counter[str] = Counter()
-        self._box = [0.0, 0.0, 0.0, 0.0]
+        self.results: list[Result] = []
 
-    def add(self, label: str, confidence: float, scores: Mapping[str, float]) -> None:
-        self.n += 1
-        self._labels[label] += 1
-        self._confidence[label] += confidence  # type: ignore[assignment]
-        for name, score in scores.items():
-            self._scores[name] += score  # type: ignore[assignment]
-            self._scored[name] += 1
-
-    def add_box(self, box: Iterable[float]) -> None:
-        self._box = [total + value for total, value in zip(self._box, box, strict=True)]
+    @property
+    def n(self) -> int:
+        return len(self.results)
 
     def label(self) -> tuple[object, ...]:
         """(the commonest label, its share, its mean confidence)"""
-        if not self.n:
+        if not self.results:
             return None, None, None
-        label, count = self._labels.most_common(1)[0]
-        confidence = None if label == NOBODY else scaled(self._confidence[label] / count)
-        return label, scaled(count / self.n), confidence
+        counted = Counter(result.label for result in self.results)
+        label, count = counted.most_common(1)[0]
+        if label == NOBODY:
+            return label, scaled(count / self.n), None
+        total = sum(result.confidence for result in self.results if result.label == label)
+        return label, scaled(count / self.n), scaled(total / count)
 
-    def scores(self, labels: Iterable[str]) -> tuple[int | None, ...]:
-        """Of each label; None where it has no score."""
-        return tuple(
-            scaled(self._scores[name] / self._scored[name]) if self._scored[name] else None
-            for name in labels
-        )
+    def scores(self, labels: Iterable[str]) -> Iterator[int | None]:
+        """The mean of each label; None where it has no score."""
+        for name in labels:
+            given = [result.scores[name] for result in self.results if name in result.scores]
+            yield scaled(sum(given) / len(given)) if given else None
 
     def box(self) -> tuple[int, ...]:
-        return tuple(round(total / self.n) for total in self._box)
+        sides = zip(*(result.box for result in self.results), strict=True)
+        return tuple(round(sum(side) / self.n) for side in sides)
 
 
 class Second:
@@ -169,8 +169,7 @@ class Seconds:
             mean = second.face.get(face.id)
             if mean is None:
                 mean = second.face[face.id] = Mean()
-            mean.add(face.emotion, face.confidence, face.scores)
-            mean.add_box(face.box)
+            mean.results.append(Result(face.emotion, face.confidence, face.scores, face.box))
 
     def _take_emotion(self, message: Emotion) -> None:
         """By when it was published: one of a voice alone has the voice's capture time for long."""
@@ -178,9 +177,10 @@ class Seconds:
         if second is None:
             return
         if message.face_age_s is None and message.voice_age_s is None:
-            second.emotion.add(NOBODY, 0.0, {})
+            found = Result(NOBODY, 0.0, {})
         else:
-            second.emotion.add(message.emotion, message.confidence, message.scores)
+            found = Result(message.emotion, message.confidence, message.scores)
+        second.emotion.results.append(found)
 
     def _take_voice(self, message: AudioMessage) -> None:
         scores = message.scores or {}

@@ -21,6 +21,7 @@ from edge.bus.recordings import (
     Span,
 )
 from edge.bus.requests import Requester
+from edge.bus.sockets import BusError
 from edge.config import Config
 from edge.errors import UserError
 from edge.paths import SYSTEM_DIRECTORY, bus_permission_denied, check_directory
@@ -45,13 +46,20 @@ class Source:
                 f"permission denied on {SYSTEM_DIRECTORY}; sudo, or sudo usermod -aG "
                 "emotion-edge $USER and log in again"
             )
-        socket_path = config.directory / recordings.ENDPOINT
-        if check_directory(config.directory) and is_listening(socket_path):
+        path = config.directory / recordings.ENDPOINT
+        if check_directory(config.directory) and is_listening(path):
             self._requester = Requester(config.endpoint(recordings.ENDPOINT))
+            try:
+                recordings.ask(self._requester, ListSessions())
+            except BusError:
+                if is_listening(path):
+                    raise
+                self.close()  # it has just ended
 
     def close(self) -> None:
         if self._requester is not None:
             self._requester.close()
+            self._requester = None
 
     def sessions(self) -> list[Session]:
         """All, the oldest first."""

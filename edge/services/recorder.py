@@ -37,10 +37,9 @@ from edge.recordings.store import About, Store, locked
 from edge.runtime.loop import Loop
 from edge.services.health import Health
 
-RARE = ("audio", "change", "health.", "press")
-FREQUENT = ("face", "emotion")
-"""Read TICK_S after they came: to wake up for each would be most of this process's work."""
+TOPICS = ("face", "emotion", "audio", "change", "health.", "press")
 TICK_S = 0.5
+"""Messages wait for so long: to wake up for each would be most of this process's work."""
 CHECK_S = 1.0
 CLOCK_SET_S = 0.1
 """A clock that is off by so much was set, or the computer slept."""
@@ -104,7 +103,7 @@ class RecorderService:
         self._health.dropped += self._seconds.dropped
         self._seconds = self._begin(why, monotonic_s, unix_s)
 
-    def on_message(self, subscriber: Subscriber) -> None:
+    def _receive(self, subscriber: Subscriber) -> None:
         """Take what came."""
         for topic, message in subscriber.receive_all():
             self._health.count()
@@ -131,9 +130,9 @@ class RecorderService:
         self._seconds.add_mark(t_ns, text)
         self._publisher.publish("mark", Mark(t_ns=t_ns, time=time.time(), text=text))
 
-    def on_tick(self, often: Subscriber) -> None:
+    def on_tick(self, subscriber: Subscriber) -> None:
         """Take what came, and keep what is complete."""
-        self.on_message(often)
+        self._receive(subscriber)
         monotonic_s, unix_s = self._clock()
         if abs(unix_s - monotonic_s - self._seconds.offset_s) > CLOCK_SET_S:
             self._clock_set_s = monotonic_s
@@ -279,18 +278,16 @@ def serve(config: Config, loop: Loop, clock: Clock) -> None:
     with (
         locked(config.recordings_directory),
         closing(Publisher(endpoint("in"), config.device_name)) as publisher,
-        closing(Subscriber(endpoint("out"), RARE)) as rare,
-        closing(Subscriber(endpoint("out"), FREQUENT)) as often,
+        closing(Subscriber(endpoint("out"), TOPICS)) as subscriber,
         closing(Responder(endpoint(recordings.ENDPOINT))) as requests,
         closing(Responder(endpoint(history.ENDPOINT))) as histories,
     ):
         health = Health(publisher, "recorder", loop)
         store = Store(config.recordings_directory, about)
         service = RecorderService(config, loop, store, publisher, health, clock)
-        loop.add_reader(rare.socket, partial(service.on_message, rare))
         loop.add_reader(requests.socket, partial(service.on_request, requests))
         loop.add_reader(histories.socket, partial(service.on_history, histories))
-        loop.call_every(TICK_S, partial(service.on_tick, often))
+        loop.call_every(TICK_S, partial(service.on_tick, subscriber))
         loop.call_every(CHECK_S, service.check)
         loop.call_every(RETENTION_S, service.remove_old)
         service.check()
