@@ -16,6 +16,7 @@ from edge.bus.recordings import (
 from edge.commands.text import print_line
 from edge.config import Config
 from edge.errors import ExitCode, UsageError
+from edge.policy.seconds import CLOSE_S
 from edge.recordings.source import Source
 
 
@@ -29,6 +30,7 @@ def session(config: Config, options: Namespace) -> int:
             print_line(f"session {started.id} began")
         elif options.action == "stop":
             (stopped,) = source.ask(StopSession()).sessions
+            time.sleep(CLOSE_S + 1)  # its last second is complete then, and an export has it
             print_line(f"session {stopped.id} ended after {duration(stopped)}")
         elif options.action == "mark":
             source.ask(AddMark(text=options.text))
