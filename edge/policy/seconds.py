@@ -7,7 +7,8 @@ the recorder adds the stretch. Probabilities are kept as whole numbers of 0 to 2
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from operator import itemgetter
 from typing import NamedTuple
 
 from edge.bus.messages import (
@@ -80,11 +81,16 @@ class Mean:
         total = sum(result.confidence for result in self.results if result.label == label)
         return label, scaled(count / self.n), scaled(total / count)
 
-    def scores(self, labels: Iterable[str]) -> Iterator[int | None]:
+    def scores(self, labels: Sequence[str]) -> list[int | None]:
         """The mean of each label; None where it has no score."""
-        for name in labels:
-            given = [result.scores[name] for result in self.results if name in result.scores]
-            yield scaled(sum(given) / len(given)) if given else None
+        scores = [result.scores for result in self.results]
+        try:  # all have all: the usual case, and an order of magnitude faster
+            columns = zip(*map(itemgetter(*labels), scores), strict=True)
+            means: list[int | None] = [scaled(sum(column) / self.n) for column in columns]
+        except KeyError:
+            given = [[one[name] for one in scores if name in one] for name in labels]
+            means = [scaled(sum(known) / len(known)) if known else None for known in given]
+        return means or [None] * len(labels)
 
     def box(self) -> tuple[int, ...]:
         sides = zip(*(result.box for result in self.results), strict=True)

@@ -22,7 +22,9 @@ SCHEMA = 1
 MIGRATIONS: Mapping[int, str] = {}
 """{schema: the SQL that makes the next one of it}"""
 DAY_S = 86_400
-CHECKPOINT_PAGES = 250
+PAGE_BYTES = 1024
+"""A commit writes whole pages: a quarter of SQLite's usual ones writes half as much."""
+CHECKPOINT_PAGES = 1000
 """After so many the log is copied into the file, and written over."""
 DAY = re.compile(r"(\d{4}-\d\d-\d\d)\.db")
 ANY_FILE = re.compile(r"(\d{4}-\d\d-\d\d)\.db.*")
@@ -99,6 +101,7 @@ def open_for_writing(path: Path, migrations: Mapping[int, str] = MIGRATIONS) -> 
         check_schema(connection, path, migrations)
         if connection.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
             raise sqlite3.DatabaseError("database disk image is malformed")
+        connection.execute(f"PRAGMA page_size={PAGE_BYTES}")  # of a new file
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")  # NORMAL loses what is not checkpointed
         connection.execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}")

@@ -5,6 +5,7 @@ copied into a new file (VACUUM INTO), and the old one removed.
 """
 
 import contextlib
+import os
 import sqlite3
 from pathlib import Path
 
@@ -76,4 +77,6 @@ def _rewrite(path: Path, session: Session) -> None:
         path.unlink()
     else:
         rewritten.chmod(0o600)
+        owner = path.stat()
+        os.chown(rewritten, owner.st_uid, owner.st_gid)  # root erases what is the service's
         rewritten.replace(path)

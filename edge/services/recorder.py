@@ -38,9 +38,8 @@ from edge.runtime.loop import Loop
 from edge.services.health import Health
 
 TOPICS = ("face", "emotion", "audio", "change", "health.", "press")
-TICK_S = 0.5
+TICK_S = 1.0
 """Messages wait for so long: to wake up for each would be most of this process's work."""
-CHECK_S = 1.0
 CLOCK_SET_S = 0.1
 """A clock that is off by so much was set, or the computer slept."""
 RETENTION_S = 600.0
@@ -140,6 +139,7 @@ class RecorderService:
         self._keep_complete(monotonic_s)
         if self._store.is_due(max(1.0, self._settings.flush_s - CLOSE_S - 2 * TICK_S)):
             self._store.flush()
+        self.check()
         self._health.feed_watchdog()
 
     def _keep_complete(self, monotonic_s: float) -> None:
@@ -161,7 +161,7 @@ class RecorderService:
     def remove_old(self) -> None:
         """Retention, while the clock can be trusted."""
         monotonic_s, unix_s = self._clock()
-        if monotonic_s - self._clock_set_s >= RETENTION_S - CHECK_S:
+        if monotonic_s - self._clock_set_s >= RETENTION_S - TICK_S:
             settings = self._settings
             self._store.remove_old(settings.keep_days, settings.max_mb, unix_s)
 
@@ -288,7 +288,6 @@ def serve(config: Config, loop: Loop, clock: Clock) -> None:
         loop.add_reader(requests.socket, partial(service.on_request, requests))
         loop.add_reader(histories.socket, partial(service.on_history, histories))
         loop.call_every(TICK_S, partial(service.on_tick, subscriber))
-        loop.call_every(CHECK_S, service.check)
         loop.call_every(RETENTION_S, service.remove_old)
         service.check()
         health.ready()

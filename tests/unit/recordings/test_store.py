@@ -5,6 +5,7 @@ import shutil
 import sqlite3
 import stat
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,8 +16,10 @@ from edge.errors import ConfigError
 from edge.policy.seconds import Row
 from edge.recordings import days
 from edge.recordings.days import NewerSchemaError
+from edge.recordings.erase import erase
 from edge.recordings.reader import Reader
 from edge.recordings.store import Store, locked
+from tests.support.harness import ROOT
 from tests.support.recordings import ABOUT, NOON, record, record_session, rows_of
 
 DAY = "2026-11-23.db"
@@ -67,30 +70,28 @@ def test_a_second_recorder_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.root
-def test_a_folder_of_another_user_is_refused(tmp_path: Path) -> None:
-    folder = tmp_path / "theirs"
-    folder.mkdir(mode=0o777)
-    folder.chmod(0o777)
-    tmp_path.chmod(0o755)
-    os.chown(folder, 12345, 12345)
-    code = (
-        "from pathlib import Path; from edge.recordings.store import locked\n"
-        f"with locked(Path({str(folder)!r})): pass"
-    )
-    command = ["setpriv", "--reuid=65534", "--clear-groups", "python3", "-c", code]
-    parents = [path for path in tmp_path.parents if path.stat().st_uid == 0]
-    modes = {path: path.stat().st_mode for path in parents}
-    try:
-        for path in parents:
-            path.chmod(stat.S_IMODE(modes[path]) | 0o005)
-        root = Path(__file__).resolve().parents[3]
-        done = subprocess.run(command, capture_output=True, text=True, cwd=root)
-    finally:
-        for path, mode in modes.items():
-            path.chmod(stat.S_IMODE(mode))
-    if "ModuleNotFoundError" in done.stderr or "Permission denied" in done.stderr:
-        pytest.skip("another user cannot read the checkout here")
-    assert "it belongs to another user" in done.stderr
+def test_a_folder_of_another_user_is_refused(directory: Path) -> None:
+    directory.chmod(0o755)
+    code = f"""
+import os
+from pathlib import Path
+from edge.recordings.store import locked
+os.setuid(65534)
+with locked(Path({str(directory)!r})):
+    pass
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert "it belongs to another user; set another one" in done.stderr
+
+
+@pytest.mark.root
+def test_what_root_erases_stays_the_services(tmp_path: Path) -> None:
+    record(tmp_path, NOON - 100, 50)
+    session = record_session(tmp_path, NOON, 5)
+    os.chown(tmp_path / DAY, 12345, 12345)
+    assert erase(tmp_path, session) == ""
+    status = (tmp_path / DAY).stat()
+    assert (status.st_uid, stat.S_IMODE(status.st_mode)) == (12345, 0o600)
 
 
 def test_after_midnight_another_file_begins_and_the_old_one_is_one_plain_file(
@@ -128,7 +129,8 @@ def test_a_broken_file_is_set_aside_and_a_new_one_begun(tmp_path: Path, garbage:
 def test_a_broken_page_in_the_middle_is_found_at_the_start(tmp_path: Path) -> None:
     record(tmp_path, NOON, 600)
     data = bytearray((tmp_path / DAY).read_bytes())
-    data[20 * 4096 : 24 * 4096] = os.urandom(4 * 4096)
+    middle = len(data) // 2 // 1024 * 1024
+    data[middle : middle + 8192] = os.urandom(8192)
     (tmp_path / DAY).write_bytes(data)
     store = Store(tmp_path, ABOUT)
     store.begin(NOON + 700, 100.0, "start")
