@@ -99,6 +99,28 @@ class Feed(threading.Thread):
         self._publisher.close()
 
 
+class Witness(threading.Thread):
+    """Another subscriber: what the bus carried."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(daemon=True)
+        self._subscriber = Subscriber(config.endpoint("out"), ["face"])
+        self._ended = threading.Event()
+        self.seen: list[Sent] = []
+
+    def run(self) -> None:
+        while not self._ended.is_set():
+            self._subscriber.socket.poll(100)
+            for _, message in self._subscriber.receive_all():
+                assert isinstance(message, FaceMessage)
+                self.seen.append(Sent(message.t_ns / 1e9, dict(message.faces[0].scores)))
+
+    def stop(self) -> None:
+        self._ended.set()
+        self.join()
+        self._subscriber.close()
+
+
 @contextlib.contextmanager
 def device(work: Path, folder: Path, **environment: str) -> Iterator[tuple[Config, int]]:
     """A hub and a recorder; yields the settings and the recorder's process id."""
@@ -128,8 +150,8 @@ def device(work: Path, folder: Path, **environment: str) -> Iterator[tuple[Confi
             process.wait(20)
 
 
-def watch_disk(work: Path, minutes: float) -> tuple[list[Row], list[Row]]:
-    """(what is written in an hour, what power cuts leave), of one run."""
+def watch_disk(work: Path, minutes: float) -> list[Row]:
+    """What is written in an hour, and what power cuts leave, of one run."""
     disk = LoggedDisk(work, SIZE_MB)
     time.sleep(20)  # ext4 initialises its tables in the background
     calls = work / "calls"
@@ -155,14 +177,12 @@ def watch_disk(work: Path, minutes: float) -> tuple[list[Row], list[Row]]:
     flushes = sum(event.offset < 0 for event in seen) * hour
     synced = calls.read_text().count("sync(") * hour
     how = f"one face, defaults, ext4; {while_s / 60:.0f} minutes, as an hour"
-    written = [
+    cuts = [cut(work, disk, log, random.Random(n), begin_s, end_s, first_s) for n in range(CUTS)]
+    malformed, lost_s, start_s = zip(*cuts, strict=True)
+    return [
         Row("1", f"written to the disk in an hour ({how})", f"{megabytes:.2f} MB", "3 MB"),
         Row("1", "fsync and fdatasync in an hour", f"{synced:.0f}", "130"),
         Row("1", "flushes that ext4 made of them, and of its own journal", f"{flushes:.0f}", ""),
-    ]
-    cuts = [cut(work, disk, log, random.Random(n), begin_s, end_s, first_s) for n in range(CUTS)]
-    malformed, lost_s, start_s = zip(*cuts, strict=True)
-    return written, [
         Row("2", f"malformed files after {CUTS} power cuts", f"{sum(malformed)}", "0"),
         Row("2", "lost, at most", f"{max(lost_s):.1f} s", f"{FLUSH_S + 1:.0f} s"),
         Row("2", "the next start, until it writes, at most", f"{max(start_s):.2f} s", "2 s"),
@@ -237,7 +257,8 @@ def compare_with_bus(work: Path) -> list[Row]:
         "TZ": "Europe/Berlin",
     }
     with device(work, kept, **environment) as (config, _):
-        feed = Feed(config, 1)
+        feed, witness = Feed(config, 1), Witness(config)
+        witness.start()
         feed.start()
         time.sleep(180)
         set_clock("2026-10-25T23:57:30")
@@ -246,7 +267,8 @@ def compare_with_bus(work: Path) -> list[Row]:
         time.sleep(180)
         feed.stop()
         time.sleep(4)
-    return judge(kept, feed.sent)
+        witness.stop()
+    return judge(kept, witness.seen)
 
 
 def seconds_of(clock: str) -> int:
@@ -368,58 +390,57 @@ def history_speed(work: Path) -> list[Row]:
     ]
 
 
-PARTS: dict[str, Callable[[Path], list[Row]]] = {
-    "bus": compare_with_bus,
-    "export": export_day,
-    "process": process,
-    "history": history_speed,
+def measure_lsl(work: Path) -> list[Row]:
+    from benchmarks.lsl import measure
+
+    return [Row("8", *row) for row in measure(work)]
+
+
+PARTS: dict[str, Callable[[Path, float], list[Row]]] = {
+    "disk": watch_disk,
+    "bus": lambda work, _: compare_with_bus(work),
+    "export": lambda work, _: export_day(work),
+    "history": lambda work, _: history_speed(work),
+    "process": lambda work, _: process(work),
+    "lsl": lambda work, _: measure_lsl(work),
 }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("report", type=Path, nargs="?")
+    parser.add_argument("report", type=Path, nargs="?", help="FILE.md; its figures go to FILE.json")
     parser.add_argument("--minutes", type=float, default=60.0)
-    parser.add_argument("--only", nargs="*", choices=("disk", "lsl", *PARTS))
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=[*PARTS])
     options = parser.parse_args()
-    rows = []
-    for name in ("disk", *PARTS, "lsl"):
-        if options.only and name not in options.only:
-            continue
+    for name in options.only:
         work = Path(tempfile.mkdtemp(prefix=f"ee-{name}-"))
-        if name == "disk":
-            made = [*watch_disk(work, options.minutes)]
-            new = made[0] + made[1]
-        elif name == "lsl":
-            from benchmarks.lsl import measure
-
-            new = [Row("8", *row) for row in measure(work)]
-        else:
-            new = PARTS[name](work)
-        for row in new:
+        rows = PARTS[name](work, options.minutes)
+        for row in rows:
             print(*row, sep=" | ", flush=True)
-        rows += new
         shutil.rmtree(work, ignore_errors=True)
-    if options.report:
-        write(options.report, rows)
+        if options.report:
+            write(options.report, name, rows)
 
 
-def write(report: Path, rows: list[Row]) -> None:
-    about = ", ".join(machine().values())
-    lines = [f"| {row.bar} | {row.what} | {row.measured} | {row.allowed} |" for row in rows]
-    report.write_text(
-        HEAD.format(machine=about, load=os.getloadavg()[2]) + "\n".join(lines) + "\n" + FOOT
-    )
+def write(report: Path, name: str, rows: list[Row]) -> None:
+    """Put a part's figures in place of its older ones, and make the page of all."""
+    figures = report.with_suffix(".json")
+    known = msgspec.json.decode(figures.read_bytes()) if figures.exists() else {}
+    known[name] = rows
+    figures.write_bytes(msgspec.json.format(msgspec.json.encode(known)) + b"\n")
+    lines = [f"| {' | '.join(row)} |" for part in PARTS for row in known.get(part, [])]
+    head = HEAD.format(machine=", ".join(machine().values()))
+    report.write_text("\n".join([head, *lines, FOOT]))
 
 
 HEAD = """# The recorder against its bars
 
-By `python -m benchmarks.recorder docs/reports/recorder.md` (root) on {machine}; other programs used
-both cores at the same time (load {load:.0f} in the last 15 minutes).
+By `python -m benchmarks.recorder docs/reports/recorder.md` (root; `--only PART` measures one part
+again) on {machine}. Other programs
+used both cores at the same time, at a load of 15 to 25, so times are upper ones.
 
 | bar | | measured | allowed |
-|---|---|---|---|
-"""
+|---|---|---|---|"""
 FOOT = """
 The disk of bars 1 and 2 is a loop device with ext4 on a file that logs every write and every flush
 ([benchmarks/logged_disk.py](../../benchmarks/logged_disk.py)). What the kernel had not written is

@@ -19,8 +19,19 @@ from edge.recordings.table import AT, COLUMNS, NOTICE, Line, Table
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """What spreadsheets run. OWASP, "CSV injection"."""
-FOREIGN = [AT[name] for name in ("emotion", "trigger", "previous", "service", "state", "text")]
-"""Cells that others filled."""
+FOREIGN = {
+    kind: [AT[name] for name in names]
+    for kind, names in {
+        "emotion": ("emotion",),
+        "face": ("emotion",),
+        "voice": ("emotion", "trigger"),
+        "change": ("emotion", "previous"),
+        "health": ("service", "state", "text"),
+        "mark": ("text",),
+        "gap": (),
+    }.items()
+}
+"""{kind: cells that others filled}"""
 MISSING = "n/a"
 """BIDS specification, "Tabular files"."""
 PYFEAT_EMOTIONS = {
@@ -56,15 +67,22 @@ def write_csv(export: Export, out: TextIO) -> None:
     """RFC 4180, UTF-8. With `;` numbers have a decimal comma, as where `;` is used."""
     writer = csv.writer(out, delimiter=export.separator)
     writer.writerow([*COLUMNS, NOTICE])
-    comma = export.separator == ";"
-    for line in export.lines:
-        cells = [*line.cells, None]
-        for at in FOREIGN:
-            if cells[at]:
-                cells[at] = safe(cells[at])
-        if comma:
-            cells = [str(c).replace(".", ",") if type(c) is float else c for c in cells]
-        writer.writerow(cells)
+    rows = map(csv_row, export.lines)
+    writer.writerows(map(with_comma, rows) if export.separator == ";" else rows)
+
+
+def csv_row(line: Line) -> list[Any]:
+    """Its cells, and an empty one under the notice."""
+    cells = line.cells
+    for at in FOREIGN[line.kind]:
+        if cells[at]:
+            cells[at] = safe(cells[at])
+    cells.append(None)
+    return cells
+
+
+def with_comma(cells: list[Any]) -> list[Any]:
+    return [str(cell).replace(".", ",") if type(cell) is float else cell for cell in cells]
 
 
 def safe(text: str) -> str:

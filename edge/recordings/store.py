@@ -132,7 +132,7 @@ class Store:
                 self.problems.pop(BROKEN, None)
             self._day = day
         self.stretch += 1
-        row = (self.stretch, round(unix_s, 3), round(monotonic_s, 3), why, *self._about)
+        row = (self.stretch, unix_s, monotonic_s, why, *self._about)
         self._append([Row("stretch", row)])
         if self.session:
             self._append([session_row(self.session)])

@@ -5,7 +5,7 @@ second; voices, changes, marks and health come when they were, and `gap` where n
 """
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from operator import itemgetter, mul
 from typing import Any, NamedTuple
@@ -29,10 +29,14 @@ COLUMNS = (
 )
 MIN_GAP_S = 1.5
 """From one second to the next one that was kept."""
-PROBABILITIES = [round(value / SCALE, 4) for value in range(SCALE + 1)]
+PROBABILITIES: dict[int | None, float | None] = {
+    None: None,
+    **{value: round(value / SCALE, 4) for value in range(SCALE + 1)},
+}
 AT = {name: index for index, name in enumerate(COLUMNS)}
 SCORES = slice(AT["angry"], AT["calm"] + 1)
-AT_FACE, AT_N, AT_VALENCE = AT["face"], AT["n"], AT["valence"]
+NO_BOX, NO_TAIL = [None] * 5, [None] * (len(COLUMNS) - AT["calm"] - 1)
+"""Empty cells: from `face` to `h`, and after the scores."""
 Feeling = tuple[tuple[float, ...], tuple[float, ...]]
 """What a label's score of 1/SCALE adds to valence, and to arousal."""
 
@@ -77,6 +81,7 @@ class Table:
         self.stretches: dict[int, list[Any]] = {}
         """By number, as the table has them: what made the results."""
         self._last: tuple[int, float] | None = None
+        self._known: tuple[float, str, float] = (-1.0, "", 0.0)
 
     def lines(self, chunks: Iterable[Rows]) -> Iterator[Line]:
         for rows in chunks:
@@ -86,87 +91,77 @@ class Table:
             for stretch, t, name, row in tagged:
                 if name == "emotion":
                     yield from self._gap(stretch, t)
-                yield self._line(name, stretch, t, row[2:])
+                yield Line(name, t, [*self._head(t), name, stretch, *CELLS[name](row)])
 
     def _gap(self, stretch: int, t: float) -> Iterator[Line]:
         """What is missing before this second. A clock that was set back leaves no gap."""
         if self._last is not None:
             missing_s = t - self._last[1] - 1
             if missing_s + 1 > MIN_GAP_S:
-                cells = self._cells("gap", self._last[0], self._last[1] + 1)
-                cells[AT["gap_s"]] = missing_s
-                yield Line("gap", self._last[1] + 1, cells)
+                begin_s = self._last[1] + 1
+                empty = [None] * (AT["gap_s"] - 5)
+                yield Line(
+                    "gap", begin_s, [*self._head(begin_s), "gap", self._last[0], *empty, missing_s]
+                )
         self._last = stretch, t
 
-    def _cells(self, kind: str, stretch: int, t: float) -> list[Any]:
-        if self.zero_s is None:
-            self.zero_s = t
-        cells: list[Any] = [None] * len(COLUMNS)
-        cells[:5] = t, utc(t), round(t - self.zero_s, 3), kind, stretch
-        return cells
-
-    def _line(self, name: str, stretch: int, t: float, values: list[Any]) -> Line:
-        cells = self._cells(name, stretch, t)
-        FILL[name](cells, values)
-        return Line(name, t, cells)
+    def _head(self, t: float) -> tuple[float, str, float]:
+        """The first three cells; the lines of a second share them."""
+        if t != self._known[0]:
+            if self.zero_s is None:
+                self.zero_s = t
+            self._known = t, utc(t), round(t - self.zero_s, 3)
+        return self._known
 
 
-def _put_scores(
-    cells: list[Any], labels: tuple[str, ...], values: list[int | None], feeling: Feeling
-) -> None:
-    """The scores of labels that EMOTION_LABELS begins with."""
-    cells[SCORES] = [None if v is None else PROBABILITIES[v] for v in values] + [None] * (
-        len(EMOTION_LABELS) - len(labels)
-    )
+def _scores(values: list[int | None], feeling: Feeling) -> list[float | None]:
+    """Valence, arousal, and the scores."""
+    felt: list[float | None] = [None, None]
     if None not in values:
-        cells[AT_VALENCE] = round(sum(map(mul, values, feeling[0])), 4)
-        cells[AT_VALENCE + 1] = round(sum(map(mul, values, feeling[1])), 4)
+        felt = [round(sum(map(mul, values, axis)), 4) for axis in feeling]
+    return [*felt, *[PROBABILITIES[value] for value in values]]
 
 
-def _probability(value: int | None) -> float | None:
-    return None if value is None else PROBABILITIES[value]
+def _emotion(row: list[Any]) -> list[Any]:
+    n, _, faces, label, share, confidence = row[2:8]
+    means = (PROBABILITIES[share], PROBABILITIES[confidence])
+    return [*NO_BOX, n, faces, label, *means, *_scores(row[8:], FEELING), *NO_TAIL]
 
 
-def _fill_emotion(cells: list[Any], values: list[Any]) -> None:
-    cells[AT_N:AT_VALENCE] = (
-        *(values[0], values[2], values[3]),
-        *(_probability(values[4]), _probability(values[5])),
-    )
-    _put_scores(cells, EMOTION_LABELS, values[6:], FEELING)
+def _face(row: list[Any]) -> list[Any]:
+    number, n, label, share, confidence = row[2:7]
+    means = (PROBABILITIES[share], PROBABILITIES[confidence])
+    scores = _scores(row[7:14], FACE_FEELING)
+    return [number, *row[14:], n, None, label, *means, *scores, None, *NO_TAIL]
 
 
-def _fill_face(cells: list[Any], values: list[Any]) -> None:
-    cells[AT_FACE : AT_N + 1] = values[0], *values[12:], values[1]
-    cells[AT_N + 2 : AT_VALENCE] = values[2], _probability(values[3]), _probability(values[4])
-    _put_scores(cells, FACE_LABELS, values[5:12], FACE_FEELING)
+def _voice(row: list[Any]) -> list[Any]:
+    label, confidence, speech, duration_s, level_dbfs, trigger, *given = row[2:]
+    spelled = (FROM_VOICE.get(name, name) for name in VOICE_LABELS)
+    scores = dict(zip(spelled, given, strict=True))
+    ordered = [scores[name] for name in EMOTION_LABELS]
+    means = (label, None, PROBABILITIES[confidence], *_scores(ordered, FEELING))
+    return [*NO_BOX, None, None, *means, trigger, speech, duration_s, level_dbfs, *NO_TAIL[4:]]
 
 
-def _fill_voice(cells: list[Any], values: list[Any]) -> None:
-    emotion, confidence, speech, duration_s, level_dbfs, trigger, *scores = values
-    cells[AT["emotion"]], cells[AT["confidence"]] = emotion, _probability(confidence)
-    cells[AT["trigger"] : AT["level_dbfs"] + 1] = trigger, speech, duration_s, level_dbfs
-    spelled = (FROM_VOICE.get(label, label) for label in VOICE_LABELS)
-    by_label = dict(zip(spelled, scores, strict=True))
-    _put_scores(cells, EMOTION_LABELS, [by_label[name] for name in EMOTION_LABELS], FEELING)
+def _other(**columns: int) -> Callable[[list[Any]], list[Any]]:
+    """Of a table without means: {column of the export: column of the row}."""
+
+    def cells(row: list[Any]) -> list[Any]:
+        made: list[Any] = [None] * (len(COLUMNS) - 5)
+        for name, at in columns.items():
+            made[AT[name] - 5] = row[at]
+        return made
+
+    return cells
 
 
-def _fill_change(cells: list[Any], values: list[Any]) -> None:
-    cells[AT["previous"]], cells[AT["emotion"]], cells[AT["lasted_s"]] = values
-
-
-def _fill_health(cells: list[Any], values: list[Any]) -> None:
-    cells[AT["service"] : AT["text"] + 1] = values
-
-
-def _fill_mark(cells: list[Any], values: list[Any]) -> None:
-    cells[AT["text"]] = values[0]
-
-
-FILL = {
-    "emotion": _fill_emotion,
-    "face": _fill_face,
-    "voice": _fill_voice,
-    "change": _fill_change,
-    "health": _fill_health,
-    "mark": _fill_mark,
+CELLS = {
+    "emotion": _emotion,
+    "face": _face,
+    "voice": _voice,
+    "change": _other(previous=2, emotion=3, lasted_s=4),
+    "health": _other(service=2, state=3, text=4),
+    "mark": _other(text=2),
 }
+"""{table: what makes the cells after the first five of its row}"""

@@ -95,7 +95,7 @@ def test_py_feats_fex_has_faces_emotions_and_identities(folder: Path) -> None:
         *("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral")
     }
     assert fex.emotions.sum(axis=1).between(0.95, 1.05).all()
-    assert fex.facebox.FaceRectWidth.eq(120).all()
+    assert fex.faceboxes.FaceRectWidth.eq(120).all()
     assert sorted(fex.Identity.unique()) == ["1-1", "1-2"]
 
 
@@ -109,7 +109,8 @@ def test_duckdb_and_pyarrow_read_parquet(folder: Path) -> None:
     assert json.loads(table.schema.metadata[b"session"])["note"] == "pilot"
     counted = duckdb.sql(
         f"SELECT count(*), avg(happy), max(face) FROM '{path}' WHERE kind = 'face'"
-    ).fetchone()
+    ).fetchall()
+    (counted,) = counted
     assert counted[0] == WITH_FACES * FACES and 0 < counted[1] < 1 and counted[2] == FACES
 
 
