@@ -18,7 +18,7 @@ from edge.bus.messages import (
 )
 from edge.client import Received, Subscription
 from edge.commands.text import print_line
-from edge.devices.lsl import Outlet, check_library
+from edge.devices.lsl import Outlet, library
 from edge.errors import ExitCode
 from edge.recordings.table import NOTICE
 
@@ -64,11 +64,10 @@ class Streams:
 
 def lsl(endpoint: str, key: Path | None, duration_s: float | None) -> int:
     """Push until Ctrl-C. Returns the exit code. Raises LslError, BusError, KeysError."""
-    library = check_library()
     streams: dict[str, Streams] = {}
     end_s = float("inf") if duration_s is None else time.monotonic() + duration_s
     with Subscription(endpoint, TOPICS, key) as device:
-        print_line(f"{library}: waiting for {endpoint}; Ctrl-C ends")
+        print_line(f"{library()}: waiting for {endpoint}; Ctrl-C ends")
         while (left_s := end_s - time.monotonic()) > 0:
             for received in device.wait(min(left_s, 0.5)):
                 name = received.message.device

@@ -6,8 +6,6 @@ streams are irregular (a nominal rate of 0): faces come and go. Needs the extra 
 
 from collections.abc import Sequence
 
-import pylsl
-
 from edge.errors import UserError
 
 MANUFACTURER = "Emotion Edge"
@@ -15,6 +13,15 @@ MANUFACTURER = "Emotion Edge"
 
 class LslError(UserError):
     """pylsl is there, and its library is not."""
+
+
+try:
+    import pylsl
+except RuntimeError as error:  # as on aarch64, whose wheel has no library
+    raise LslError(
+        "pylsl found no library of the Lab Streaming Layer; install liblsl "
+        "(https://github.com/sccn/liblsl/releases), and set PYLSL_LIB to its file"
+    ) from error
 
 
 class Outlet:
@@ -40,12 +47,6 @@ class Outlet:
         self._outlet.push_sample(list(sample), pylsl.local_clock() - age_s)
 
 
-def check_library() -> str:
-    """Its version. Raises LslError where pylsl came without it, as on aarch64."""
-    try:
-        return f"liblsl {pylsl.library_version() / 100:.2f}"
-    except (RuntimeError, OSError, AttributeError) as error:
-        raise LslError(
-            f"the library of the Lab Streaming Layer is missing ({error}); see "
-            "https://labstreaminglayer.org, and set PYLSL_LIB"
-        ) from error
+def library() -> str:
+    """Its version."""
+    return f"liblsl {pylsl.library_version() / 100:.2f}"

@@ -1,6 +1,7 @@
 """Optional services: off until the settings name something, and never missed before that."""
 
 import io
+import os
 import subprocess
 import sys
 from contextlib import closing
@@ -105,6 +106,40 @@ sys.exit(main({(*arguments, "--config", str(file))!r}))
         "emotion-edge mqtt: paho is not installed: this needs the mqtt extra; "
         "in the checkout: pip install -e '.[mqtt]'\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("package", "extra", "arguments"),
+    [
+        ("pylsl", "lsl", ("lsl", "tcp://127.0.0.1:9")),
+        ("pyarrow", "export", ("export", "a", "--format", "parquet", "--output", "a.parquet")),
+        ("matplotlib", "plot", ("summary", "a", "--plot", "a.png")),
+    ],
+)
+def test_a_command_without_its_package_names_the_extra(
+    package: str, extra: str, arguments: tuple[str, ...]
+) -> None:
+    code = f"""
+import sys
+sys.modules[{package!r}] = None
+from edge.commands.main import main
+sys.exit(main({arguments!r}))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == ExitCode.BAD_CONFIG
+    assert done.stderr == (
+        f"emotion-edge {arguments[0]}: {package} is not installed: this needs the {extra} extra; "
+        f"in the checkout: pip install -e '.[{extra}]'\n"
+    )
+
+
+def test_a_pylsl_without_its_library_names_the_fix(tmp_path: Path) -> None:
+    (tmp_path / "pylsl.py").write_text("raise RuntimeError('LSL binary library file not found')")
+    command = [sys.executable, "-m", "edge", "lsl", "tcp://127.0.0.1:9"]
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment)
+    assert done.returncode == ExitCode.FAILED
+    assert done.stderr.count("\n") == 1 and "set PYLSL_LIB" in done.stderr
 
 
 def test_switched_off_it_refuses_to_run(tmp_path: Path) -> None:
