@@ -95,6 +95,7 @@ class Store:
         self._connection: sqlite3.Connection | None = None
         self._descriptor = -1
         self._retry_s = 0.0
+        self._is_new = False
         self._recover()
         reader = Reader(directory)
         self.stretch = reader.last_stretch()
@@ -137,6 +138,7 @@ class Store:
         if self.session:
             self._append([session_row(self.session)])
         self._is_open()
+        self._is_new = False
 
     def add(self, rows: list[Row]) -> None:
         """Of the stretch that goes on."""
@@ -227,6 +229,7 @@ class Store:
         except OSError as error:
             self._fail(str(error.strerror))
             return
+        self._is_new = True
         self.problems[BROKEN] = f"{path.name} was broken; it is kept as {broken.name}"
         log.warning("%s", self.problems[BROKEN])
 
@@ -237,7 +240,7 @@ class Store:
         """
         has_room = self._has_room()
         if self._connection is None:
-            return ""
+            return "file" if self._is_new else ""
         if not self._is_same_file():
             self._close(is_whole=False)
             days.remove_log(self.path)  # it belongs to another file
@@ -246,8 +249,7 @@ class Store:
             return "file"
         if has_room and os.pread(self._descriptor, len(MAGIC), 0) != MAGIC:
             self._set_aside(self.path)
-            return "file"
-        return ""
+        return "file" if self._is_new else ""
 
     def _is_same_file(self) -> bool:
         try:
@@ -335,7 +337,8 @@ class Store:
         with contextlib.suppress(sqlite3.Error):
             if is_whole:
                 self._connection.execute("PRAGMA journal_mode=DELETE")
-        self._connection.close()
+        with contextlib.suppress(sqlite3.Error):
+            self._connection.close()
         self._connection = None
         os.close(self._descriptor)
 

@@ -99,7 +99,7 @@ class RecorderService:
     def _begin_again(self, why: str, monotonic_s: float, unix_s: float) -> None:
         """After what was taken so far; the second that this breaks has two rows."""
         self._store.add(self._seconds.close(monotonic_s))
-        self._health.dropped += self._seconds.dropped
+        self._count_lost()
         self._seconds = self._begin(why, monotonic_s, unix_s)
 
     def _receive(self, subscriber: Subscriber) -> None:
@@ -140,7 +140,13 @@ class RecorderService:
         if self._store.is_due(max(1.0, self._settings.flush_s - CLOSE_S - 2 * TICK_S)):
             self._store.flush()
         self.check()
+        self._count_lost()
         self._health.feed_watchdog()
+
+    def _count_lost(self) -> None:
+        """What came too late, and what found no room."""
+        self._health.dropped += self._seconds.dropped + self._store.lost
+        self._seconds.dropped = self._store.lost = 0
 
     def _keep_complete(self, monotonic_s: float) -> None:
         """Each second in the file of its day."""

@@ -16,7 +16,7 @@ import zmq
 from edge.bus import history, recordings
 from edge.bus.history import History, HistoryRequest, connect_history, decode_history
 from edge.bus.messages import FACE_LABELS, Emotion, FaceResult, Press
-from edge.bus.pubsub import Publisher
+from edge.bus.pubsub import Publisher, Subscriber
 from edge.bus.recordings import Span
 from edge.bus.requests import ask
 from edge.commands.main import main
@@ -25,11 +25,15 @@ from edge.errors import ConfigError, ExitCode
 from edge.policy.seconds import SCALE
 from edge.recordings import days
 from edge.recordings.source import RecordingsError, Source
+from edge.recordings.store import Store, locked
 from edge.recordings.table import Table
+from edge.runtime.loop import Loop
 from edge.services import recorder
+from edge.services.health import Health
+from edge.services.recorder import RecorderService
 from tests.support.harness import PATIENCE_S, listening, publishing, running, wait_for, write_config
 from tests.support.messages import example
-from tests.support.recordings import face_message, record
+from tests.support.recordings import ABOUT, face_message, record
 
 HOUR_S = 3600
 
@@ -342,6 +346,46 @@ def test_an_emotion_of_nobody_and_of_a_voice_are_kept_apart(
         publisher.publish("emotion", msgspec.structs.replace(spoken, **now))
         time.sleep(0.125)
     wait_for(lambda: any(line.cell("calm") for line in table_of(running_recorder)), "calm")
+
+
+class Watch:
+    """Two clocks that a test moves."""
+
+    monotonic_s, unix_s = 100.0, float(days.day_start("2026-11-23"))
+
+    def __call__(self) -> tuple[float, float]:
+        return self.monotonic_s, self.unix_s
+
+    def wait(self, seconds: float) -> None:
+        self.monotonic_s += seconds
+        self.unix_s += seconds
+
+
+def test_an_old_day_goes_soon_after_midnight_but_not_by_a_clock_that_was_just_set(
+    kept: Config, publisher: Publisher
+) -> None:
+    folder, watch, loop = kept.recordings_directory, Watch(), Loop()
+    record(folder, int(watch.unix_s) - 3 * 86_400 + 5, 2)
+    with closing(Subscriber(kept.endpoint("out"), ["none"])) as silent, locked(folder):
+        store = Store(folder, ABOUT)
+        health = Health(publisher, "recorder", loop)
+        service = RecorderService(kept, loop, store, publisher, health, watch)
+
+        def days_after(seconds: float, ahead_s: float = 0.0) -> list[str]:
+            watch.wait(seconds)
+            watch.unix_s += ahead_s
+            service.on_tick(silent)
+            service.remove_old()
+            return [path.name[:10] for path in days.days_in(folder)]
+
+        old, today = "2026-11-20", "2026-11-23"
+        assert days_after(10) == [old, today]  # the clock may be wrong at first
+        assert days_after(600) == [today]
+        record_day = days_after(0, ahead_s=400 * 86_400)
+        assert record_day == [today, "2027-12-28"]  # a wrong clock, for a moment
+        assert days_after(5, ahead_s=-400 * 86_400)[0] == today
+        service.close()
+    loop.close()
 
 
 def test_export_and_the_recorder_do_not_wait_for_each_other(

@@ -330,6 +330,26 @@ def test_of_an_erased_session_no_byte_is_left(tmp_path: Path, spans_midnight: bo
     assert not any(key in raw for key in gone)
 
 
+def test_a_page_that_breaks_while_it_is_written_to_begins_a_file_with_a_stretch_of_its_own(
+    store: Store,
+) -> None:
+    add(store, NOON, 900)
+    store.flush()
+    store._close()
+    data = bytearray(store.path.read_bytes())
+    data[1024:] = os.urandom(len(data) - 1024)
+    store.path.write_bytes(data)
+    add(store, NOON + 900, 5)
+    assert not store.flush() or store.check() == "file"
+    store.check()
+    assert "was broken" in store.problems["broken"]
+    store.begin(NOON + 906, 1006.0, "file")
+    add(store, NOON + 906, 2)
+    assert store.flush() and seconds_in(store.path)[-2:] == [NOON + 906, NOON + 907]
+    with sqlite3.connect(store.path) as connection:
+        assert connection.execute("SELECT max(id) FROM stretch").fetchone() == (store.stretch,)
+
+
 def test_what_follows_the_deadline_is_due(store: Store) -> None:
     store.flush()
     assert not store.is_due(0.0)
