@@ -29,8 +29,9 @@ from edge.bus.pubsub import Publisher, Subscriber
 from edge.config import BusConfig, Config, GatewayConfig, RecorderConfig
 from edge.policy.seconds import SCALE
 from edge.recordings import days
+from edge.recordings.days import locked
 from edge.recordings.reader import Reader
-from edge.recordings.store import Store, locked
+from edge.recordings.store import Store
 from tests.support.recordings import ABOUT, NOON, record
 
 RATE_HZ = 30.0

@@ -6,9 +6,11 @@ UTC: a file's name means the same wherever it is read.
 
 import calendar
 import contextlib
+import fcntl
 import os
 import re
 import sqlite3
+import stat
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -51,6 +53,37 @@ def create_sql() -> str:
 
 class NewerSchemaError(ConfigError):
     """A file of a later version."""
+
+
+@contextlib.contextmanager
+def locked(directory: Path) -> Iterator[None]:
+    """Make the folder, for this user alone, and hold it. Raises ConfigError.
+
+    The lock is the folder's own: it leaves no file, and can be had where nothing can be written.
+    """
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError as error:
+        raise ConfigError(f"recorder.directory = {directory}: {error.strerror}") from error
+    try:
+        status = os.fstat(descriptor)
+        if status.st_uid != os.geteuid() and os.geteuid() != 0:
+            raise ConfigError(
+                f"recorder.directory = {directory}: it belongs to another user; set another one"
+            )
+        if stat.S_IMODE(status.st_mode) & (stat.S_IRWXG | stat.S_IRWXO):
+            with contextlib.suppress(OSError):  # a disk that is read-only
+                os.fchmod(descriptor, 0o700)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError as error:
+        raise ConfigError(
+            f"recorder.directory = {directory}: another recorder writes there; "
+            "stop it, or set another one"
+        ) from error
+    finally:
+        os.close(descriptor)
 
 
 def day_of(unix_s: float) -> str:

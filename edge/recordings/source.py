@@ -25,9 +25,9 @@ from edge.bus.sockets import BusError
 from edge.config import Config
 from edge.errors import UserError
 from edge.paths import SYSTEM_DIRECTORY, bus_permission_denied, check_directory
+from edge.recordings.days import locked
 from edge.recordings.erase import erase
 from edge.recordings.reader import Reader
-from edge.recordings.store import locked
 
 
 class RecordingsError(UserError):

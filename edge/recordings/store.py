@@ -5,18 +5,17 @@ tried again, and what waits is kept as long as there is room for it.
 """
 
 import contextlib
-import fcntl
+import itertools
 import logging
 import os
 import sqlite3
-import stat
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
+
 from edge.bus.recordings import Position, Session
-from edge.errors import ConfigError
 from edge.policy.seconds import TABLES, Row
 from edge.recordings import days
 from edge.recordings.days import NewerSchemaError
@@ -44,37 +43,6 @@ class About(NamedTuple):
     device: str
     version: str
     models: str
-
-
-@contextlib.contextmanager
-def locked(directory: Path) -> Iterator[None]:
-    """Make the folder, for this user alone, and hold it. Raises ConfigError.
-
-    The lock is the folder's own: it leaves no file, and can be had where nothing can be written.
-    """
-    try:
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    except OSError as error:
-        raise ConfigError(f"recorder.directory = {directory}: {error.strerror}") from error
-    try:
-        status = os.fstat(descriptor)
-        if status.st_uid != os.geteuid() and os.geteuid() != 0:
-            raise ConfigError(
-                f"recorder.directory = {directory}: it belongs to another user; set another one"
-            )
-        if stat.S_IMODE(status.st_mode) & (stat.S_IRWXG | stat.S_IRWXO):
-            with contextlib.suppress(OSError):  # a disk that is read-only
-                os.fchmod(descriptor, 0o700)
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-    except BlockingIOError as error:
-        raise ConfigError(
-            f"recorder.directory = {directory}: another recorder writes there; "
-            "stop it, or set another one"
-        ) from error
-    finally:
-        os.close(descriptor)
 
 
 class Store:
@@ -295,33 +263,25 @@ class Store:
         """None where it cannot be written."""
         name = time.strftime("%Y%m%d-%H%M%S", time.gmtime(at[1]))
         taken = {session.id for session in Reader(self.directory).sessions()}
-        number = 2
-        while (unique := name if number == 2 else f"{name}-{number - 1}") in taken:
-            number += 1
+        others = (f"{name}-{number}" for number in itertools.count(2))
+        unique = next(one for one in itertools.chain([name], others) if one not in taken)
         session = Session(id=unique, note=note, consent=consent, start=at)
-        self._append([session_row(session)])
-        if not self.flush():
-            self._pending = [row for row in self._pending if row.values[0] != unique]
-            return None
-        self.session = session
-        return session
+        return self._keep_session(session)
 
     def stop_session(self, at: Position) -> Session | None:
         """In all files that have it; None where it cannot be written."""
         assert self.session is not None
-        stopped = Session(
-            id=self.session.id,
-            note=self.session.note,
-            consent=self.session.consent,
-            start=self.session.start,
-            stop=at,
-        )
-        self._append([session_row(stopped)])
+        return self._keep_session(msgspec.structs.replace(self.session, stop=at))
+
+    def _keep_session(self, session: Session) -> Session | None:
+        """At once, with all that waits; None where that fails."""
+        row = session_row(session)
+        self._append([row])
         if not self.flush():
-            self._pending = [row for row in self._pending if row.values[0] != stopped.id]
+            self._pending.remove(row)
             return None
-        self.session = None
-        return stopped
+        self.session = session if session.stop is None else None
+        return session
 
     def delete_session(self, session: Session) -> str:
         """Leave no byte of it; a new stretch has to begin. Returns why not."""

@@ -32,8 +32,9 @@ from edge.bus.requests import Responder, Route
 from edge.config import Config
 from edge.errors import ConfigError
 from edge.policy.seconds import CLOSE_S, Seconds
+from edge.recordings.days import locked
 from edge.recordings.reader import Reader
-from edge.recordings.store import About, Store, locked
+from edge.recordings.store import About, Store
 from edge.runtime.loop import Loop
 from edge.services.health import Health
 
@@ -84,7 +85,6 @@ class RecorderService:
         self._reader = Reader(store.directory)
         self._face_seq = -1
         self._pressed_s = -DOUBLE_PRESS_S
-        self._history_jobs = 0
         monotonic_s, unix_s = clock()
         self._clock_set_s = monotonic_s
         self._seconds = self._begin("start", monotonic_s, unix_s)

@@ -7,8 +7,8 @@ from pathlib import Path
 from edge.bus.messages import EMOTION_LABELS, FACE_LABELS, FaceMessage, FaceResult
 from edge.bus.recordings import Position, Session
 from edge.policy.seconds import SCALE, Row
-from edge.recordings.days import day_start
-from edge.recordings.store import About, Store, locked
+from edge.recordings.days import day_start, locked
+from edge.recordings.store import About, Store
 
 ABOUT = About("kitchen", "0", "{}")
 NOON = day_start("2026-11-23") + 12 * 3600

@@ -15,10 +15,10 @@ import pytest
 from edge.errors import ConfigError
 from edge.policy.seconds import Row
 from edge.recordings import days
-from edge.recordings.days import NewerSchemaError
+from edge.recordings.days import NewerSchemaError, locked
 from edge.recordings.erase import erase
 from edge.recordings.reader import Reader
-from edge.recordings.store import Store, locked
+from edge.recordings.store import Store
 from tests.support.harness import ROOT
 from tests.support.recordings import ABOUT, NOON, record, record_session, rows_of
 
@@ -75,7 +75,7 @@ def test_a_folder_of_another_user_is_refused(directory: Path) -> None:
     code = f"""
 import os
 from pathlib import Path
-from edge.recordings.store import locked
+from edge.recordings.days import locked
 os.setuid(65534)
 with locked(Path({str(directory)!r})):
     pass
