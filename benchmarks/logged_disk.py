@@ -108,7 +108,10 @@ class LoggedDisk:
     def close(self) -> None:
         subprocess.run(["umount", self.folder], check=True)
         subprocess.run(["losetup", "-d", self.device], check=True)
-        subprocess.run(["umount", self._fuse], check=True)
+        for _ in range(50):  # the kernel lets go of the loop device a little later
+            if subprocess.run(["umount", self._fuse], stderr=subprocess.DEVNULL).returncode == 0:
+                break
+            time.sleep(0.2)
         self._server.wait(10)
 
 

@@ -168,21 +168,26 @@ def watch_disk(work: Path, minutes: float) -> list[Row]:
         tracer.wait()
         feed.stop()
     disk.close()
-    log = list(events(disk.log))
-    wall_s = time.time() - time.monotonic()
-    first_s = feed.sent[0].t_s + wall_s
-    while_s = end_s - begin_s
-    hour = 3600 / while_s
+    synced = calls.read_text().count("sync(")
+    first_s = feed.sent[0].t_s + time.time() - time.monotonic()
+    return judge_disk(work, disk.size, synced, first_s, begin_s, end_s)
+
+
+def judge_disk(
+    work: Path, size: int, synced: int, first_s: float, begin_s: float, end_s: float
+) -> list[Row]:
+    """Of the disk's log in `work`. `synced`: calls of fsync; `first_s`: when the first face was."""
+    log = list(events(work / "log"))
+    hour = 3600 / (end_s - begin_s)
     seen = [event for event in log if begin_s <= event.time < end_s]
     megabytes = sum(len(event.data) for event in seen) / 1e6 * hour
     flushes = sum(event.offset < 0 for event in seen) * hour
-    synced = calls.read_text().count("sync(") * hour
-    how = f"one face, defaults, ext4; {while_s / 60:.0f} minutes, as an hour"
-    cuts = [cut(work, disk, log, random.Random(n), begin_s, end_s, first_s) for n in range(CUTS)]
+    how = f"one face, defaults, ext4; {60 / hour:.0f} minutes, as an hour"
+    cuts = [cut(work, size, log, random.Random(n), begin_s, end_s, first_s) for n in range(CUTS)]
     malformed, lost_s, start_s = zip(*cuts, strict=True)
     return [
         Row("1", f"written to the disk in an hour ({how})", f"{megabytes:.2f} MB", "3 MB"),
-        Row("1", "fsync and fdatasync in an hour", f"{synced:.0f}", "130"),
+        Row("1", "fsync and fdatasync in an hour", f"{synced * hour:.0f}", "130"),
         Row("1", "flushes that ext4 made of them, and of its own journal", f"{flushes:.0f}", ""),
         Row("2", f"malformed files after {CUTS} power cuts", f"{sum(malformed)}", "0"),
         Row("2", "lost, at most", f"{max(lost_s):.1f} s", f"{FLUSH_S + 1:.0f} s"),
@@ -192,7 +197,7 @@ def watch_disk(work: Path, minutes: float) -> list[Row]:
 
 def cut(
     work: Path,
-    disk: LoggedDisk,
+    size: int,
     log: list,
     luck: random.Random,
     begin_s: float,
@@ -202,7 +207,7 @@ def cut(
     """(whether a file was malformed, s that are lost, s until it writes again)"""
     cut_s = luck.uniform(begin_s + 5, end_s)
     image, folder = work / "image", work / "cut"
-    image.write_bytes(image_at(log, cut_s, disk.size, luck))
+    image.write_bytes(image_at(log, cut_s, size, luck))
     folder.mkdir(exist_ok=True)
     loop = loop_device(image)
     try:
