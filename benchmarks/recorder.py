@@ -407,8 +407,8 @@ PARTS: dict[str, Callable[[Path, float], list[Row]]] = {
     "bus": lambda work, _: compare_with_bus(work),
     "export": lambda work, _: export_day(work),
     "history": lambda work, _: history_speed(work),
-    "process": lambda work, _: process(work),
     "lsl": lambda work, _: measure_lsl(work),
+    "process": lambda work, _: process(work),
 }
 
 
@@ -435,15 +435,16 @@ def write(report: Path, name: str, rows: list[Row]) -> None:
     known[name] = rows
     figures.write_bytes(msgspec.json.format(msgspec.json.encode(known)) + b"\n")
     lines = [f"| {' | '.join(row)} |" for part in PARTS for row in known.get(part, [])]
-    head = HEAD.format(machine=", ".join(machine().values()))
+    here = "{cpu}, {cores} cores, {system}, Python {python}".format(**machine())
+    head = HEAD.format(machine=here)
     report.write_text("\n".join([head, *lines, FOOT]))
 
 
 HEAD = """# The recorder against its bars
 
 By `python -m benchmarks.recorder docs/reports/recorder.md` (root; `--only PART` measures one part
-again) on {machine}. Other programs
-used both cores at the same time, at a load of 15 to 25, so times are upper ones.
+again) on {machine}.
+Other programs used both cores at the same time, at a load of 9 to 25, so times are upper ones.
 
 | bar | | measured | allowed |
 |---|---|---|---|"""
