@@ -248,6 +248,11 @@ def pictures(clip: Path | None) -> Iterator[tuple[str, Image]]:
     add("waiting", one, minutes[1], recording=moment("waiting", 0.6, -48.0))
     add("recording", one, minutes[1], recording=moment("recording", 1.2, -17.0), has_keys=False)
     add("analysing", one, minutes[1], recording=moment("analysing", 2.0, None))
+    kept = {name: health() for name in SERVICES}
+    kept["recorder"] = msgspec.structs.replace(health(), recording_data=True)
+    add("recording-data", one, minutes[1], health=kept)
+    add("german-recording-data", two, minutes[2], health=kept, language=german["language"])
+    add("recording-data-nobody", empty, left, audio=None, emotion=None, health=kept)
     add("nobody", empty, left, audio=None, emotion=None, notice=NOTICE["en"])
     add("german", two, minutes[2], **german)
     add("german-nobody", empty, left, audio=None, emotion=None, **german)

@@ -339,8 +339,11 @@ enabled_units() {
   echo emotion-edge.target
   printf 'emotion-edge@%s.service\n' "${services[@]}"
   has_desktop || echo emotion-edge@display.service
-  # Optional: the user switched it on.
-  ! systemctl is-enabled -q emotion-edge@mqtt.service 2>/dev/null || echo emotion-edge@mqtt.service
+  # Optional: the user switched them on.
+  local name
+  for name in mqtt recorder; do
+    ! systemctl is-enabled -q "emotion-edge@$name.service" 2>/dev/null || echo "emotion-edge@$name.service"
+  done
 }
 
 enable_units() {

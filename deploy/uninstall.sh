@@ -9,6 +9,7 @@ set -euo pipefail
 readonly opt=/opt/emotion-edge
 readonly settings=/etc/emotion-edge
 readonly shared=/usr/local/lib
+readonly state=/var/lib/emotion-edge
 
 purge=''
 case ${1:-} in
@@ -32,7 +33,7 @@ remove() {
 
 remove_services() {
   local name
-  for name in hub camera face audio fusion display gateway mqtt; do
+  for name in hub camera face audio fusion display gateway mqtt recorder; do
     systemctl -q disable --now "emotion-edge@$name.service" 2>/dev/null || true
   done
   systemctl -q disable --now emotion-edge.target 2>/dev/null || true
@@ -52,6 +53,7 @@ remove_services() {
 remove_user() {
   local group
   if [ -d $settings/keys ]; then chown -R root:root $settings/keys; fi
+  if [ -d $state ]; then chown -R root:root $state; fi
   if getent passwd emotion-edge >/dev/null; then
     log "remove the user emotion-edge"
     userdel emotion-edge
@@ -100,8 +102,10 @@ if [ "$(readlink /usr/local/bin/emotion-edge)" = $opt/current/venv/bin/emotion-e
   remove /usr/local/bin/emotion-edge
 fi
 if [ -n "$purge" ]; then
-  remove $settings /etc/systemd/system/emotion-edge@*.service.d
-elif [ -d $settings ]; then
-  log "$settings stays; --purge would remove it, too"
+  remove $settings $state /etc/systemd/system/emotion-edge@*.service.d
+else
+  for path in $settings $state; do
+    if [ -d "$path" ]; then log "$path stays; --purge would remove it, too"; fi
+  done
 fi
 log "done"

@@ -10,6 +10,7 @@ from edge.errors import ConfigError
 SYSTEM_CONFIG = Path("/etc/emotion-edge/config.toml")
 SYSTEM_DIRECTORY = Path("/run/emotion-edge")
 SYSTEM_KEYS = Path("/etc/emotion-edge/keys")
+SYSTEM_RECORDINGS = Path("/var/lib/emotion-edge/recordings")
 ASSETS = Path(__file__).resolve().parent / "assets"
 MODELS = Path(__file__).resolve().parent.parent / "models_tflite"
 WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
@@ -39,6 +40,14 @@ def keys_directory() -> Path:
         return SYSTEM_KEYS
     settings = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
     return Path(settings) / "emotion-edge" / "keys"
+
+
+def recordings_directory() -> Path:
+    """/var/lib/emotion-edge/recordings where this user may read it, else one of the user's own."""
+    if os.access(SYSTEM_RECORDINGS, os.R_OK | os.X_OK):
+        return SYSTEM_RECORDINGS
+    state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    return Path(state) / "emotion-edge" / "recordings"
 
 
 def keys_permission_denied() -> bool:

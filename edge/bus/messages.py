@@ -19,7 +19,7 @@ VOICE_LABELS = (
 EMOTION_LABELS = (*FACE_LABELS, "calm")
 SERVICES = ("hub", "camera", "face", "audio", "fusion", "display", "gateway")
 """Those that always run."""
-OPTIONAL_SERVICES = ("mqtt",)
+OPTIONAL_SERVICES = ("mqtt", "recorder")
 """Those that are off until their section of the settings names something."""
 
 MAX_FACES = 64
@@ -139,10 +139,18 @@ class HealthMessage(Message, frozen=True, kw_only=True, tag="health"):
     """°C of the board's chip; None = not measured here, as `throttled`. In `health.face`."""
     throttled: bool | None = None
     """The board slows itself down now, from heat or a weak power supply."""
+    recording_data: bool = False
+    """Results are being kept on the device. In `health.recorder`."""
 
 
 class Press(Message, frozen=True, kw_only=True, tag="press"):
     trigger: Trigger
+
+
+class Mark(Message, frozen=True, kw_only=True, tag="mark"):
+    """A moment that somebody marked, while the recorder runs."""
+
+    text: Line
 
 
 class Preview(Message, frozen=True, kw_only=True, tag="preview"):
@@ -181,6 +189,7 @@ TOPICS: dict[str, Topic] = {
         for name in (*SERVICES, *OPTIONAL_SERVICES)
     },
     "preview": Topic(Preview, "camera", max_age_s=5.0),
+    "mark": Topic(Mark, "recorder", event=True),
     "press": Topic(Press, "any", event=True, local=True),
 }
 

@@ -14,6 +14,9 @@ from edge.errors import ExitCode
 from edge.paths import SYSTEM_CONFIG
 
 MAX_DURATION_S = 1e9
+MIN_RATE_HZ, MAX_RATE_HZ = 1e-4, 240.0
+FORMATS = ("csv", "tsv-bids", "parquet", "webvtt", "pyfeat", "jsonl")
+"""Of `export`."""
 DEFAULTS = Config()
 
 if TYPE_CHECKING:
@@ -59,6 +62,21 @@ keys in the window: a records, f is full screen, q quits everything""",
   sudo emotion-edge keys add laptop laptop.key
   sudo emotion-edge keys list
   sudo emotion-edge keys remove laptop""",
+    "session": """
+  emotion-edge session start --note "pilot 3" --consent "form 12, signed"
+  emotion-edge session mark "film begins"
+  emotion-edge session stop
+  emotion-edge session list
+  emotion-edge session delete 20261123-101500""",
+    "lsl": """
+  emotion-edge lsl tcp://kitchen.local:5557 --key laptop.key""",
+    "summary": """
+  emotion-edge summary 20261123-101500
+  emotion-edge summary 20261123-101500 --plot pilot3.html""",
+    "export": """
+  emotion-edge export 20261123-101500 > pilot3.csv
+  emotion-edge export 20261123-101500 --format parquet --output pilot3.parquet
+  emotion-edge export --from 2026-11-23 --to 2026-11-24 --rate 0.1 --sep ';'""",
 }
 
 
@@ -89,6 +107,10 @@ def make_parser() -> Parser:
     doctor = add_command(commands, "doctor", "what is found, what is missing, how to fix it")
     doctor.add_argument("--json", action="store_true", help="one JSON object a finding")
     add_keys(commands)
+    add_session(commands)
+    add_export(commands)
+    add_summary(commands)
+    add_lsl(commands)
     for name in (*SERVICES, *OPTIONAL_SERVICES):
         add_service(commands, name)
     return parser
@@ -226,6 +248,48 @@ def add_action(actions: "Commands", name: str, about: str) -> Parser:
     return action
 
 
+def add_session(commands: "Commands") -> None:
+    session = add_command(commands, "session", "begin, mark, end and erase what is recorded")
+    actions = session.add_subparsers(
+        dest="action", required=True, metavar="ACTION", title="actions"
+    )
+    start = actions.add_parser("start", help="begin a session")
+    start.add_argument("--note", default="", metavar="TEXT", help="what it is about")
+    start.add_argument("--consent", default="", metavar="TEXT", help="who agreed, and where")
+    stop = actions.add_parser("stop", help="end it")
+    mark = actions.add_parser("mark", help="mark this moment")
+    mark.add_argument("text", metavar="TEXT")
+    listed = actions.add_parser("list", help="all sessions")
+    delete = actions.add_parser("delete", help="erase a session, and all that was recorded in it")
+    delete.add_argument("id", metavar="ID")
+    for action in (start, stop, mark, listed, delete):
+        add_config(action)
+
+
+def add_export(commands: "Commands") -> None:
+    export = add_command(commands, "export", "what was recorded, for other programs")
+    export.add_argument("session", nargs="?", metavar="SESSION", help="as session list has it")
+    export.add_argument(
+        "--from", dest="since", metavar="TIME", help="2026-11-23, or 2026-11-23T10:30; local time"
+    )
+    export.add_argument("--to", dest="until", metavar="TIME", help="up to this; default now")
+    export.add_argument(
+        "--format", choices=FORMATS, default="csv", help="default csv; parquet needs pyarrow"
+    )
+    export.add_argument(
+        "--rate", type=rate, metavar="HZ", help="means of so many times a second; default as kept"
+    )
+    export.add_argument(
+        "--sep",
+        type=separator,
+        default=",",
+        metavar="C",
+        help="of csv: , or ; or tab; with ; numbers have a decimal comma; default ,",
+    )
+    export.add_argument("--output", type=Path, metavar="FILE", help="default: the terminal")
+    export.add_argument("--force", action="store_true", help="replace FILE")
+
+
 def add_service(commands: "Commands", name: str) -> None:
     """A process for systemd; not on the first page."""
     service = commands.add_parser(name, description=f"The {name} process, for systemd.")
@@ -242,6 +306,39 @@ def seconds(text: str) -> float:
         if 0 < (value := float(text)) < MAX_DURATION_S:
             return value
     raise ArgumentTypeError(f"{text}: not a number of seconds above 0")
+
+
+def add_summary(commands: "Commands") -> None:
+    summary = add_command(commands, "summary", "what a session shows")
+    summary.add_argument("session", metavar="SESSION", help="as session list has it")
+    summary.add_argument(
+        "--plot", type=Path, metavar="FILE", help="FILE.html, or FILE.png (needs matplotlib)"
+    )
+    summary.add_argument("--force", action="store_true", help="replace FILE")
+
+
+def add_lsl(commands: "Commands") -> None:
+    lsl = add_command(commands, "lsl", "results for the Lab Streaming Layer, on this computer")
+    lsl.add_argument("endpoint", metavar="ENDPOINT", help="of the device")
+    lsl.add_argument("--key", type=Path, metavar="FILE", help="what `keys add` wrote")
+    lsl.add_argument(
+        "--duration", type=seconds, metavar="S", help="end after S seconds; default at Ctrl-C"
+    )
+
+
+def rate(text: str) -> float:
+    """Times a second. Raises ArgumentTypeError."""
+    with suppress(ValueError):
+        if MIN_RATE_HZ <= (value := float(text)) <= MAX_RATE_HZ:
+            return value
+    raise ArgumentTypeError(f"{text}: not a rate of {MIN_RATE_HZ:g} to {MAX_RATE_HZ:g} a second")
+
+
+def separator(text: str) -> str:
+    """Raises ArgumentTypeError."""
+    if text in (",", ";", "tab"):
+        return text.replace("tab", "\t")
+    raise ArgumentTypeError(f"{text}: write , or ; or tab")
 
 
 def count(text: str) -> int:

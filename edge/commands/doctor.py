@@ -282,6 +282,23 @@ def check_mqtt(config: Config) -> Iterator[Finding]:
         yield Finding("missing" if why else "ok", "mqtt", f"{detail}: {why}" if why else detail)
 
 
+def check_recorder(config: Config) -> Iterator[Finding]:
+    """Where results are kept; nothing where they are not."""
+    if not config.recorder.keep_days:
+        return
+    from edge.recordings.days import days_in, total_bytes
+
+    directory = config.recordings_directory
+    try:
+        kept = days_in(directory)
+        about = f"{len(kept)} days, {total_bytes(directory) / 2**20:.1f} MB in {directory}"
+    except OSError as error:
+        fix = "it is for the service's own user; sudo shows it"
+        yield Finding("ok", "recordings", f"{directory}: {error.strerror}", fix)
+        return
+    yield Finding("ok", "recordings", about)
+
+
 def check_services(config: Config) -> Iterator[Finding]:
     """Which services run, and their health."""
     try:
@@ -328,5 +345,6 @@ CHECKS: tuple[Check, ...] = (
     check_button,
     check_screen,
     check_mqtt,
+    check_recorder,
     check_services,
 )

@@ -26,8 +26,10 @@ from edge.runtime.process import (
     open_standard_streams,
 )
 
-EXTRAS = {"paho": "mqtt"}
-"""Packages that only an optional service needs -> its extra."""
+EXTRAS = {"paho": "mqtt", "pyarrow": "export", "matplotlib": "plot", "pylsl": "lsl"}
+"""Packages that only an optional service or command needs -> its extra."""
+CLIENTS = ("keys", "record", "watch", "session", "export", "summary", "lsl")
+"""Where an address that is not there is the command line's to put right, or the moment's."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -62,7 +64,7 @@ def exit_code(error: Exception, command: str) -> ExitCode:
         return ExitCode.USAGE
     if isinstance(error, OutputError):
         return ExitCode.FAILED
-    if isinstance(error, ConfigError) or command not in ("keys", "record", "watch"):
+    if isinstance(error, ConfigError) or command not in CLIENTS:
         return ExitCode.BAD_CONFIG
     return ExitCode.FAILED
 
@@ -141,6 +143,30 @@ def cmd_classify(options: Namespace) -> int:
     return classify.classify(load(options.config), wanted)
 
 
+def cmd_session(options: Namespace) -> int:
+    from edge.commands import session
+
+    return session.session(load(options.config), options)
+
+
+def cmd_export(options: Namespace) -> int:
+    from edge.commands import export
+
+    return export.export(load(options.config), options)
+
+
+def cmd_summary(options: Namespace) -> int:
+    from edge.commands import summary
+
+    return summary.summary(load(options.config), options)
+
+
+def cmd_lsl(options: Namespace) -> int:
+    from edge.commands import lsl
+
+    return lsl.lsl(options.endpoint, options.key, options.duration)
+
+
 def cmd_doctor(options: Namespace) -> int:
     from edge.commands import doctor
 
@@ -155,5 +181,9 @@ COMMANDS: Mapping[str, Callable[[Namespace], int]] = {
     "doctor": cmd_doctor,
     "keys": cmd_keys,
     "mqtt": cmd_mqtt,
+    "session": cmd_session,
+    "export": cmd_export,
+    "summary": cmd_summary,
+    "lsl": cmd_lsl,
 }
 """All others are services."""

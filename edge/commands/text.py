@@ -16,6 +16,7 @@ from edge.bus.messages import (
     FaceMessage,
     FaceResult,
     HealthMessage,
+    Mark,
     Message,
     Press,
     Preview,
@@ -98,6 +99,8 @@ def _format(message: Message, words: Language) -> str:
     if isinstance(message, Preview):
         size = f"{len(message.jpeg) / 1000:.0f}"
         return words("watch.frame", number=message.frame_seq, size=size)
+    if isinstance(message, Mark):
+        return words("watch.marked", text=message.text)
     assert isinstance(message, Press)
     return words("watch.pressed", trigger=words(f"trigger.{message.trigger}"))
 

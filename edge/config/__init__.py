@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from edge.language import DEFAULT, languages
-from edge.paths import MODELS, keys_directory, runtime_directory
+from edge.paths import MODELS, keys_directory, recordings_directory, runtime_directory
 
 Positive = Annotated[float, msgspec.Meta(gt=0, le=3600)]
 NotNegative = Annotated[float, msgspec.Meta(ge=0, le=3600)]
@@ -241,6 +241,21 @@ class MqttConfig(Section, frozen=True):
         return url.hostname or "", url.port or BROKER_PORTS[url.scheme]
 
 
+class RecorderConfig(Section, frozen=True):
+    """Results that are kept on this device; off until `keep_days` is set. No frame, no sound."""
+
+    keep_days: Annotated[int, msgspec.Meta(ge=0, le=36_500)] = 0
+    """Older days are deleted; 0 = off: nothing is kept."""
+    flush_s: Annotated[float, msgspec.Meta(ge=5, le=3600)] = 60.0
+    """At most so much is lost when the power goes."""
+    detail: Literal["second", "frame"] = "second"
+    """second = a row a second for each face, frame = one for each frame: 20 times as much."""
+    max_mb: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 500
+    """MB of the disk; beyond that the oldest day is deleted."""
+    directory: str = ""
+    """Where it is kept; empty = /var/lib/emotion-edge/recordings, or a folder of the user's own."""
+
+
 class Config(Section, frozen=True):
     device: str = ""
     """This device's name in every message; empty = the host name."""
@@ -254,6 +269,7 @@ class Config(Section, frozen=True):
     fusion: FusionConfig = FusionConfig()
     display: DisplayConfig = DisplayConfig()
     mqtt: MqttConfig = MqttConfig()
+    recorder: RecorderConfig = RecorderConfig()
 
     @property
     def device_name(self) -> str:
@@ -262,7 +278,8 @@ class Config(Section, frozen=True):
     @property
     def optional_services(self) -> tuple[str, ...]:
         """Those of the optional services that are on."""
-        return ("mqtt",) if self.mqtt.broker else ()
+        on = {"mqtt": bool(self.mqtt.broker), "recorder": self.recorder.keep_days > 0}
+        return tuple(name for name, is_on in on.items() if is_on)
 
     def endpoint(self, name: str) -> str:
         """The local ZeroMQ endpoint `name` ("in", "out", "frames")."""
@@ -272,6 +289,12 @@ class Config(Section, frozen=True):
     def directory(self) -> Path:
         """The folder of the local sockets."""
         return Path(self.bus.directory) if self.bus.directory else runtime_directory()
+
+    @property
+    def recordings_directory(self) -> Path:
+        """The folder of what the recorder keeps."""
+        given = self.recorder.directory
+        return Path(given) if given else recordings_directory()
 
     @property
     def keys_directory(self) -> Path:

@@ -57,6 +57,7 @@ PATHS: Mapping[str, Callable[[str, Path], str]] = {
     "mqtt.ca": _in_folder,
     "mqtt.cert": _in_folder,
     "mqtt.key": _in_folder,
+    "recorder.directory": _in_folder,
 }
 """Keys that may hold a relative path -> (value, folder) -> the value with an absolute one."""
 

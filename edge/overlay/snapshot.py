@@ -117,6 +117,12 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
         return health is not None and health.state == "ok" and health.detail == OFF
 
     @property
+    def is_recording_data(self) -> bool:
+        """Results are being kept, now."""
+        health = self.health.get("recorder")
+        return health is not None and health.recording_data and not self.is_missing("recorder")
+
+    @property
     def voice(self) -> AudioMessage | None:
         """The last recording, while it is current."""
         return self.audio if self._is_fresh("audio", self.audio) else None

@@ -51,6 +51,23 @@ def draw(image: Image, stage: Rect, unit: float, frame: Image | None, snapshot: 
     elif snapshot.is_deserted:
         _draw_brackets(image, place, unit)
         _draw_invitation(image, place, unit, snapshot, snapshot.language("invite.face"))
+    if snapshot.is_recording_data:
+        _draw_data_sign(image, stage, unit, snapshot.language("recording_data"))
+
+
+def _draw_data_sign(image: Image, stage: Rect, unit: float, text: str) -> None:
+    """In a corner, whatever else is shown: who stands there must know."""
+    size_px, gap = round(MEDIUM * unit), round(0.5 * unit)
+    room = stage.w - 8 * gap
+    size_px = min(size_px, size_px * room // max(1, drawing.width_px(text, size_px)))
+    height, radius = drawing.height_px(size_px), round(0.3 * size_px)
+    width = drawing.width_px(text, size_px) + 2 * radius + 3 * gap
+    sign = Rect(stage.x + gap, stage.y + gap, width, height + gap)
+    drawing.darken(image, sign, SHADE)
+    middle = sign.x + gap + radius, sign.y + sign.h // 2
+    cv2.circle(image, middle, radius, RED, cv2.FILLED, cv2.LINE_AA)
+    x = sign.x + 2 * gap + 2 * radius
+    drawing.draw_text(image, text, x, sign.y + gap // 2, size_px, TEXT)
 
 
 def letterboxed(size: tuple[int, int], stage: Rect) -> Rect:

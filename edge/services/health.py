@@ -43,6 +43,8 @@ class Health:
         self.soc_c: float | None = None
         """The temperature of the board's chip, where this service measures it."""
         self.throttled: bool | None = None
+        self.recording_data = False
+        """Results are being kept; the screen tells people so."""
         loop.call_every(PERIOD_S, self.publish)
         loop.on_stop(self._systemd.stopping)
 
@@ -93,6 +95,7 @@ class Health:
                 version=__version__,
                 soc_c=self.soc_c,
                 throttled=self.throttled,
+                recording_data=self.recording_data,
             ),
         )
         self._systemd.status(f"{state}: {detail}" if detail else state)

@@ -1,6 +1,7 @@
 """Optional services: off until the settings name something, and never missed before that."""
 
 import io
+import os
 import subprocess
 import sys
 from contextlib import closing
@@ -15,7 +16,7 @@ from edge.bus.messages import OPTIONAL_SERVICES, SERVICES
 from edge.bus.pubsub import Subscriber
 from edge.commands import doctor
 from edge.commands.status_line import StatusLine
-from edge.config import Config, MqttConfig
+from edge.config import Config, MqttConfig, RecorderConfig
 from edge.errors import ExitCode
 from edge.overlay import Snapshot
 from tests.support.harness import ROOT, wait_for
@@ -31,12 +32,12 @@ class Terminal(io.StringIO):
 
 def test_all_are_off_by_default() -> None:
     assert Config().optional_services == ()
-    on = Config(mqtt=MqttConfig(broker="mqtt://broker"))
+    on = Config(mqtt=MqttConfig(broker="mqtt://broker"), recorder=RecorderConfig(keep_days=1))
     assert on.optional_services == OPTIONAL_SERVICES
 
 
 def test_the_doctor_does_not_speak_of_what_is_off() -> None:
-    assert [*doctor.check_mqtt(Config())] == []
+    assert [*doctor.check_mqtt(Config()), *doctor.check_recorder(Config())] == []
 
 
 def test_a_subscriber_ignores_what_a_later_version_publishes(directory: Path) -> None:
@@ -107,6 +108,40 @@ sys.exit(main({(*arguments, "--config", str(file))!r}))
     )
 
 
+@pytest.mark.parametrize(
+    ("package", "extra", "arguments"),
+    [
+        ("pylsl", "lsl", ("lsl", "tcp://127.0.0.1:9")),
+        ("pyarrow", "export", ("export", "a", "--format", "parquet", "--output", "a.parquet")),
+        ("matplotlib", "plot", ("summary", "a", "--plot", "a.png")),
+    ],
+)
+def test_a_command_without_its_package_names_the_extra(
+    package: str, extra: str, arguments: tuple[str, ...]
+) -> None:
+    code = f"""
+import sys
+sys.modules[{package!r}] = None
+from edge.commands.main import main
+sys.exit(main({arguments!r}))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == ExitCode.BAD_CONFIG
+    assert done.stderr == (
+        f"emotion-edge {arguments[0]}: {package} is not installed: this needs the {extra} extra; "
+        f"in the checkout: pip install -e '.[{extra}]'\n"
+    )
+
+
+def test_a_pylsl_without_its_library_names_the_fix(tmp_path: Path) -> None:
+    (tmp_path / "pylsl.py").write_text("raise RuntimeError('LSL binary library file not found')")
+    command = [sys.executable, "-m", "edge", "lsl", "tcp://127.0.0.1:9"]
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment)
+    assert done.returncode == ExitCode.FAILED
+    assert done.stderr.count("\n") == 1 and "set PYLSL_LIB" in done.stderr
+
+
 def test_switched_off_it_refuses_to_run(tmp_path: Path) -> None:
     pytest.importorskip("paho", reason="no paho-mqtt: pip install -e '.[mqtt]'")
     file = tmp_path / "config.toml"
@@ -115,6 +150,15 @@ def test_switched_off_it_refuses_to_run(tmp_path: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == ExitCode.BAD_CONFIG
     assert done.stderr.count("\n") == 1 and "mqtt.broker is not set" in done.stderr
+
+
+def test_the_recorder_switched_off_refuses_to_run(tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text(f'[bus]\ndirectory = "{tmp_path}"\n')
+    command = [sys.executable, "-m", "edge", "recorder", "--config", str(file)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == ExitCode.BAD_CONFIG
+    assert done.stderr.count("\n") == 1 and "recorder.keep_days is not set" in done.stderr
 
 
 @pytest.mark.parametrize("command", ["hub", "face", "display", "gateway", "watch", "run"])

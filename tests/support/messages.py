@@ -45,6 +45,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "version": "0",
     },
     "preview": {"frame_seq": 7, "size": (320, 240), "jpeg": b"\xff\xd8\xff\xd9"},
+    "mark": {"text": "film begins"},
     "press": {"trigger": "button"},
 }
 

@@ -57,6 +57,7 @@ def test_at_idle_no_process_writes_to_a_disk_or_says_anything(running: Product) 
         running.listener.topic("health.hub")
     assert [written_bytes(pid) for pid in pids] == before
     assert read_all(errors) == b""
+    assert not running.config.recordings_directory.exists()  # the recorder is off
 
 
 def test_no_process_keeps_a_file_open_for_writing_but_in_the_runtime_folder(

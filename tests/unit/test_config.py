@@ -85,6 +85,13 @@ def test_settings_come_from_the_file_and_the_rest_from_the_defaults(tmp_path: Pa
         ("[mqtt]\ndiscovery = 'home assistant'", "mqtt.discovery: may have"),
         ("[mqtt]\nrecord = 'yes'", ":2: mqtt.record: "),
         ("[mqtt]\nscores_s = -1", ":2: mqtt.scores_s: "),
+        ("[recorder]\nkeep_days = -1", ":2: recorder.keep_days: "),
+        ("[recorder]\nkeep_days = 1000000000", ":2: recorder.keep_days: "),
+        ("[recorder]\nkeep_days = 1e9", ":2: recorder.keep_days: "),
+        ("[recorder]\nflush_s = 0", ":2: recorder.flush_s: "),
+        ("[recorder]\nmax_mb = 0", ":2: recorder.max_mb: "),
+        ("[recorder]\nmax_md = 5", "did you mean recorder.max_mb"),
+        ("[recorder]\ndetail = 'hour'", "write second or frame"),
         ("[camera", ": "),
     ],
 )

@@ -72,7 +72,13 @@ def test_user_texts_have_standard_terms_for_the_old_ones() -> None:
     assert found == []
 
 
-@pytest.mark.parametrize("command", ["run", "watch", "record", "classify", "doctor", "keys"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        *("run", "watch", "record", "classify", "doctor", "keys"),
+        *("session", "export", "summary", "lsl"),
+    ],
+)
 def test_the_commands_page_has_every_option(command: str) -> None:
     process = [sys.executable, "-m", "edge", command, "--help"]
     shown = subprocess.run(process, capture_output=True, text=True, check=True, cwd=ROOT).stdout

@@ -13,6 +13,7 @@ import pytest
         ("edge.services.fusion", {"numpy", "cv2", "asyncio"}),
         ("edge.services.gateway", {"numpy", "cv2", "asyncio", "zeroconf"}),
         ("edge.services.mqtt", {"numpy", "cv2", "asyncio", "zeroconf"}),
+        ("edge.services.recorder", {"numpy", "cv2", "asyncio", "zeroconf", "pandas"}),
         ("edge.commands.run", {"numpy", "cv2", "asyncio"}),
         ("edge.client", {"numpy", "cv2"}),
     ],

@@ -624,3 +624,26 @@ def test_the_smallest_letters_are_20_arcmin_high_at_2_m_on_40_inches(size):
     """Height of capitals, as ISO 9241-303 measures characters."""
     letters_m = drawing.cap_height_px(small_px(unit_of(size))) / size[1] * SCREEN_HEIGHT_M
     assert np.degrees(np.arctan(letters_m / DISTANCE_M)) * 60 >= ARCMIN
+
+
+def recorder(age_s=0.5, recording_data=True):
+    return msgspec.structs.replace(health(age_s=age_s), recording_data=recording_data)
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("language", ["en", "de"])
+def test_while_data_is_recorded_a_sign_stands_in_the_pictures_corner(size, language):
+    shown = known(language=load_language(language))
+    kept = msgspec.structs.replace(shown, health={**shown.health, "recorder": recorder()})
+    frame = np.full((480, 640, 3), 90, np.uint8)
+    corner = lay_out(size, 4 / 3, 1, 0).stage
+    corner = corner._replace(h=round(3 * unit_of(size)))
+    assert count(render(frame, shown, size), RED, corner) == 0
+    assert count(render(frame, kept, size), RED, corner) > 20
+
+
+@pytest.mark.parametrize("change", [{"recording_data": False}, {"age_s": 9.0}])
+def test_the_sign_goes_when_nothing_is_recorded_or_nobody_says_so(change):
+    shown = known(health={**known().health, "recorder": recorder(**change)})
+    assert not shown.is_recording_data
+    assert count(render(IMAGE, shown, SIZE), RED, STAGE) == 0

@@ -1,0 +1,413 @@
+"""The recorder among real processes: what is on the bus is in its files, once, and is read back."""
+
+import functools
+import json
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import msgspec
+import pytest
+import zmq
+
+from edge.bus import history, recordings
+from edge.bus.history import History, HistoryRequest, connect_history, decode_history
+from edge.bus.messages import FACE_LABELS, Emotion, FaceResult, Press
+from edge.bus.pubsub import Publisher, Subscriber
+from edge.bus.recordings import Span
+from edge.bus.requests import ask
+from edge.commands.main import main
+from edge.config import Config, RecorderConfig
+from edge.errors import ConfigError, ExitCode
+from edge.policy.seconds import SCALE
+from edge.recordings import days
+from edge.recordings.days import locked
+from edge.recordings.source import RecordingsError, Source
+from edge.recordings.store import Store
+from edge.recordings.table import Table
+from edge.runtime.loop import Loop
+from edge.services import recorder
+from edge.services.health import Health
+from edge.services.recorder import RecorderService
+from tests.support.harness import PATIENCE_S, listening, publishing, running, wait_for, write_config
+from tests.support.messages import example
+from tests.support.recordings import ABOUT, face_message, record
+
+HOUR_S = 3600
+
+
+@pytest.fixture
+def kept(with_hub: Config, directory: Path) -> Config:
+    """The settings of a recorder, with a hub running."""
+    settings = RecorderConfig(keep_days=3, flush_s=5, directory=str(directory / "kept"))
+    return msgspec.structs.replace(with_hub, recorder=settings)
+
+
+@pytest.fixture
+def publisher(kept: Config) -> Iterator[Publisher]:
+    with publishing(kept) as publisher:
+        yield publisher
+
+
+@pytest.fixture
+def running_recorder(kept: Config) -> Iterator[Config]:
+    with running(recorder.run, kept), listening(kept.endpoint("out"), "health.recorder") as heard:
+        heard.topic("health.recorder")
+        yield kept
+
+
+class SettableClock:
+    """A Unix time that somebody may set."""
+
+    def __init__(self, ahead_s: float = 0.0) -> None:
+        self.ahead_s = ahead_s
+
+    def __call__(self) -> tuple[float, float]:
+        return time.monotonic(), time.time() + self.ahead_s
+
+
+def face(label: str = "happy", score: float = 0.9, number: int = 1) -> FaceResult:
+    scores = {name: score if name == label else (1 - score) / 6 for name in FACE_LABELS}
+    return FaceResult(
+        id=number, box=(10.0, 20.0, 30.0, 40.0), emotion=label, confidence=score, scores=scores
+    )
+
+
+def publish_for(publisher: Publisher, seconds: float) -> list[tuple[float, dict[str, float]]]:
+    """Faces of random scores at 30 Hz; returns (capture, scores) of each."""
+    sent, end_s, n = [], time.monotonic() + seconds, 0
+    while (now_s := time.monotonic()) < end_s:
+        found = face(FACE_LABELS[n // 9 % 7], 0.3 + (n * 7919 % 101) / 145)
+        message = face_message(time.monotonic_ns(), found)
+        publisher.publish("face", message)
+        sent.append((message.t_ns / 1e9, dict(found.scores)))
+        n += 1
+        time.sleep(max(0.0, now_s + 1 / 30 - time.monotonic()))
+    return sent
+
+
+def table_of(config: Config) -> list:
+    with closing(Source(config)) as source:
+        return [*Table(None).lines(source.chunks(Span()))]
+
+
+def rows_of(config: Config, sql: str) -> list[tuple]:
+    found = []
+    for path in days.days_in(config.recordings_directory):
+        with closing(sqlite3.connect(path)) as connection:
+            found += connection.execute(sql).fetchall()
+    return found
+
+
+def test_every_second_of_the_bus_is_kept_once_with_its_means(
+    kept: Config, publisher: Publisher
+) -> None:
+    with running(recorder.run, kept):
+        sent = publish_for(publisher, 4.5)
+        time.sleep(0.6)  # the last ones are on their way
+    rows = rows_of(kept, f"SELECT t, n, {', '.join(FACE_LABELS)} FROM face ORDER BY t")
+    (unix_s, monotonic_s) = rows_of(kept, "SELECT unix_s, monotonic_s FROM stretch")[0]
+    by_second: dict[int, list[dict[str, float]]] = {}
+    for t_s, scores in sent:
+        by_second.setdefault(int(t_s + unix_s - monotonic_s), []).append(scores)
+    assert len({t for t, *_ in rows}) == len(rows) >= 4
+    # The beginning may be missing: a subscription takes a moment, and rounding one of its edges.
+    for t, n, *means in rows[1:-1]:
+        assert abs(n - len(by_second[t])) <= 1
+        if n == len(by_second[t]):
+            for name, mean in zip(FACE_LABELS, means, strict=True):
+                truth = sum(scores[name] for scores in by_second[t]) / n
+                assert abs(mean / SCALE - truth) <= 1 / SCALE
+    seconds = [t for (t,) in rows_of(kept, "SELECT t FROM emotion ORDER BY t")]
+    assert seconds == list(range(seconds[0], seconds[0] + len(seconds)))
+
+
+def test_health_says_that_data_is_recorded_and_the_screen_knows(running_recorder: Config) -> None:
+    with listening(running_recorder.endpoint("out"), "health.recorder") as listener:
+        message = listener.until(lambda _, m: m.recording_data)
+    assert message.state == "ok" and "keeps 3 days" in message.detail
+
+
+def run_session(config: Config, *arguments: str) -> int:
+    file = write_config(config, config.directory / "config.json")
+    return main([*arguments, "--config", str(file)])
+
+
+def test_a_session_from_its_start_to_its_erasure(
+    running_recorder: Config, publisher: Publisher, capsys: pytest.CaptureFixture[str]
+) -> None:
+    note = 'first, "pilot"\n=cmd() 🙂'
+    assert run_session(running_recorder, "session", "stop") == ExitCode.FAILED
+    assert "no session is running" in capsys.readouterr().err
+    started = run_session(
+        running_recorder, "session", "start", "--note", note, "--consent", "form 12"
+    )
+    assert started == ExitCode.OK
+    name = capsys.readouterr().out.split()[1]
+    publish_for(publisher, 0.5)
+    assert run_session(running_recorder, "session", "mark", "film\nbegins") == ExitCode.OK
+    publish_for(publisher, 0.5)
+    assert run_session(running_recorder, "session", "start") == ExitCode.FAILED
+    assert f"{name} is running" in capsys.readouterr().err
+    assert run_session(running_recorder, "session", "delete", name) == ExitCode.FAILED
+    assert run_session(running_recorder, "session", "stop") == ExitCode.OK
+    capsys.readouterr()
+    run_session(running_recorder, "session", "list")
+    listed = capsys.readouterr().out
+    assert listed.count("\n") == 1 and name in listed and "form 12" in listed
+    run_session(running_recorder, "export", name, "--format", "jsonl")
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert lines[0]["session"]["note"] == note
+    assert [line["text"] for line in lines if line["kind"] == "mark"] == ["film\nbegins"]
+    run_session(running_recorder, "summary", name)
+    assert "film begins" in capsys.readouterr().out
+    assert run_session(running_recorder, "session", "delete", name) == ExitCode.OK
+    folder = running_recorder.recordings_directory
+    raw = b"".join(path.read_bytes() for path in folder.iterdir())
+    assert b"pilot" not in raw and b"form 12" not in raw and b"begins" not in raw
+    assert run_session(running_recorder, "export", name) == ExitCode.FAILED
+    publish_for(publisher, 1.0)  # and it goes on
+    wait_for(lambda: any(line.kind == "face" for line in table_of(running_recorder)), "a face")
+
+
+def test_a_note_that_is_too_long_is_refused_before_it_is_sent(
+    running_recorder: Config, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_session(running_recorder, "session", "start", "--note", "x" * 10**6) == 2
+    assert "1000000 characters; there may be 2000" in capsys.readouterr().err
+    assert run_session(running_recorder, "session", "mark", " ") == ExitCode.USAGE
+
+
+def test_without_a_recorder_the_files_are_read_and_a_start_names_the_fix(
+    kept: Config, capsys: pytest.CaptureFixture[str]
+) -> None:
+    record(kept.recordings_directory, 1_800_000_000, 5)
+    assert len([line for line in table_of(kept) if line.kind == "emotion"]) == 5
+    assert run_session(kept, "session", "start") == ExitCode.FAILED
+    assert "set recorder.keep_days" in capsys.readouterr().err
+
+
+def test_two_presses_in_a_moment_are_a_mark(running_recorder: Config, publisher: Publisher) -> None:
+    for pause_s in (0.3, 1.0, 0.0):
+        press = Press(t_ns=time.monotonic_ns(), time=time.time(), trigger="button")
+        publisher.publish("press", press)
+        time.sleep(pause_s)
+
+    def marks() -> list[str]:
+        return [line.cell("text") for line in table_of(running_recorder) if line.kind == "mark"]
+
+    wait_for(lambda: bool(marks()), "a mark")
+    assert marks() == [recorder.DOUBLE_PRESS]
+
+
+def ask_history(config: Config, **fields: object) -> History:
+    with closing(connect_history(config.endpoint(history.ENDPOINT))) as socket:
+        socket.send(json.dumps(fields).encode())
+        assert socket.poll(int(PATIENCE_S * 1e3))
+        return decode_history(socket.recv())
+
+
+def test_the_page_reads_days_in_as_many_points_as_it_wants(kept: Config) -> None:
+    start = days.day_start("2026-11-22")
+    record(kept.recordings_directory, start + 80_000, 10_000)
+    with running(recorder.run, kept), listening(kept.endpoint("out"), "health.recorder") as heard:
+        heard.topic("health.recorder")
+        found = ask_history(kept, since=start, until=start + 3 * 86_400, points=300)
+    assert found.error == "" and found.step_s == 864
+    assert len(found.t) == len(found.faces) == len(found.emotion["happy"]) == 300
+    known = [n for n, faces in enumerate(found.faces) if faces is not None]
+    assert known == [*range(80_000 // 864, 90_000 // 864 + 1)]
+    assert all(found.emotion["happy"][n] is not None for n in known)
+    sums = [sum(found.emotion[name][n] or 0 for name in found.emotion) for n in known]
+    assert all(0.9 < total < 1.1 for total in sums)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{}, {"since": 5, "until": 5}, {"since": 0, "until": 9, "points": 10**6}, {"since": "x"}],
+)
+def test_a_request_for_history_that_makes_no_sense_is_answered(
+    running_recorder: Config, fields: dict[str, object]
+) -> None:
+    assert ask_history(running_recorder, **fields).error.startswith("history: ")
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"\xff", b"{}", b'{"type":"mark"}', b'{"type":"dance"}', b"[" * 5000]
+)
+def test_a_request_that_makes_no_sense_is_answered(running_recorder: Config, body: bytes) -> None:
+    endpoint = running_recorder.endpoint(recordings.ENDPOINT)
+    answer = msgspec.json.decode(ask(endpoint, body, PATIENCE_S), type=recordings.Answer)
+    assert answer.error.startswith("recordings: ")
+
+
+def test_a_client_with_a_req_socket_is_answered_too(running_recorder: Config) -> None:
+    with closing(zmq.Context.instance().socket(zmq.REQ)) as socket:
+        socket.setsockopt(zmq.LINGER, 0)
+        socket.connect(running_recorder.endpoint(history.ENDPOINT))
+        socket.send(history.encode(HistoryRequest(since=1.0, until=2.0)))
+        assert socket.poll(int(PATIENCE_S * 1e3))
+        assert decode_history(socket.recv()).error == ""
+
+
+def seconds_kept(config: Config) -> int:
+    return len(rows_of(config, "SELECT t FROM emotion"))
+
+
+def test_a_clock_that_is_set_back_begins_a_stretch_and_no_second_is_written_over(
+    kept: Config, publisher: Publisher
+) -> None:
+    clock = SettableClock()
+    with running(functools.partial(recorder.serve, clock=clock), kept):
+        publish_for(publisher, 2.0)
+        clock.ahead_s = -HOUR_S
+        publish_for(publisher, 2.0)
+        time.sleep(0.6)
+    stretches = rows_of(kept, "SELECT id, unix_s, monotonic_s, why FROM stretch ORDER BY id")
+    assert [why for *_, why in stretches] == ["start", "clock"]
+    (_, before_unix, before_s, _), (_, after_unix, after_s, _) = stretches
+    assert after_s > before_s  # the order is that of what happened
+    moved_s = (after_unix - after_s) - (before_unix - before_s)
+    assert moved_s == pytest.approx(-HOUR_S, abs=0.2)
+    found = rows_of(kept, "SELECT stretch, t FROM emotion")
+    assert len(set(found)) == len(found) >= 4
+
+
+def test_at_midnight_the_next_file_goes_on_without_a_gap(
+    kept: Config, publisher: Publisher
+) -> None:
+    ahead_s = days.day_start("2026-12-31") - time.time() - 2.0
+    with running(functools.partial(recorder.serve, clock=SettableClock(ahead_s)), kept):
+        publish_for(publisher, 5.0)
+        time.sleep(0.6)
+    names = [path.name for path in days.days_in(kept.recordings_directory)]
+    assert names == ["2026-12-30.db", "2026-12-31.db"]
+    seconds = [t for (t,) in rows_of(kept, "SELECT t FROM emotion ORDER BY t")]
+    assert seconds == list(range(seconds[0], seconds[0] + len(seconds))) and len(seconds) >= 4
+    midnight = days.day_start("2026-12-31")
+    assert seconds[0] < midnight < seconds[-1]
+    lines = table_of(kept)
+    assert [line for line in lines if line.kind == "gap"] == []
+
+
+@pytest.mark.usefixtures("running_recorder")
+def test_after_a_restart_of_the_face_process_its_ids_mean_others(kept: Config) -> None:
+    for _ in range(2):  # each counts its messages from 0
+        with publishing(kept) as publisher:
+            publish_for(publisher, 1.5)
+    wait_for(
+        lambda: {line.cell("stretch") for line in table_of(kept) if line.kind == "face"} == {1, 2},
+        "two stretches with faces",
+        2 * PATIENCE_S,
+    )
+    assert "faces" in [why for (why,) in rows_of(kept, "SELECT why FROM stretch")]
+
+
+def test_a_file_that_is_removed_is_in_health_within_five_seconds_and_it_goes_on(
+    running_recorder: Config, publisher: Publisher
+) -> None:
+    wait_for(lambda: bool(days.days_in(running_recorder.recordings_directory)), "a file")
+    with listening(running_recorder.endpoint("out"), "health.recorder") as listener:
+        days.days_in(running_recorder.recordings_directory)[0].unlink()
+        message = listener.until(lambda _, m: m.state == "degraded", 5.0)
+        assert "was removed or replaced" in message.detail
+    publish_for(publisher, 1.5)
+    wait_for(lambda: any(line.kind == "face" for line in table_of(running_recorder)), "a face")
+
+
+def test_when_the_recorder_stops_all_that_came_is_in_the_file(
+    kept: Config, publisher: Publisher
+) -> None:
+    with running(recorder.run, kept):
+        publish_for(publisher, 1.2)
+        time.sleep(0.6)
+    assert rows_of(kept, "SELECT sum(n) FROM face")[0][0] >= 20
+    assert [path.name[-3:] for path in kept.recordings_directory.iterdir()] == [".db"]
+
+
+@pytest.mark.usefixtures("running_recorder")
+def test_a_second_recorder_of_the_same_folder_ends_with_one_line(kept: Config) -> None:
+    with (
+        pytest.raises(ConfigError, match="another recorder writes there"),
+        running(recorder.run, kept),
+    ):
+        pass
+
+
+def test_an_emotion_of_nobody_and_of_a_voice_are_kept_apart(
+    running_recorder: Config, publisher: Publisher
+) -> None:
+    spoken = example("emotion")
+    assert isinstance(spoken, Emotion)
+    for _ in range(12):
+        now = {"t_ns": time.monotonic_ns(), "time": time.time()}
+        publisher.publish("emotion", msgspec.structs.replace(spoken, **now))
+        time.sleep(0.125)
+    wait_for(lambda: any(line.cell("calm") for line in table_of(running_recorder)), "calm")
+
+
+class Watch:
+    """Two clocks that a test moves."""
+
+    monotonic_s, unix_s = 100.0, float(days.day_start("2026-11-23"))
+
+    def __call__(self) -> tuple[float, float]:
+        return self.monotonic_s, self.unix_s
+
+    def wait(self, seconds: float) -> None:
+        self.monotonic_s += seconds
+        self.unix_s += seconds
+
+
+def test_an_old_day_goes_soon_after_midnight_but_not_by_a_clock_that_was_just_set(
+    kept: Config, publisher: Publisher
+) -> None:
+    folder, watch, loop = kept.recordings_directory, Watch(), Loop()
+    record(folder, int(watch.unix_s) - 3 * 86_400 + 5, 2)
+    with closing(Subscriber(kept.endpoint("out"), ["none"])) as silent, locked(folder):
+        store = Store(folder, ABOUT)
+        health = Health(publisher, "recorder", loop)
+        service = RecorderService(kept, loop, store, publisher, health, watch)
+
+        def days_after(seconds: float, ahead_s: float = 0.0) -> list[str]:
+            watch.wait(seconds)
+            watch.unix_s += ahead_s
+            service.on_tick(silent)
+            service.remove_old()
+            return [path.name[:10] for path in days.days_in(folder)]
+
+        old, today = "2026-11-20", "2026-11-23"
+        assert days_after(10) == [old, today]  # the clock may be wrong at first
+        assert days_after(600) == [today]
+        record_day = days_after(0, ahead_s=400 * 86_400)
+        assert record_day == [today, "2027-12-28"]  # a wrong clock, for a moment
+        assert days_after(5, ahead_s=-400 * 86_400)[0] == today
+        service.close()
+    loop.close()
+
+
+def test_export_and_the_recorder_do_not_wait_for_each_other(
+    kept: Config, publisher: Publisher
+) -> None:
+    """While an hour is read, every second is kept all the same."""
+    record(kept.recordings_directory, 1_700_000_000, 3600)
+    with running(recorder.run, kept):
+        reading = threading.Thread(target=table_of, args=(kept,))
+        reading.start()
+        publish_for(publisher, 3.0)
+        reading.join()
+        time.sleep(0.6)
+    found = rows_of(kept, "SELECT t FROM emotion WHERE t > 1750000000 ORDER BY t")
+    seconds = [t for (t,) in found]
+    assert seconds == list(range(seconds[0], seconds[0] + len(seconds)))
+
+
+def test_files_that_this_user_may_not_read_name_the_fix(tmp_path: Path, config: Config) -> None:
+    (tmp_path / "2026-11-23.db").mkdir()
+    settings = RecorderConfig(keep_days=3, directory=str(tmp_path))
+    closed = msgspec.structs.replace(config, recorder=settings)
+    with closing(Source(closed)) as source, pytest.raises(RecordingsError, match="sudo may read"):
+        source.sessions()
