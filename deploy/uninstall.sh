@@ -32,7 +32,7 @@ remove() {
 
 remove_services() {
   local name
-  for name in hub camera face audio fusion display gateway mqtt; do
+  for name in hub camera face audio fusion display gateway mqtt web; do
     systemctl -q disable --now "emotion-edge@$name.service" 2>/dev/null || true
   done
   systemctl -q disable --now emotion-edge.target 2>/dev/null || true

@@ -19,7 +19,7 @@ VOICE_LABELS = (
 EMOTION_LABELS = (*FACE_LABELS, "calm")
 SERVICES = ("hub", "camera", "face", "audio", "fusion", "display", "gateway")
 """Those that always run."""
-OPTIONAL_SERVICES = ("mqtt",)
+OPTIONAL_SERVICES = ("mqtt", "web")
 """Those that are off until their section of the settings names something."""
 
 MAX_FACES = 64
@@ -139,6 +139,8 @@ class HealthMessage(Message, frozen=True, kw_only=True, tag="health"):
     """°C of the board's chip; None = not measured here, as `throttled`. In `health.face`."""
     throttled: bool | None = None
     """The board slows itself down now, from heat or a weak power supply."""
+    viewers: Count = 0
+    """Browsers that show the live page now. In `health.web`."""
 
 
 class Press(Message, frozen=True, kw_only=True, tag="press"):

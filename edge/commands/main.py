@@ -26,7 +26,7 @@ from edge.runtime.process import (
     open_standard_streams,
 )
 
-EXTRAS = {"paho": "mqtt"}
+EXTRAS = {"paho": "mqtt", "tornado": "web"}
 """Packages that only an optional service needs -> its extra."""
 
 
@@ -103,6 +103,14 @@ def cmd_mqtt(options: Namespace) -> int:
     return mqtt.forget(load(options.config))
 
 
+def cmd_web(options: Namespace) -> int:
+    if options.action is None:
+        return cmd_service(options)
+    from edge.commands import web
+
+    return web.web(load(options.config), options)
+
+
 def cmd_run(options: Namespace) -> int:
     from edge.commands import run
 
@@ -155,5 +163,6 @@ COMMANDS: Mapping[str, Callable[[Namespace], int]] = {
     "doctor": cmd_doctor,
     "keys": cmd_keys,
     "mqtt": cmd_mqtt,
+    "web": cmd_web,
 }
 """All others are services."""

@@ -25,6 +25,12 @@ def _in_folder(path: str, folder: Path) -> str:
     return str(folder.absolute() / path) if path else path
 
 
+def _two_files(tls: str, folder: Path) -> str:
+    """ "CERT KEY", each an absolute path; a word stays as it is."""
+    files = tls.split()
+    return " ".join(_in_folder(file, folder) for file in files) if len(files) == 2 else tls
+
+
 def _image(screen: str, folder: Path) -> str:
     return _in_folder(screen, folder) if screen.lower().endswith(".png") else screen
 
@@ -57,6 +63,7 @@ PATHS: Mapping[str, Callable[[str, Path], str]] = {
     "mqtt.ca": _in_folder,
     "mqtt.cert": _in_folder,
     "mqtt.key": _in_folder,
+    "web.tls": _two_files,
 }
 """Keys that may hold a relative path -> (value, folder) -> the value with an absolute one."""
 

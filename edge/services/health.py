@@ -43,6 +43,8 @@ class Health:
         self.soc_c: float | None = None
         """The temperature of the board's chip, where this service measures it."""
         self.throttled: bool | None = None
+        self.viewers = 0
+        """Browsers that show the live page, where this service is the web's."""
         loop.call_every(PERIOD_S, self.publish)
         loop.on_stop(self._systemd.stopping)
 
@@ -93,6 +95,7 @@ class Health:
                 version=__version__,
                 soc_c=self.soc_c,
                 throttled=self.throttled,
+                viewers=self.viewers,
             ),
         )
         self._systemd.status(f"{state}: {detail}" if detail else state)

@@ -13,6 +13,7 @@ import pytest
         ("edge.services.fusion", {"numpy", "cv2", "asyncio"}),
         ("edge.services.gateway", {"numpy", "cv2", "asyncio", "zeroconf"}),
         ("edge.services.mqtt", {"numpy", "cv2", "asyncio", "zeroconf"}),
+        ("edge.services.web", {"numpy", "cv2", "zeroconf"}),
         ("edge.commands.run", {"numpy", "cv2", "asyncio"}),
         ("edge.client", {"numpy", "cv2"}),
     ],

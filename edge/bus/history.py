@@ -1,0 +1,88 @@
+"""The recorder's history, as the web page reads it: one request, one answer, both one JSON part.
+
+The recorder binds a ROUTER at `config.endpoint("history")`; only members of the service's group
+reach that folder. The client is a REQ or DEALER; `decode` and `encode` are both sides' words.
+"""
+
+from typing import Annotated
+
+import msgspec
+import zmq
+
+from edge.bus.messages import BadMessageError
+from edge.bus.sockets import connect, make_socket
+
+ENDPOINT = "history"
+"""For `Config.endpoint`."""
+MAX_POINTS = 2000
+MAX_EVENTS = 1000
+"""Voices, changes and marks in an answer, of each: the newest."""
+MAX_ANSWER_BYTES = 2 * 1024 * 1024
+
+UnixSeconds = Annotated[float, msgspec.Meta(ge=0, le=1e12)]
+
+
+class HistoryRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """What of [since, until), in how many buckets of one length."""
+
+    since: UnixSeconds
+    until: UnixSeconds
+    points: Annotated[int, msgspec.Meta(ge=1, le=MAX_POINTS)] = 600
+
+
+class History(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer. Every list of a series is as long as `t`; None = nothing was recorded then."""
+
+    t: list[float] = []
+    """Unix time of each bucket's begin, s."""
+    step_s: float = 0.0
+    emotion: dict[str, list[float | None]] = {}
+    """Mean fused score of each label; None also where there was nobody."""
+    faces: list[float | None] = []
+    """Mean number of faces."""
+    voice: list[tuple[float, str, float]] = []
+    """(Unix time, emotion, confidence) of each recording with speech."""
+    changes: list[tuple[float, str, str]] = []
+    """(Unix time, previous, emotion)"""
+    marks: list[tuple[float, str]] = []
+    """(Unix time, text)"""
+    error: str = ""
+    """Why there is no answer, in one line; "" = all is well."""
+
+
+encode = msgspec.json.Encoder().encode
+_decode_request = msgspec.json.Decoder(HistoryRequest).decode
+_decode_history = msgspec.json.Decoder(History).decode
+
+
+def decode_request(body: bytes) -> HistoryRequest:
+    """Raises BadMessageError."""
+    try:
+        request = _decode_request(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise BadMessageError(f"{ENDPOINT}: {error}") from error
+    if request.until <= request.since:
+        raise BadMessageError(f"{ENDPOINT}: until is not after since")
+    return request
+
+
+def decode_history(body: bytes) -> History:
+    """Raises BadMessageError."""
+    try:
+        return _decode_history(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise BadMessageError(f"{ENDPOINT}: {error}") from error
+
+
+def connect_history(
+    endpoint: str, context: "zmq.Context[zmq.Socket[bytes]] | None" = None
+) -> "zmq.Socket[bytes]":
+    """A DEALER for requests: send one part, receive one part. Raises BusError.
+
+    `context`: one of zmq.asyncio makes the socket awaitable; None = the process's. Without a
+    recorder nothing answers: wait with a limit.
+    """
+    socket = make_socket(zmq.DEALER, context)
+    socket.setsockopt(zmq.MAXMSGSIZE, MAX_ANSWER_BYTES)
+    connect(socket, endpoint)
+    return socket
