@@ -44,15 +44,15 @@ def run_with_asyncio(loop: Loop, start: Callable[[], Coroutine[Any, Any, None]])
     try:
         aio.run_until_complete(start())
         aio.run_forever()
-        loop.stopped()
-        _finish(aio)
+        aio.run_until_complete(_finish(loop))
     finally:
         aio.close()
 
 
-def _finish(aio: asyncio.AbstractEventLoop) -> None:
-    """Cancel what still runs, and let it see that."""
-    tasks = asyncio.all_tasks(aio)
+async def _finish(loop: Loop) -> None:
+    """Call what waits for the end; cancel what still runs, and let it see that."""
+    loop.stopped()
+    tasks = asyncio.all_tasks() - {asyncio.current_task()}
     for task in tasks:
         task.cancel()
-    aio.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+    await asyncio.gather(*tasks, return_exceptions=True)
