@@ -259,9 +259,7 @@ class WebConfig(Section, frozen=True):
             self._check_bind()
         for host in self.hosts:
             if not HOST_NAME.fullmatch(host):
-                raise ValueError(
-                    f"hosts: {host!r} is no name; write it as in the browser, without port"
-                )
+                raise ValueError(f"hosts: {host!r} is no name; write it without scheme and port")
         if self.tls not in ("", SELF_SIGNED) and len(self.tls.split()) != 2:
             raise ValueError(f'tls: write "{SELF_SIGNED}" or "CERT KEY", two files')
 

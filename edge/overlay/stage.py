@@ -37,6 +37,22 @@ def draw(image: Image, stage: Rect, unit: float, frame: Image | None, snapshot: 
     elif snapshot.is_deserted:
         _draw_brackets(image, place, unit)
         _draw_invitation(image, place, unit, snapshot, snapshot.language("invite.face"))
+    if count := snapshot.viewers:
+        key = "viewers.one" if count == 1 else "viewers.many"
+        _draw_viewers(image, stage, unit, snapshot.language(key, count=count))
+
+
+def _draw_viewers(image: Image, stage: Rect, unit: float, text: str) -> None:
+    """In the upper right corner, whatever else is shown: who stands here is being watched."""
+    size_px, gap = small_px(unit), round(0.4 * unit)
+    radius = max(3, round(0.28 * unit))
+    width = drawing.width_px(text, size_px) + 2 * radius + 3 * gap
+    height = drawing.height_px(size_px) + gap
+    sign = Rect(stage.right - gap - width, stage.y + gap, width, height)
+    drawing.darken(image, sign, SHADE)
+    middle = sign.x + gap + radius, sign.y + sign.h // 2
+    cv2.circle(image, middle, radius, AMBER, max(2, radius // 2), cv2.LINE_AA)
+    drawing.draw_text(image, text, middle[0] + radius + gap, sign.y + gap // 2, size_px, TEXT)
 
 
 def letterboxed(size: tuple[int, int], stage: Rect) -> Rect:

@@ -26,10 +26,12 @@ class LoopSelector(selectors.EpollSelector):
 
     def select(self, timeout: float | None = None) -> Ready:
         """As any selector does; `timeout` in s, None = for ever."""
-        if not self._loop.turn(timeout) and self._on_stop is not None:
+        if self._loop.is_running and self._loop.turn(timeout):
+            return super().select(0)
+        if self._on_stop is not None:
             self._on_stop()
-            self._on_stop = None  # what is left to do goes on
-        return super().select(0)
+            self._on_stop, timeout = None, 0
+        return super().select(timeout)  # what is left to do goes on
 
     def close(self) -> None:
         self._loop.remove_reader(self.fileno())

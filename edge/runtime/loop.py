@@ -100,6 +100,11 @@ class Loop:
             self.turn()
         self.stopped()
 
+    @property
+    def is_running(self) -> bool:
+        """Whether nobody has stopped it."""
+        return self._running
+
     def turn(self, timeout_s: float | None = None) -> bool:
         """Wait for something, at most so long, and call what belongs to it; False when stopped."""
         for source, _ in self._poller.poll(self._wait_ms(timeout_s)):
