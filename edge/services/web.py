@@ -15,7 +15,7 @@ from edge.bus.sockets import AddressUnavailableError
 from edge.config import Config
 from edge.errors import ConfigError
 from edge.runtime.asyncio_loop import run_with_asyncio
-from edge.runtime.loop import Loop
+from edge.runtime.loop import Loop, Timer
 from edge.services.health import Health
 from edge.web.board import Board
 from edge.web.history import HistorySource, Memory
@@ -23,18 +23,18 @@ from edge.web.live import Viewers
 from edge.web.metrics import Metrics
 from edge.web.pages import models
 from edge.web.picture import Picture, PictureSource
-from edge.web.server import address_of, check_login, listen
+from edge.web.server import LimitedServer, address_of, check_login, listen
 from edge.web.site import Site
 
 log = logging.getLogger(__name__)
 
-RARE = ("recording", "audio", "change", "health.")
-FREQUENT = ("face", "emotion")
+RARE = ("recording", "audio", "change")
+FREQUENT = ("face", "emotion", "health.")
 """Read TICK_S after they came: to wake up for each would be most of this process's work. While a
 picture waits for its faces, they are read at once."""
-TICK_S = 0.1
+TICK_S = 0.25
 LIVE_S = 0.2
-"""Viewers are sent what changed so often, with or without a picture."""
+"""Viewers are sent what changed so often, with or without a picture; without them nothing runs."""
 CHECK_S = 1.0
 RETRY_S = 2.0
 MIN_PRESS_S = 1.0
@@ -66,6 +66,8 @@ class WebService:
         self._pressed_s = -MIN_PRESS_S
         self._sent_s = 0.0
         self._is_reading = False
+        self._live: list[Timer] = []
+        self._server: LimitedServer | None = None
         self.site = Site(
             config,
             self._board,
@@ -79,15 +81,12 @@ class WebService:
     def start(self) -> None:
         """Begin with what is done at intervals."""
         self._loop.call_every(TICK_S, partial(self.on_message, self._often))
-        self._loop.call_every(LIVE_S, self._send_values)
-        self._loop.call_every(CHECK_S, self._check)
-        if self._picture_s is not None:
-            self._loop.call_every(self._picture_s, self._request_picture)
+        self._loop.call_every(CHECK_S, self.site.close_ended)
 
     def listen(self) -> None:
         """Serve; where the address is not free, try again later. Raises ConfigError."""
         try:
-            listen(self.site)
+            self._server = listen(self.site)
         except AddressUnavailableError as error:
             self._health.set_problem(ADDRESS, str(error))
             self._loop.call_later(RETRY_S, self.listen)
@@ -115,15 +114,26 @@ class WebService:
         """Somebody came or left."""
         self._board.viewers = self._health.viewers = len(self._viewers)
         if not self._viewers:
-            self._pictures.cancel()
-            self._read_at_once(False)
-        elif self._picture_s is not None:
+            self._stop_live()
+        elif not self._live:
+            self._start_live()
+
+    def _start_live(self) -> None:
+        self._live = [self._loop.call_every(LIVE_S, self._send_values)]
+        if self._picture_s is not None:
+            self._live.append(self._loop.call_every(self._picture_s, self._request_picture))
             self._request_picture()
 
+    def _stop_live(self) -> None:
+        for timer in self._live:
+            timer.cancel()
+        self._live = []
+        self._pictures.cancel()
+        self._read_at_once(False)
+
     def _request_picture(self) -> None:
-        if self._viewers:
-            self._read_at_once(True)
-            self._pictures.request()
+        self._read_at_once(True)
+        self._pictures.request()
 
     def _read_at_once(self, at_once: bool) -> None:
         """Read faces as they come, or at TICK_S."""
@@ -141,19 +151,19 @@ class WebService:
 
     def _send_values(self) -> None:
         """For when no picture comes."""
-        if self._viewers and time.monotonic() - self._sent_s > 0.9 * LIVE_S:
+        self.on_message(self._often)
+        if time.monotonic() - self._sent_s > 0.9 * LIVE_S:
             self._send(None)
 
     def _send(self, picture: Picture | None) -> None:
         now_ns = time.monotonic_ns()
         self._sent_s = now_ns / 1e9
         face = picture.face if picture else self._board.face(now_ns)
-        shown = {"size": picture.size, "age_ms": picture.age_ms} if picture else None
-        values = {**self._board.values(now_ns), "face": face}
-        self._viewers.send({**values, "picture": shown} if shown else values, picture)
-
-    def _check(self) -> None:
-        self.site.close_ended()
+        values: dict[str, object] = {**self._board.values(now_ns), "face": face}
+        if picture is not None:
+            about = {"size": picture.size, "time": picture.time, "age_ms": picture.age_ms}
+            values["picture"] = about
+        self._viewers.send(values, picture)
 
     def press(self) -> bool:
         """Record, unless a recording goes on or one has just begun."""
@@ -170,7 +180,9 @@ class WebService:
     def close(self) -> None:
         """Say goodbye to browsers."""
         self._viewers.close()
-        self._pictures.cancel()
+        self._stop_live()
+        if self._server is not None:
+            self._server.close()
 
 
 def run(config: Config, loop: Loop) -> None:

@@ -35,6 +35,8 @@ class Picture(NamedTuple):
     """Of this frame; None = faces are not looked for now."""
     size: tuple[int, int]
     """(width, height) px of the frame, in which the boxes are."""
+    time: float
+    """Of the capture, Unix s."""
     age_ms: float
     """From the capture to the JPEG."""
 
@@ -97,7 +99,8 @@ class PictureSource:
         self.cancel()
         self.encoded += 1
         jpeg = encode_jpeg(frame)
-        self._on_picture(Picture(frame.seq, jpeg, face, frame.size, age_ms(frame.t_ns)))
+        age = age_ms(frame.t_ns)
+        self._on_picture(Picture(frame.seq, jpeg, face, frame.size, frame.time, age))
 
     def cancel(self) -> None:
         """Nobody looks any more."""

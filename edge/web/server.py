@@ -88,6 +88,12 @@ class LimitedServer(HTTPServer):
         self._streams[stream] = network
         super().handle_stream(stream, address)
 
+    def close(self) -> None:
+        """Listen no more, and end all connections."""
+        self.stop()
+        for stream in tuple(self._streams):
+            stream.close()
+
 
 def listen(site: Site) -> LimitedServer:
     """Start to serve. Raises ConfigError, AddressUnavailableError. Needs asyncio to run."""

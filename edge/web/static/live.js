@@ -17,9 +17,8 @@ connect(async (values, picture) => {
   Object.assign(shown, values);
   if (picture) {
     pictured = performance.now();
-    await stage.show(picture, values.face, shown.picture.size, values.frame_seq);
-    const age = shown.picture.age_ms;
-    find("pulse").title = `${Math.round(age)} ms`;
+    await stage.show(picture, shown.face, shown.picture.size, values.frame_seq);
+    find("picture").dataset.time = shown.picture.time;
   }
   if ("emotion" in values || "label" in values) showEmotion();
   if (values.audio) spoken = performance.now();
