@@ -221,6 +221,13 @@ def place_of(path: Path | None, key: str) -> str:
     return key
 
 
+def lines_of(path: Path) -> dict[str, int]:
+    """{key: the line that sets it} of a TOML file; empty where it cannot be read."""
+    with contextlib.suppress(OSError, UnicodeDecodeError):
+        return {key: line for line, key in _keys_at(path.read_text("utf-8-sig"))}
+    return {}
+
+
 def _place(path: Path, text: str, key: str) -> str:
     """FILE:LINE of a key or section in TOML, or of what holds it; FILE where there is neither."""
     lines = dict(_keys_at(text))

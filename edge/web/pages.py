@@ -1,5 +1,6 @@
 """What the templates are filled with."""
 
+import contextlib
 import csv
 import io
 import os
@@ -14,7 +15,8 @@ from edge import __version__
 from edge.bus.history import History
 from edge.bus.messages import EMOTION_LABELS, HealthMessage
 from edge.config import Config
-from edge.config.file import place_of
+from edge.config.file import lines_of, load, place_of
+from edge.errors import ConfigError
 from edge.paths import CONFIG_VARIABLE, SYSTEM_CONFIG
 from edge.web.board import label_of
 from edge.web.secrets import Role
@@ -120,12 +122,12 @@ class Card(msgspec.Struct, frozen=True):
 
 def settings(site: Site) -> dict[str, list[Setting]]:
     """{section: its settings}, each with where it comes from; secrets are hidden."""
-    path = Path(os.environ.get(CONFIG_VARIABLE, SYSTEM_CONFIG))
+    origins = Origins(Path(os.environ.get(CONFIG_VARIABLE, SYSTEM_CONFIG)))
     sections: dict[str, list[Setting]] = {}
     for key, value in flat(site.config):
         section, _, name = key.rpartition(".")
-        source = source_of(key, value, path)
-        sections.setdefault(section, []).append(Setting(name, shown(key, value), source))
+        setting = Setting(name, shown(key, value), origins.of(key, value))
+        sections.setdefault(section, []).append(setting)
     return sections
 
 
@@ -142,12 +144,25 @@ def flat(struct: msgspec.Struct, prefix: str = "") -> Iterator[tuple[str, object
 DEFAULTS = dict(flat(Config()))
 
 
-def source_of(key: str, value: object, path: Path) -> str:
-    """FILE:LINE where the settings set it, "default", or "" for the command line."""
-    place = place_of(path, key)
-    if place != key:
-        return place.removesuffix(f": {key}")
-    return "default" if value == DEFAULTS[key] else ""
+class Origins:
+    """Where values come from, as far as the settings file tells."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lines = lines_of(path)
+        self._values = DEFAULTS
+        with contextlib.suppress(ConfigError):
+            self._values = dict(flat(load(path if path.exists() else None)))
+
+    def of(self, key: str, value: object) -> str:
+        """FILE:LINE that sets it, "default", or "" for the command line."""
+        if value != self._values[key]:
+            return ""
+        if key in self._lines:
+            return f"{self._path}:{self._lines[key]}"
+        if value == DEFAULTS[key]:
+            return "default"
+        return place_of(self._path, key).removesuffix(f": {key}")  # in a table on one line
 
 
 def shown(key: str, value: object) -> str:

@@ -350,13 +350,16 @@ def test_settings_are_shown_with_their_source_and_secrets_are_not(
     with_hub: Config, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     file = tmp_path / "mine.toml"
-    file.write_text('[mqtt]\nbroker = "mqtt://broker"\npassword_file = "hush"\n')
+    file.write_text('[mqtt]\nbroker = "mqtt://broker"\npassword_file = "/hush"\n')
     monkeypatch.setenv("EMOTION_EDGE_CONFIG", str(file))
     mqtt = msgspec.structs.replace(with_hub.mqtt, broker="mqtt://broker", password_file="/hush")
     config = msgspec.structs.replace(with_web(with_hub), mqtt=mqtt)
     with serving(config) as page:
         text = page.get("/settings").text
-    assert "mqtt://broker" in text and f"{file}:2" in text
+    rows = [re.sub(r"<[^>]+>", " ", row).split() for row in text.split("<tr")]
+    assert ["broker", "mqtt://broker", f"{file}:2"] in [row[-3:] for row in rows]
+    assert ["rate_hz", "30.0", "default"] in [row[-3:] for row in rows]
+    assert ["bind", config.web.bind, "command", "line"] in [row[-4:] for row in rows]
     assert "hush" not in text and "••••••" in text
 
 

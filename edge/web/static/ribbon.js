@@ -24,10 +24,13 @@ export function drawRibbon(canvas, history, since, until) {
   });
   pen.globalAlpha = 1;
   for (const [t, emotion] of history.voice) {
-    pen.fillStyle = "#12151a";
-    pen.fillRect(((t - since) / (until - since)) * w - 3, h / 2 - 3, 8, h);
-    pen.fillStyle = colourOf(emotion);
-    pen.fillRect(((t - since) / (until - since)) * w - 1, h / 2, 4, h);
+    const x = Math.min(w - 7, ((t - since) / (until - since)) * w);
+    for (const [colour, radius] of [["#12151a", 6.5], [colourOf(emotion), 4]]) {
+      pen.fillStyle = colour;
+      pen.beginPath();
+      pen.arc(x, h / 2, radius, 0, 7);
+      pen.fill();
+    }
   }
   const total = Math.max(1, history.t.length);
   const shares = [...seen].sort((a, b) => b[1] - a[1]).map(([label, n]) => `${emotionName(label)} ${percent(n / total)}`);
