@@ -58,6 +58,7 @@ class PictureSource:
         self._has_faces = has_faces
         self._waiting: deque[RawFrame] = deque(maxlen=WAITING)
         self._timer: Timer | None = None
+        self._encoder = Encoder()
         self.encoded = 0
         """Pictures that were made."""
         frames.pause()
@@ -98,7 +99,7 @@ class PictureSource:
     def _finish(self, frame: RawFrame, face: FaceMessage | None) -> None:
         self.cancel()
         self.encoded += 1
-        jpeg = encode_jpeg(frame)
+        jpeg = self._encoder.encode(frame)
         age = age_ms(frame.t_ns)
         self._on_picture(Picture(frame.seq, jpeg, face, frame.size, frame.time, age))
 
@@ -112,13 +113,20 @@ class PictureSource:
         self._waiting.clear()
 
 
-def encode_jpeg(frame: RawFrame) -> bytes:
-    """The frame as a JPEG of at most MAX_SIDE_PX. Takes 2 ms for 640x480 px on a desktop."""
-    # Pillow reads any buffer; its types name bytes only.
-    pixels = cast(bytes, frame.pixels)
-    image = Image.frombuffer("RGB", frame.size, pixels, "raw", "BGR", 0, 1)
-    if (factor := math.ceil(max(frame.size) / MAX_SIDE_PX)) > 1:
-        image = image.reduce(factor)
-    jpeg = io.BytesIO()
-    image.save(jpeg, "JPEG", quality=QUALITY)
-    return jpeg.getvalue()
+class Encoder:
+    """Makes JPEGs of at most MAX_SIDE_PX in an image that it keeps: a new one costs as much."""
+
+    def __init__(self) -> None:
+        self._image = Image.new("RGB", (1, 1))
+
+    def encode(self, frame: RawFrame) -> bytes:
+        """Takes 2 ms for 640x480 px on a desktop."""
+        if self._image.size != frame.size:
+            self._image = Image.new("RGB", frame.size)
+        # Pillow reads any buffer; its types name bytes only.
+        self._image.frombytes(cast(bytes, frame.pixels), "raw", "BGR")
+        factor = math.ceil(max(frame.size) / MAX_SIDE_PX)
+        image = self._image.reduce(factor) if factor > 1 else self._image
+        jpeg = io.BytesIO()
+        image.save(jpeg, "JPEG", quality=QUALITY)
+        return jpeg.getvalue()
