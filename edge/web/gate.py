@@ -9,7 +9,7 @@ import hmac
 import ipaddress
 import socket
 from collections.abc import Callable
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from tornado.httputil import HTTPServerRequest
 
@@ -32,7 +32,7 @@ class Gate:
         """`read`: the passwords as they are now."""
         self._read = read
         self._sessions = sessions
-        self._is_local = config.web.is_local
+        self._is_local = config.web.is_local and not config.web.hosts
         self._metrics = config.web.metrics
         self._names = own_names(config)
 
@@ -52,7 +52,7 @@ class Gate:
         return self._missing_right(request)
 
     def _missing_right(self, request: HTTPServerRequest) -> int:
-        if request.path.startswith(OPEN_PATHS):
+        if request.path.startswith(OPEN_PATHS) and ".." not in unquote(request.path):
             return 0
         role = self.role(request)
         if role is Role.NOBODY:

@@ -113,7 +113,7 @@ def bind(config: Config) -> list[socket.socket]:
     """Sockets that listen. Raises ConfigError, and AddressUnavailableError: try that again."""
     host, port = config.web.address
     try:
-        return bind_sockets(port, host, backlog=128)
+        return bind_sockets(port, "" if host == "::" else host, backlog=128)  # "": IPv4, too
     except socket.gaierror as error:
         raise ConfigError(f"web.bind: {host}: {error.strerror}") from error
     except PermissionError as error:

@@ -169,7 +169,8 @@ def test_a_proxy_in_front_of_pages_without_a_password_is_refused(local: Browser)
 def test_without_login_no_route_gives_anything_away(lan: Browser) -> None:
     with publishing(lan.config) as bus:
         bus.publish("health.face", now_health())
-        files = [f"/static/{name}" for name in ("live.js", "live.css", "chart.js", "nothing.js")]
+        names = ("live.js", "live.css", "nothing.js", "public/../live.js", "public/%2e%2e/live.js")
+        files = [f"/static/{name}" for name in names]
         for path in (*PAGES, "/live", "/nothing", "/static/../handlers.py", *files):
             answer = request(lan.config, path)
             expected = 200 if path == "/login" else 401
@@ -282,6 +283,28 @@ def test_a_local_page_needs_a_login_once_there_is_a_password(with_hub: Config) -
         assert browser.get("/").status == 401
         browser.login(VIEWER)
         assert browser.get("/").status == 200
+
+
+def test_the_address_of_everything_takes_both_families(with_hub: Config) -> None:
+    config = with_web(with_hub, "[::]")
+    set_passwords(config)
+    with serving(config) as browser:
+        assert browser.get("/login").status == 200
+        with socket.socket(socket.AF_INET6) as client:
+            try:
+                client.connect(("::1", config.web.address[1]))
+            except OSError:
+                pytest.skip("no IPv6 here")
+            client.sendall(b"GET /login HTTP/1.1\r\nHost: [::1]\r\n\r\n")
+            assert b" 200 " in client.recv(1000)
+
+
+def test_a_password_that_is_removed_opens_nothing_to_a_proxys_visitors(with_hub: Config) -> None:
+    config = with_web(with_hub, hosts=["home.example"])
+    set_passwords(config)
+    with serving(config) as browser:
+        (config.web_directory / "access.json").unlink()
+        assert browser.get("/").status == 401
 
 
 @pytest.mark.parametrize("bind", ["0.0.0.0:8081", "[::]:8081", "192.168.1.7:8081"])

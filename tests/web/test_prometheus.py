@@ -10,7 +10,7 @@ import pytest
 
 pytest.importorskip("tornado", reason="no tornado: pip install -e '.[web]'")
 
-from benchmarks.web import GRAFANA, expressions, prometheus
+from benchmarks.web_metrics import GRAFANA, expressions, prometheus
 from edge.bus.messages import SERVICES, AudioMessage, Emotion, HealthMessage
 from edge.bus.pubsub import Publisher
 from edge.config import Config

@@ -64,13 +64,13 @@ export class Chart {
   drawStack(pen, plot) {
     const { history } = this, labels = Object.keys(history.emotion);
     history.t.forEach((t, i) => {
-      const [x, next] = [this.x(t), this.x(t + history.step_s)];
+      const [x, next] = [Math.floor(this.x(t)), Math.ceil(this.x(t + history.step_s))];
       let y = plot;
       for (const label of labels) {
         const score = history.emotion[label][i];
         if (!score) continue;
         pen.fillStyle = colourOf(label);
-        pen.fillRect(x, y - score * plot, next - x + 0.5, score * plot);
+        pen.fillRect(x, y - score * plot, next - x, score * plot);
         y -= score * plot;
       }
     });
@@ -164,7 +164,7 @@ export class Chart {
 }
 
 function clock(t, step, span) {
-  const time = { hour: "2-digit", minute: "2-digit", ...(step < 60 && { second: "2-digit" }) };
+  const time = { hour: "2-digit", minute: "2-digit", hourCycle: "h23", ...(step < 60 && { second: "2-digit" }) };
   const day = { weekday: "short", ...(span > 86400 * 8 && { day: "numeric", month: "numeric" }) };
   return new Date(t * 1000).toLocaleString(LANGUAGE, step >= 43200 ? day : time);
 }

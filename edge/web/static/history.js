@@ -42,7 +42,7 @@ function describe(history, since, until) {
   for (const [label] of seen) shares[label] = (shares[label] ?? 0) + 1 / seen.length;
   const top = Object.entries(shares).sort((a, b) => b[1] - a[1])[0]?.[0];
   showBars(find("shares"), shares, top);
-  const range = new Intl.DateTimeFormat(LANGUAGE, { dateStyle: "medium", timeStyle: "medium" });
+  const range = new Intl.DateTimeFormat(LANGUAGE, { dateStyle: "medium", timeStyle: "medium", hourCycle: "h23" });
   set(find("reading"), range.formatRange(new Date(since * 1000), new Date(until * 1000)));
   find("events").replaceChildren(...events(history).slice(0, MAX_EVENTS).map(line));
 }
@@ -59,7 +59,7 @@ function events({ voice, changes, marks }) {
 function line([t, what]) {
   const item = document.createElement("li"), time = document.createElement("time"), date = new Date(t * 1000);
   time.dateTime = date.toISOString();
-  time.textContent = date.toLocaleTimeString(LANGUAGE);
+  time.textContent = date.toLocaleTimeString(LANGUAGE, { hourCycle: "h23" });
   const words = document.createElement("span");
   words.textContent = what;
   item.append(time, words);
