@@ -83,6 +83,11 @@ class Board:
         health = self.health(service)
         return health is not None and health.state == "ok" and health.detail == OFF
 
+    def is_recording_data(self, now_ns: int) -> bool:
+        """Results are being kept on the device, now."""
+        is_on = bool(getattr(self.health("recorder"), "recording_data", False))
+        return is_on and not self.is_missing("recorder", now_ns)
+
     @property
     def services(self) -> tuple[str, ...]:
         """All that should run, and what else reports."""
@@ -121,6 +126,7 @@ class Board:
             if self.is_missing("audio", now_ns)
             else self.current("recording", now_ns),
             "no_voice": self.is_off("audio"),
+            "recording_data": self.is_recording_data(now_ns),
             "problems": self.problems(now_ns),
             "viewers": self.viewers,
         }

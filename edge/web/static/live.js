@@ -26,6 +26,7 @@ connect(async (values, picture) => {
   if ("recording" in values || "no_voice" in values) showRecording();
   if ("problems" in values) showProblems();
   if ("viewers" in values) showViewers();
+  if ("recording_data" in values) find("keeping").hidden = !shown.recording_data;
   showNote();
 }, (state) => {
   if (state === connection) return;

@@ -1,12 +1,14 @@
 """Parts of the pages that need no socket: sessions, attempts, the last hour, names, CSV."""
 
+import msgspec
 import pytest
 
 pytest.importorskip("tornado", reason="no tornado: pip install -e '.[web]'")
 
 from edge.bus.history import History, HistoryRequest
-from edge.bus.messages import EMOTION_LABELS, Change, Emotion, FaceMessage
+from edge.bus.messages import EMOTION_LABELS, Change, Emotion, FaceMessage, HealthMessage
 from edge.overlay.bars import COLOURS, SAME
+from edge.web.board import Board
 from edge.web.gate import host_name, is_same_origin
 from edge.web.handlers import STATIC
 from edge.web.history import Memory
@@ -129,6 +131,18 @@ def test_changes_of_the_span_are_in_it() -> None:
     for t_s in (999, 1000, 1009, 1010):
         memory.take(Change(t_ns=t_s * S, time=0.0, **EXAMPLES["change"]))
     assert [t for t, *_ in asked(memory, 1000, 1010, 10).changes] == [1000, 1009]
+
+
+@pytest.mark.skipif(
+    not hasattr(HealthMessage, "recording_data"), reason="this version has no recorder"
+)
+def test_while_results_are_kept_the_page_says_so() -> None:
+    board = Board("en", ())
+    health = HealthMessage(t_ns=0, time=0.0, **EXAMPLES["health"])
+    board.take("health.recorder", health)
+    assert not board.is_recording_data(0)
+    board.take("health.recorder", msgspec.structs.replace(health, recording_data=True))
+    assert board.is_recording_data(S) and not board.is_recording_data(60 * S)
 
 
 def test_a_table_runs_nothing_in_a_spreadsheet() -> None:
