@@ -1,6 +1,7 @@
 """Debian's Prometheus beside the product: what it scrapes, against what was on the bus."""
 
 import json
+import socket
 import subprocess
 import tempfile
 import time
@@ -8,6 +9,7 @@ import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,7 +17,7 @@ from benchmarks.product import Product
 from edge.bus.messages import Emotion
 from edge.web.board import label_of
 
-PORT, PROMETHEUS_PORT = 21_880, 21_890
+PORT = 21_880
 GRAFANA = Path(__file__).resolve().parents[1] / "deploy" / "grafana"
 
 
@@ -46,6 +48,7 @@ def prometheus(
     port: int, interval_s: int = 5, token: Path | None = None
 ) -> Iterator[Callable[[str], list[Any]]]:
     """A real one that scrapes the pages at `port`; gives a function that queries it."""
+    own_port = free_port()
     with tempfile.TemporaryDirectory(prefix="ee-prometheus-") as folder:
         config = Path(folder, "prometheus.yml")
         login = f", authorization: {{credentials_file: {token}}}" if token else ""
@@ -57,19 +60,25 @@ def prometheus(
         )
         command = [
             "prometheus", f"--config.file={config}", f"--storage.tsdb.path={folder}/data",
-            f"--web.listen-address=127.0.0.1:{PROMETHEUS_PORT}", "--log.level=error",
+            f"--web.listen-address=127.0.0.1:{own_port}", "--log.level=error",
         ]  # fmt: skip
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         try:
-            yield query
+            yield partial(query, own_port)
         finally:
             process.terminate()
             process.wait()
 
 
-def query(expression: str) -> list[Any]:
+def query(port: int, expression: str) -> list[Any]:
     path = "/api/v1/query?" + urllib.parse.urlencode({"query": expression})
-    return list(json.loads(get(path, PROMETHEUS_PORT))["data"]["result"])
+    return list(json.loads(get(path, port))["data"]["result"])
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def scraped(product: Product, minutes: float) -> Iterator[Row]:

@@ -1,6 +1,7 @@
 """The pages in Debian's Chromium: what is drawn, what breaks, what other websites can do."""
 
 import contextlib
+import importlib.util
 import re
 import threading
 import time
@@ -23,7 +24,7 @@ from edge.bus.messages import (
 )
 from edge.config import Config
 from edge.services import hub, web
-from tests.support.chromium import AXE
+from tests.support.chromium import AXE, CHROMIUM
 from tests.support.harness import listening, publishing, running, wait_for
 from tests.support.messages import EXAMPLES
 from tests.support.web import (
@@ -40,6 +41,13 @@ from tests.support.web import (
     with_web,
 )
 
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(
+        not CHROMIUM or importlib.util.find_spec("playwright") is None,
+        reason="no Chromium or no playwright here: make test-web installs them",
+    ),
+]
 SIZE = 640, 480
 WAIT_MS = 20_000
 EVIL = "<script>window.broken = 1</script><b>bold</b>"
