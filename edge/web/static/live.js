@@ -17,8 +17,7 @@ connect(async (values, picture) => {
   Object.assign(shown, values);
   if (picture) {
     pictured = performance.now();
-    await stage.show(picture, shown.face, shown.picture.size, values.frame_seq);
-    find("picture").dataset.time = shown.picture.time;
+    await stage.show(picture, shown.face, shown.picture, values.frame_seq);
   }
   if ("emotion" in values || "label" in values) showEmotion();
   if (values.audio) spoken = performance.now();

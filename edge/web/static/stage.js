@@ -14,13 +14,15 @@ export class Stage {
     new ResizeObserver(() => this.draw()).observe(section);
   }
 
-  // Shows a JPEG (Blob) with the faces found in it; `size`: [w, h] px of the frame they are in.
-  async show(jpeg, face, size, seq) {
+  // Shows a JPEG (Blob) with the faces found in it; `size`: [w, h] px of the frame they are in, `time`:
+  // of its capture, Unix s.
+  async show(jpeg, face, { size, time }, seq) {
     const image = await createImageBitmap(jpeg);
     this.image?.close();
     [this.image, this.face, this.size] = [image, face, size];
     this.section.parentElement.style.setProperty("--ratio", (image.width / image.height).toFixed(4));
     this.draw();
+    this.canvas.dataset.time = time;
     this.canvas.dataset.frame = seq;
     this.describe();
   }
