@@ -4,7 +4,7 @@ ARGS ?=
 DATA ?= training/data
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-pi test-ha test-readers test-fresh check format bench robustness evaluate evaluate-face \
+.PHONY: help run test test-pi test-ha test-readers test-web test-fresh check format bench robustness evaluate evaluate-face \
 	evaluate-voice evaluate-activity evaluate-fusion setup setup-dev lock clean
 
 help: ## this list
@@ -28,6 +28,10 @@ test-ha: setup-dev ## with a real Home Assistant and Node-RED; needs root, Debia
 test-readers: setup-dev ## the formats of `export` in pandas, R, py-feat, DuckDB, Chromium; apt and pip, minutes the first time
 	tests/readers/setup.sh
 	build/readers/bin/python -m pytest -c pyproject.toml tests/readers $(ARGS)
+
+test-web: setup-dev ## the pages in Debian's Chromium, and Debian's Prometheus; needs root, Debian and npm
+	@deploy/setup.sh web
+	$(BIN)/python -m pytest -s tests/web tests/services/test_web*.py $(ARGS)
 
 test-fresh: ## README's two commands on bare Debians; needs root and mmdebstrap, takes an hour
 	unshare --mount python3 -m tests.fresh $(ARGS)

@@ -296,6 +296,11 @@ make_settings() {
   if [ "$(stat -c '%a %U %G' $settings/keys 2>/dev/null)" != "750 root emotion-edge-keys" ]; then
     act "make $settings/keys, which the service may read" make_keys_folder
   fi
+  # The passwords of the web pages, where they are used.
+  if [ "$(stat -c '%a %U %G' $settings/web 2>/dev/null)" != "750 root emotion-edge-keys" ]; then
+    act "make $settings/web, which the service may read" \
+      install -d -o root -g emotion-edge-keys -m 750 $settings/web
+  fi
 }
 
 first_settings() {
@@ -341,7 +346,7 @@ enabled_units() {
   has_desktop || echo emotion-edge@display.service
   # Optional: the user switched them on.
   local name
-  for name in mqtt recorder; do
+  for name in mqtt web recorder; do
     ! systemctl is-enabled -q "emotion-edge@$name.service" 2>/dev/null || echo "emotion-edge@$name.service"
   done
 }

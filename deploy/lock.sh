@@ -23,7 +23,7 @@ lock() {  # lock FILE EXTRA ARGUMENT...
   printf 'lock: %s\n' "$file"
   uv pip compile -q --universal --python-version 3.10 --no-python-downloads --generate-hashes --no-annotate \
     --default-index https://pypi.org/simple --custom-compile-command "make lock" \
-    -c "$work/constraints" --extra device --extra mqtt ${extra:+--extra "$extra"} "$@" -o "$file" pyproject.toml "$work/build.in" >/dev/null
+    -c "$work/constraints" --extra device --extra mqtt --extra web ${extra:+--extra "$extra"} "$@" -o "$file" pyproject.toml "$work/build.in" >/dev/null
 }
 
 lock requirements-edge.lock '' "$@"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Set up what `make run` (no argument) or `make test` (argument: dev) needs, and log each step:
+# Set up what `make run` (no argument), `make test` (dev) or `make test-web` (web) needs, and log each step:
 # Debian packages through apt, a virtual environment in .venv, the package in it.
 # A second run finds everything there and is done in a moment.
 set -euo pipefail
@@ -91,7 +91,12 @@ install_python() {  # install_python NAME: what requirements-NAME.lock pins, whe
   printf '%s' "$sum" >"$stamp"
 }
 
-if [ "$kind" = dev ]; then
+if [ "$kind" = web ]; then
+  install_packages chromium fonts-inter prometheus
+  $venv/bin/python -c 'import playwright' 2>/dev/null || pip_install playwright
+  [ -e build/web/node_modules/axe-core ] ||
+    npm install --prefix build/web --no-audit --no-fund --silent axe-core
+elif [ "$kind" = dev ]; then
   install_packages "${device_packages[@]}" "${dev_packages[@]}"
   make_venv
   install_python dev

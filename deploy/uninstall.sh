@@ -33,7 +33,7 @@ remove() {
 
 remove_services() {
   local name
-  for name in hub camera face audio fusion display gateway mqtt recorder; do
+  for name in hub camera face audio fusion display gateway mqtt web recorder; do
     systemctl -q disable --now "emotion-edge@$name.service" 2>/dev/null || true
   done
   systemctl -q disable --now emotion-edge.target 2>/dev/null || true

@@ -32,6 +32,10 @@ class Language:
         """The text of this key. Raises KeyError for a key, or a value, that there is not."""
         return self._texts[key].format(**values)
 
+    def texts(self, *prefixes: str) -> dict[str, str]:
+        """{key: text} of all keys that begin so."""
+        return {key: text for key, text in self._texts.items() if key.startswith(prefixes)}
+
     def emotion(self, label: str) -> str:
         """What an emotion is called; a label that this version does not know is its own name."""
         return self._texts.get(f"emotion.{label}", label)

@@ -11,6 +11,8 @@ SYSTEM_CONFIG = Path("/etc/emotion-edge/config.toml")
 SYSTEM_DIRECTORY = Path("/run/emotion-edge")
 SYSTEM_KEYS = Path("/etc/emotion-edge/keys")
 SYSTEM_RECORDINGS = Path("/var/lib/emotion-edge/recordings")
+CONFIG_VARIABLE = "EMOTION_EDGE_CONFIG"
+"""Environment variable that names the settings file, for those who report where a value is set."""
 ASSETS = Path(__file__).resolve().parent / "assets"
 MODELS = Path(__file__).resolve().parent.parent / "models_tflite"
 WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH

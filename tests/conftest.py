@@ -21,7 +21,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 configure_libraries()
 
 Measured = Callable[[str, float, float | None, str], None]
-SLOW = ("mqtt", "readers", "robustness", "system")
+SLOW = ("mqtt", "readers", "robustness", "system", "web")
 """Folders whose tests start the whole product, or push it for seconds."""
 SKIP_ROOT = pytest.mark.skip(reason="needs root")
 SKIP_DATA = pytest.mark.skip(reason=f"no data at {DATA} (EMOTION_EDGE_DATA names the folder)")

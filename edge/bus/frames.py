@@ -7,15 +7,17 @@ by itself, but up to libzmq 4.3.5 it loses the memory of a frame whenever reader
 
 import logging
 import struct
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
-import numpy.typing as npt
 import zmq
 
 from edge.bus.messages import BadMessageError
 from edge.bus.pubsub import age_ms
 from edge.bus.sockets import bind, connect, make_socket
+
+if TYPE_CHECKING:  # the web process reads frames without numpy
+    import numpy as np
+    import numpy.typing as npt
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +42,7 @@ class Frame(NamedTuple):
     """CLOCK_MONOTONIC, ns"""
     time: float
     """Unix time, s"""
-    image: npt.NDArray[np.uint8]
+    image: "npt.NDArray[np.uint8]"
     """(height, width, 3) BGR"""
 
     @property
@@ -51,6 +53,20 @@ class Frame(NamedTuple):
     def age_ms(self) -> float:
         """From capture to now."""
         return age_ms(self.t_ns)
+
+
+class RawFrame(NamedTuple):
+    """A frame as it came, for those who do without numpy."""
+
+    seq: int
+    t_ns: int
+    """CLOCK_MONOTONIC, ns"""
+    time: float
+    """Unix time, s"""
+    size: tuple[int, int]
+    """(width, height) px"""
+    pixels: memoryview
+    """width * height * 3 bytes, BGR, row by row; read-only"""
 
 
 class FramePublisher:
@@ -85,11 +101,16 @@ class FrameSubscriber:
 
     def receive(self) -> Frame | None:
         """The newest frame, or None where nothing new waits. Its image is read-only."""
+        raw = self.receive_raw()
+        return None if raw is None else with_image(raw)
+
+    def receive_raw(self) -> RawFrame | None:
+        """As `receive`, without numpy."""
         part = self._newest_part()
         if part is None:
             return None
         try:
-            frame = unpack_frame(part.buffer)
+            frame = unpack_raw(part.buffer)
         except BadMessageError as error:
             if not self.bad:
                 log.warning("ignored a bad frame: %s (more are only counted)", error)
@@ -97,6 +118,16 @@ class FrameSubscriber:
             return None
         self._count_missed(frame.seq)
         return frame
+
+    def pause(self) -> None:
+        """Have the publisher send no more."""
+        self.socket.setsockopt(zmq.UNSUBSCRIBE, b"")
+
+    def resume(self) -> None:
+        """Have it send again; what came before is forgotten."""
+        while self.socket.poll(0):
+            self.socket.recv(zmq.NOBLOCK, copy=False)
+        self.socket.setsockopt(zmq.SUBSCRIBE, b"")
 
     def _newest_part(self) -> zmq.Frame | None:
         """Take what waits. Where that is more than one, older ones may be on their way: wait."""
@@ -129,6 +160,20 @@ def pack_frame(frame: Frame) -> bytes:
 
 def unpack_frame(part: "bytes | memoryview") -> Frame:
     """The reverse of pack_frame, without a copy. Raises BadMessageError."""
+    return with_image(unpack_raw(part))
+
+
+def with_image(raw: RawFrame) -> Frame:
+    """The same as an array, without a copy."""
+    import numpy as np
+
+    width, height = raw.size
+    pixels = np.frombuffer(raw.pixels, np.uint8)
+    return Frame(raw.seq, raw.t_ns, raw.time, pixels.reshape(height, width, 3))
+
+
+def unpack_raw(part: "bytes | memoryview") -> RawFrame:
+    """Header and pixels, without a copy. Raises BadMessageError."""
     if len(part) < FRAME_HEADER.size:
         raise BadMessageError(f"{len(part)} bytes are no frame")
     magic, width, height, channels, seq, t_ns, taken = FRAME_HEADER.unpack_from(part)
@@ -136,5 +181,5 @@ def unpack_frame(part: "bytes | memoryview") -> Frame:
         raise BadMessageError("a header that is not a frame's")
     if len(part) != FRAME_HEADER.size + width * height * channels:
         raise BadMessageError(f"{len(part)} bytes do not hold {width}x{height} px")
-    pixels = np.frombuffer(part, np.uint8, offset=FRAME_HEADER.size)
-    return Frame(seq, t_ns, taken, pixels.reshape(height, width, channels))
+    pixels = memoryview(part).toreadonly()[FRAME_HEADER.size :]
+    return RawFrame(seq, t_ns, taken, (width, height), pixels)

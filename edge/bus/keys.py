@@ -98,7 +98,7 @@ class Keys:
             return False
         try:
             self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._write(self._device, zmq.curve_keypair()[1])
+            replace_secret(self._device, zmq.curve_keypair()[1] + b"\n")
         except OSError as error:
             raise _refused(self.directory, error) from error
         return True
@@ -112,7 +112,7 @@ class Keys:
         server = self.public()
         public, secret = (key.decode() for key in zmq.curve_keypair())
         try:
-            self._write(path, public.encode())
+            replace_secret(path, public.encode() + b"\n")
         except OSError as error:
             raise _refused(path, error) from error
         return SubscriberKey(name, device, server, public, secret)
@@ -169,19 +169,23 @@ class Keys:
             raise KeysError(f"{name!r} cannot be a subscriber's name: use letters, digits, - _ .")
         return self.directory / f"{name}.pub"
 
-    def _write(self, path: Path, content: bytes) -> None:
-        """Whole or not at all, for who may read the folder: root keeps a service's keys."""
-        folder = self.directory.stat()
-        root = os.geteuid() == 0
-        new = path.with_name(f".{path.name}.new")
-        new.unlink(missing_ok=True)
-        write_secret(
-            new,
-            content + b"\n",
-            (folder.st_uid, folder.st_gid) if root else None,
-            0o600 | (folder.st_mode & 0o040 if root and folder.st_uid == 0 else 0),
-        )
-        new.rename(path)
+
+def replace_secret(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all, for who may read its folder: root keeps a service's.
+
+    Raises OSError.
+    """
+    folder = path.parent.stat()
+    root = os.geteuid() == 0
+    new = path.with_name(f".{path.name}.new")
+    new.unlink(missing_ok=True)
+    write_secret(
+        new,
+        content,
+        (folder.st_uid, folder.st_gid) if root else None,
+        0o600 | (folder.st_mode & 0o040 if root and folder.st_uid == 0 else 0),
+    )
+    new.rename(path)
 
 
 def write_secret(

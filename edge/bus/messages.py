@@ -19,7 +19,7 @@ VOICE_LABELS = (
 EMOTION_LABELS = (*FACE_LABELS, "calm")
 SERVICES = ("hub", "camera", "face", "audio", "fusion", "display", "gateway")
 """Those that always run."""
-OPTIONAL_SERVICES = ("mqtt", "recorder")
+OPTIONAL_SERVICES = ("mqtt", "web", "recorder")
 """Those that are off until their section of the settings names something."""
 
 MAX_FACES = 64
@@ -141,6 +141,8 @@ class HealthMessage(Message, frozen=True, kw_only=True, tag="health"):
     """The board slows itself down now, from heat or a weak power supply."""
     recording_data: bool = False
     """Results are being kept on the device. In `health.recorder`."""
+    viewers: Count = 0
+    """Browsers that show the live page now. In `health.web`."""
 
 
 class Press(Message, frozen=True, kw_only=True, tag="press"):

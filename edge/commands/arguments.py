@@ -107,11 +107,14 @@ def make_parser() -> Parser:
     doctor = add_command(commands, "doctor", "what is found, what is missing, how to fix it")
     doctor.add_argument("--json", action="store_true", help="one JSON object a finding")
     add_keys(commands)
+    add_web(commands)
     add_session(commands)
     add_export(commands)
     add_summary(commands)
     add_lsl(commands)
     for name in (*SERVICES, *OPTIONAL_SERVICES):
+        if name == "web":
+            continue  # above
         add_service(commands, name)
     return parser
 
@@ -288,6 +291,21 @@ def add_export(commands: "Commands") -> None:
     )
     export.add_argument("--output", type=Path, metavar="FILE", help="default: the terminal")
     export.add_argument("--force", action="store_true", help="replace FILE")
+
+
+def add_web(commands: "Commands") -> None:
+    """The service, and what it needs before other hosts may come in."""
+    web = commands.add_parser("web", description="The web process, for systemd; and its passwords.")
+    add_config(web)
+    actions = web.add_subparsers(dest="action", metavar="ACTION", title="actions")
+    password = actions.add_parser("password", help="set the password, asked for or from stdin")
+    password.add_argument(
+        "--viewer", action="store_true", help="of who may look, and not record; default admin"
+    )
+    token = actions.add_parser("token", help="make Prometheus' token, and print it")
+    certificate = actions.add_parser("certificate", help="make a self-signed certificate")
+    for action in (password, token, certificate):
+        add_config(action)
 
 
 def add_service(commands: "Commands", name: str) -> None:

@@ -282,6 +282,31 @@ def check_mqtt(config: Config) -> Iterator[Finding]:
         yield Finding("missing" if why else "ok", "mqtt", f"{detail}: {why}" if why else detail)
 
 
+def check_web(config: Config) -> Iterator[Finding]:
+    """Whether the pages can be served, and to whom; nothing where they are off."""
+    if not config.web.bind:
+        return
+    if importlib.util.find_spec("tornado") is None:
+        fix = "in the checkout: pip install -e '.[web]'"
+        yield Finding("broken", "web", "tornado is not installed", fix)
+        return
+    from edge.web.certificate import tls_context, validity_problem
+    from edge.web.secrets import Secrets
+    from edge.web.server import address_of, check_login
+
+    try:
+        access = Secrets(config.web_directory).read()
+        check_login(config, access)
+        tls_context(config)
+    except UserError as error:
+        yield Finding("broken", "web", str(error))
+        return
+    login = "with a password" if access.admin or access.viewer else "without a password"
+    yield Finding("ok", "web", f"{address_of(config)}, {login}")
+    if problem := validity_problem(config, time.time()):
+        yield Finding("missing", "web", problem, "make or fetch a new one")
+
+
 def check_recorder(config: Config) -> Iterator[Finding]:
     """Where results are kept; nothing where they are not."""
     if not config.recorder.keep_days:
@@ -346,5 +371,6 @@ CHECKS: tuple[Check, ...] = (
     check_screen,
     check_mqtt,
     check_recorder,
+    check_web,
     check_services,
 )

@@ -26,7 +26,13 @@ from edge.runtime.process import (
     open_standard_streams,
 )
 
-EXTRAS = {"paho": "mqtt", "pyarrow": "export", "matplotlib": "plot", "pylsl": "lsl"}
+EXTRAS = {
+    "paho": "mqtt",
+    "tornado": "web",
+    "pyarrow": "export",
+    "matplotlib": "plot",
+    "pylsl": "lsl",
+}
 """Packages that only an optional service or command needs -> its extra."""
 CLIENTS = ("keys", "record", "watch", "session", "export", "summary", "lsl")
 """Where an address that is not there is the command line's to put right, or the moment's."""
@@ -103,6 +109,14 @@ def cmd_mqtt(options: Namespace) -> int:
     from edge.commands import mqtt
 
     return mqtt.forget(load(options.config))
+
+
+def cmd_web(options: Namespace) -> int:
+    if options.action is None:
+        return cmd_service(options)
+    from edge.commands import web
+
+    return web.web(load(options.config), options)
 
 
 def cmd_run(options: Namespace) -> int:
@@ -185,5 +199,6 @@ COMMANDS: Mapping[str, Callable[[Namespace], int]] = {
     "export": cmd_export,
     "summary": cmd_summary,
     "lsl": cmd_lsl,
+    "web": cmd_web,
 }
 """All others are services."""

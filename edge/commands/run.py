@@ -29,7 +29,7 @@ from edge.config.file import with_overrides
 from edge.devices.camera import source as camera
 from edge.devices.screen import is_window
 from edge.errors import ExitCode
-from edge.paths import make_directory
+from edge.paths import CONFIG_VARIABLE, SYSTEM_CONFIG, make_directory
 from edge.runtime.loop import Loop
 from edge.runtime.process import single_instance
 
@@ -270,6 +270,7 @@ def run(
     if duration_s is not None:
         loop.call_later(duration_s, loop.stop)
     make_directory(config.directory)
+    os.environ[CONFIG_VARIABLE] = str((path or SYSTEM_CONFIG).absolute())
     with single_instance(config.directory, "run"), config_file(config) as file:
         return supervise(config, file, loop)
 

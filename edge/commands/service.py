@@ -7,7 +7,13 @@ from pathlib import Path
 from edge.commands.settings import check_used
 from edge.config import Config
 from edge.errors import ExitCode
-from edge.paths import SYSTEM_DIRECTORY, make_directory, user_runtime_directory
+from edge.paths import (
+    CONFIG_VARIABLE,
+    SYSTEM_CONFIG,
+    SYSTEM_DIRECTORY,
+    make_directory,
+    user_runtime_directory,
+)
 from edge.runtime.loop import Loop
 from edge.runtime.process import TRIM_S, configure_malloc, single_instance, trim_heap
 
@@ -19,6 +25,7 @@ def run(name: str, config: Config, path: Path | None) -> int:
     """
     check_used(name, config, path)
     set_process_name(name)
+    os.environ.setdefault(CONFIG_VARIABLE, str(path or SYSTEM_CONFIG))
     loop = Loop()
     loop.stop_on_signals()
     loop.call_every(TRIM_S, trim_heap)

@@ -22,6 +22,9 @@ Line = Annotated[int, msgspec.Meta(ge=0, le=1023)]
 TopicPrefix = Annotated[str, msgspec.Meta(max_length=200)]
 BrokerText = Annotated[str, msgspec.Meta(max_length=300)]
 TOPIC_PREFIX = re.compile(r"[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*")
+HOST_NAME = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*|\[[0-9A-Fa-f:.]+\]")
+HostName = Annotated[str, msgspec.Meta(max_length=253)]
+SELF_SIGNED = "self-signed"
 BROKER_PORTS = {"mqtt": 1883, "mqtts": 8883}
 
 
@@ -241,6 +244,52 @@ class MqttConfig(Section, frozen=True):
         return url.hostname or "", url.port or BROKER_PORTS[url.scheme]
 
 
+class WebConfig(Section, frozen=True):
+    """Pages for browsers, and metrics for Prometheus; off until `bind` names an address."""
+
+    bind: str = ""
+    """HOST:PORT, such as 127.0.0.1:8080; 0.0.0.0:8080 and [::]:8080 are all addresses."""
+    hosts: tuple[HostName, ...] = ()
+    """Further names by which browsers may call this device, such as a reverse proxy's."""
+    picture_hz: Annotated[float, msgspec.Meta(ge=0, le=10)] = 5.0
+    """Pictures a second, while somebody looks; 0 = labels only."""
+    tls: str = ""
+    """empty, self-signed, or a certificate and its key: "CERT KEY"."""
+    metrics: bool = True
+    """Prometheus may read /metrics; from other hosts with a token."""
+
+    def __post_init__(self) -> None:
+        if self.bind:
+            self._check_bind()
+        for host in self.hosts:
+            if not HOST_NAME.fullmatch(host):
+                raise ValueError(f"hosts: {host!r} is no name; write it without scheme and port")
+        if self.tls not in ("", SELF_SIGNED) and len(self.tls.split()) != 2:
+            raise ValueError(f'tls: write "{SELF_SIGNED}" or "CERT KEY", two files')
+
+    def _check_bind(self) -> None:
+        form = "write HOST:PORT, such as 127.0.0.1:8080"
+        try:
+            url = urlsplit(f"//{self.bind}")
+            host, port = url.hostname or "", url.port
+            host.encode("idna")
+        except ValueError as error:  # UnicodeError is one
+            raise ValueError(f"bind: {error}; {form}") from error
+        if not host or not port or url.netloc != self.bind or "@" in self.bind:
+            raise ValueError(f"bind: {form}")
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """(host, port) to listen on."""
+        url = urlsplit(f"//{self.bind}")
+        return url.hostname or "", url.port or 0
+
+    @property
+    def is_local(self) -> bool:
+        """Whether only programs of this host can reach it."""
+        return is_local(f"tcp://{self.bind}")
+
+
 class RecorderConfig(Section, frozen=True):
     """Results that are kept on this device; off until `keep_days` is set. No frame, no sound."""
 
@@ -269,6 +318,7 @@ class Config(Section, frozen=True):
     fusion: FusionConfig = FusionConfig()
     display: DisplayConfig = DisplayConfig()
     mqtt: MqttConfig = MqttConfig()
+    web: WebConfig = WebConfig()
     recorder: RecorderConfig = RecorderConfig()
 
     @property
@@ -278,7 +328,11 @@ class Config(Section, frozen=True):
     @property
     def optional_services(self) -> tuple[str, ...]:
         """Those of the optional services that are on."""
-        on = {"mqtt": bool(self.mqtt.broker), "recorder": self.recorder.keep_days > 0}
+        on = {
+            "mqtt": bool(self.mqtt.broker),
+            "web": bool(self.web.bind),
+            "recorder": self.recorder.keep_days > 0,
+        }
         return tuple(name for name, is_on in on.items() if is_on)
 
     def endpoint(self, name: str) -> str:
@@ -300,3 +354,8 @@ class Config(Section, frozen=True):
     def keys_directory(self) -> Path:
         """The folder of the keys."""
         return Path(self.gateway.keys) if self.gateway.keys else keys_directory()
+
+    @property
+    def web_directory(self) -> Path:
+        """The folder of the pages' passwords and certificate, beside that of the keys."""
+        return self.keys_directory.with_name("web")

@@ -25,6 +25,12 @@ def _in_folder(path: str, folder: Path) -> str:
     return str(folder.absolute() / path) if path else path
 
 
+def _two_files(tls: str, folder: Path) -> str:
+    """ "CERT KEY", each an absolute path; a word stays as it is."""
+    files = tls.split()
+    return " ".join(_in_folder(file, folder) for file in files) if len(files) == 2 else tls
+
+
 def _image(screen: str, folder: Path) -> str:
     return _in_folder(screen, folder) if screen.lower().endswith(".png") else screen
 
@@ -58,6 +64,7 @@ PATHS: Mapping[str, Callable[[str, Path], str]] = {
     "mqtt.cert": _in_folder,
     "mqtt.key": _in_folder,
     "recorder.directory": _in_folder,
+    "web.tls": _two_files,
 }
 """Keys that may hold a relative path -> (value, folder) -> the value with an absolute one."""
 
@@ -213,6 +220,13 @@ def place_of(path: Path | None, key: str) -> str:
         if place != str(path):
             return f"{place}: {key}"
     return key
+
+
+def lines_of(path: Path) -> dict[str, int]:
+    """{key: the line that sets it} of a TOML file; empty where it cannot be read."""
+    with contextlib.suppress(OSError, UnicodeDecodeError):
+        return {key: line for line, key in _keys_at(path.read_text("utf-8-sig"))}
+    return {}
 
 
 def _place(path: Path, text: str, key: str) -> str:

@@ -123,6 +123,12 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
         return health is not None and health.recording_data and not self.is_missing("recorder")
 
     @property
+    def viewers(self) -> int:
+        """Browsers that show the live page now."""
+        health = self.health.get("web")
+        return 0 if health is None or self.is_missing("web") else health.viewers
+
+    @property
     def voice(self) -> AudioMessage | None:
         """The last recording, while it is current."""
         return self.audio if self._is_fresh("audio", self.audio) else None

@@ -28,6 +28,8 @@ CALL, LARGE, MEDIUM = 2.6, 1.9, 1.25
 """units; letters of "speak now", of a headline, and of what is under it"""
 OVER_FACES = 0.2
 """Of the call to speak, so much may cover faces where it finds no place beside them."""
+SIGN_SHADE = 0.75
+"""How far the picture is darkened below what stands on it in a corner."""
 BRACKET = 0.55, 0.12
 """Of the picture's height: where an inviting frame for a face stands, and the arms' length."""
 
@@ -51,21 +53,36 @@ def draw(image: Image, stage: Rect, unit: float, frame: Image | None, snapshot: 
     elif snapshot.is_deserted:
         _draw_brackets(image, place, unit)
         _draw_invitation(image, place, unit, snapshot, snapshot.language("invite.face"))
-    if snapshot.is_recording_data:
-        _draw_data_sign(image, stage, unit, snapshot.language("recording_data"))
+    _draw_signs(image, stage, unit, snapshot)
 
 
-def _draw_data_sign(image: Image, stage: Rect, unit: float, text: str) -> None:
-    """In a corner, whatever else is shown: who stands there must know."""
+def _draw_signs(image: Image, stage: Rect, unit: float, snapshot: Snapshot) -> None:
+    """In the upper corners, whatever else is shown: who stands there is recorded, or watched."""
+    viewers, is_recording = snapshot.viewers, snapshot.is_recording_data
+    left = stage._replace(w=stage.w // 2) if viewers and is_recording else stage
+    if is_recording:
+        _draw_sign(image, left, unit, snapshot.language("recording_data"), RED)
+    if viewers:
+        key = "viewers.one" if viewers == 1 else "viewers.many"
+        text = snapshot.language(key, count=viewers)
+        right = left._replace(x=stage.right - left.w)
+        _draw_sign(image, right, unit, text, AMBER, at_the_right=True)
+
+
+def _draw_sign(
+    image: Image, room: Rect, unit: float, text: str, colour: Colour, at_the_right: bool = False
+) -> None:
+    """A dot and a few words, as large as the room's width allows."""
     size_px, gap = round(MEDIUM * unit), round(0.5 * unit)
-    room = stage.w - 8 * gap
-    size_px = min(size_px, size_px * room // max(1, drawing.width_px(text, size_px)))
-    height, radius = drawing.height_px(size_px), round(0.3 * size_px)
+    most_px = room.w - 7 * gap
+    size_px = min(size_px, size_px * most_px // max(1, drawing.width_px(text, size_px)))
+    radius = round(0.3 * size_px)
     width = drawing.width_px(text, size_px) + 2 * radius + 3 * gap
-    sign = Rect(stage.x + gap, stage.y + gap, width, height + gap)
-    drawing.darken(image, sign, SHADE)
+    x = room.right - gap - width if at_the_right else room.x + gap
+    sign = Rect(x, room.y + gap, width, drawing.height_px(size_px) + gap)
+    drawing.darken(image, sign, SIGN_SHADE)
     middle = sign.x + gap + radius, sign.y + sign.h // 2
-    cv2.circle(image, middle, radius, RED, cv2.FILLED, cv2.LINE_AA)
+    cv2.circle(image, middle, radius, colour, cv2.FILLED, cv2.LINE_AA)
     x = sign.x + 2 * gap + 2 * radius
     drawing.draw_text(image, text, x, sign.y + gap // 2, size_px, TEXT)
 

@@ -97,18 +97,32 @@ class Loop:
     def run(self) -> None:
         """Serve until `stop` or a signal. Whatever a handler raises escapes."""
         while self._running:
-            for source, _ in self._poller.poll(self._wait_ms()):
-                handler = self._handlers.get(source)
-                if handler is not None and self._running:
-                    handler()
-            self._call_due_timers()
+            self.turn()
+        self.stopped()
+
+    @property
+    def is_running(self) -> bool:
+        """Whether nobody has stopped it."""
+        return self._running
+
+    def turn(self, timeout_s: float | None = None) -> bool:
+        """Wait for something, at most so long, and call what belongs to it; False when stopped."""
+        for source, _ in self._poller.poll(self._wait_ms(timeout_s)):
+            handler = self._handlers.get(source)
+            if handler is not None and self._running:
+                handler()
+        self._call_due_timers()
+        return self._running
+
+    def stopped(self) -> None:
+        """Call what waits for the end."""
         for handler in self._stop_handlers:
             handler()
 
-    def _wait_ms(self) -> int | None:
-        if not self._timers:
-            return None
-        return max(0, round((self._timers[0][0] - time.monotonic()) * 1e3 + 0.5))
+    def _wait_ms(self, timeout_s: float | None) -> int | None:
+        due_s = [self._timers[0][0] - time.monotonic()] if self._timers else []
+        wait_s = min([*due_s, *([] if timeout_s is None else [timeout_s])], default=None)
+        return None if wait_s is None else max(0, round(wait_s * 1e3 + 0.5))
 
     def _call_due_timers(self) -> None:
         now = time.monotonic()

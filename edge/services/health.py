@@ -45,6 +45,8 @@ class Health:
         self.throttled: bool | None = None
         self.recording_data = False
         """Results are being kept; the screen tells people so."""
+        self.viewers = 0
+        """Browsers that show the live page, where this service is the web's."""
         loop.call_every(PERIOD_S, self.publish)
         loop.on_stop(self._systemd.stopping)
 
@@ -96,6 +98,7 @@ class Health:
                 soc_c=self.soc_c,
                 throttled=self.throttled,
                 recording_data=self.recording_data,
+                viewers=self.viewers,
             ),
         )
         self._systemd.status(f"{state}: {detail}" if detail else state)

@@ -16,7 +16,7 @@ PROJECT = msgspec.toml.decode((ROOT / "pyproject.toml").read_bytes())
 EXTRAS = PROJECT["project"]["optional-dependencies"]
 DEVICE = [
     *PROJECT["build-system"]["requires"], *PROJECT["project"]["dependencies"],
-    *EXTRAS["device"], *EXTRAS["mqtt"],
+    *EXTRAS["device"], *EXTRAS["mqtt"], *EXTRAS["web"],
 ]  # fmt: skip
 LOCKS = {"requirements-edge.lock": DEVICE, "requirements-dev.lock": [*DEVICE, *EXTRAS["dev"]]}
 PYTHONS, MACHINES = ("3.10", "3.11", "3.12", "3.13"), ("x86_64", "aarch64")

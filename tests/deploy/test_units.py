@@ -58,9 +58,9 @@ def test_a_setting_that_systemd_does_not_know_is_found(copy: Path):
     assert "LimitNoFiles" in done.stdout
 
 
-def test_only_gateway_and_mqtt_may_open_network_sockets():
+def test_only_gateway_mqtt_and_web_may_open_network_sockets():
     for service in (*SERVICES, *OPTIONAL_SERVICES):
-        assert ("AF_INET" in text_of(service)) == (service in ("gateway", "mqtt"))
+        assert ("AF_INET" in text_of(service)) == (service in ("gateway", "mqtt", "web"))
 
 
 def test_wrong_settings_are_not_tried_again_and_everything_else_is():
@@ -70,8 +70,9 @@ def test_wrong_settings_are_not_tried_again_and_everything_else_is():
     assert "WatchdogSec=" in template
 
 
-def test_the_gateway_reaches_private_networks_only_and_comes_back_within_2_s():
-    lines = text_of("gateway").splitlines()
+@pytest.mark.parametrize("service", ["gateway", "web"])
+def test_they_reach_private_networks_only_and_come_back_within_2_s(service: str):
+    lines = text_of(service).splitlines()
     allowed = next(line for line in lines if line.startswith("IPAddressAllow="))
     networks = re.findall(r"[\d.]+/\d+", allowed)
     assert networks and all(ip_network(network).is_private for network in networks[:3])

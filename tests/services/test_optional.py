@@ -16,7 +16,7 @@ from edge.bus.messages import OPTIONAL_SERVICES, SERVICES
 from edge.bus.pubsub import Subscriber
 from edge.commands import doctor
 from edge.commands.status_line import StatusLine
-from edge.config import Config, MqttConfig, RecorderConfig
+from edge.config import Config, MqttConfig, RecorderConfig, WebConfig
 from edge.errors import ExitCode
 from edge.overlay import Snapshot
 from tests.support.harness import ROOT, wait_for
@@ -32,12 +32,17 @@ class Terminal(io.StringIO):
 
 def test_all_are_off_by_default() -> None:
     assert Config().optional_services == ()
-    on = Config(mqtt=MqttConfig(broker="mqtt://broker"), recorder=RecorderConfig(keep_days=1))
+    on = Config(
+        mqtt=MqttConfig(broker="mqtt://broker"),
+        web=WebConfig(bind="127.0.0.1:8080"),
+        recorder=RecorderConfig(keep_days=1),
+    )
     assert on.optional_services == OPTIONAL_SERVICES
 
 
 def test_the_doctor_does_not_speak_of_what_is_off() -> None:
     assert [*doctor.check_mqtt(Config()), *doctor.check_recorder(Config())] == []
+    assert [*doctor.check_web(Config())] == []
 
 
 def test_a_subscriber_ignores_what_a_later_version_publishes(directory: Path) -> None:
@@ -88,23 +93,30 @@ def test_the_live_line_does_not_miss_what_is_off() -> None:
     assert "missing" not in terminal.getvalue()
 
 
-@pytest.mark.parametrize("arguments", [("mqtt",), ("mqtt", "forget")])
+@pytest.mark.parametrize(
+    ("package", "arguments"),
+    [("paho", ("mqtt",)), ("paho", ("mqtt", "forget")), ("tornado", ("web",))],
+)
 def test_what_is_switched_on_without_its_package_names_the_pip_command(
-    tmp_path: Path, arguments: tuple[str, ...]
+    tmp_path: Path, package: str, arguments: tuple[str, ...]
 ) -> None:
     file = tmp_path / "config.toml"
-    file.write_text(f'[bus]\ndirectory = "{tmp_path}"\n[mqtt]\nbroker = "mqtt://127.0.0.1:9"\n')
+    file.write_text(
+        f'[bus]\ndirectory = "{tmp_path}"\n[mqtt]\nbroker = "mqtt://127.0.0.1:9"\n'
+        '[web]\nbind = "127.0.0.1:9"\n'
+    )
     code = f"""
 import sys
-sys.modules["paho"] = None
+sys.modules["{package}"] = None
 from edge.commands.main import main
 sys.exit(main({(*arguments, "--config", str(file))!r}))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == ExitCode.BAD_CONFIG
+    name = arguments[0]
     assert done.stderr == (
-        "emotion-edge mqtt: paho is not installed: this needs the mqtt extra; "
-        "in the checkout: pip install -e '.[mqtt]'\n"
+        f"emotion-edge {name}: {package} is not installed: this needs the {name} extra; "
+        f"in the checkout: pip install -e '.[{name}]'\n"
     )
 
 
@@ -142,14 +154,20 @@ def test_a_pylsl_without_its_library_names_the_fix(tmp_path: Path) -> None:
     assert done.stderr.count("\n") == 1 and "set PYLSL_LIB" in done.stderr
 
 
-def test_switched_off_it_refuses_to_run(tmp_path: Path) -> None:
-    pytest.importorskip("paho", reason="no paho-mqtt: pip install -e '.[mqtt]'")
+@pytest.mark.parametrize(
+    ("name", "package", "setting"),
+    [("mqtt", "paho", "mqtt.broker"), ("web", "tornado", "web.bind")],
+)
+def test_switched_off_it_refuses_to_run(
+    tmp_path: Path, name: str, package: str, setting: str
+) -> None:
+    pytest.importorskip(package, reason=f"no {package}: pip install -e '.[{name}]'")
     file = tmp_path / "config.toml"
     file.write_text(f'[bus]\ndirectory = "{tmp_path}"\n')
-    command = [sys.executable, "-m", "edge", "mqtt", "--config", str(file)]
+    command = [sys.executable, "-m", "edge", name, "--config", str(file)]
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == ExitCode.BAD_CONFIG
-    assert done.stderr.count("\n") == 1 and "mqtt.broker is not set" in done.stderr
+    assert done.stderr.count("\n") == 1 and f"{setting} is not set" in done.stderr
 
 
 def test_the_recorder_switched_off_refuses_to_run(tmp_path: Path) -> None:
@@ -162,10 +180,10 @@ def test_the_recorder_switched_off_refuses_to_run(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("command", ["hub", "face", "display", "gateway", "watch", "run"])
-def test_nothing_else_imports_a_client_for_brokers(command: str) -> None:
+def test_nothing_else_imports_what_an_optional_service_needs(command: str) -> None:
     kind = "services" if command in SERVICES else "commands"
     code = f"import edge.{kind}.{command}, sys; print(*sys.modules)"
     loaded = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
-    assert "paho" not in {name.partition(".")[0] for name in loaded.stdout.split()}
+    assert not {"paho", "tornado"} & {name.partition(".")[0] for name in loaded.stdout.split()}

@@ -14,6 +14,7 @@ import pytest
         ("edge.services.gateway", {"numpy", "cv2", "asyncio", "zeroconf"}),
         ("edge.services.mqtt", {"numpy", "cv2", "asyncio", "zeroconf"}),
         ("edge.services.recorder", {"numpy", "cv2", "asyncio", "zeroconf", "pandas"}),
+        ("edge.services.web", {"numpy", "cv2", "zeroconf"}),
         ("edge.commands.run", {"numpy", "cv2", "asyncio"}),
         ("edge.client", {"numpy", "cv2"}),
     ],

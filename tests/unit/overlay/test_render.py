@@ -588,6 +588,22 @@ def test_every_usual_text_of_the_cards_has_room_in_every_language(name, size):
         assert drawing.width_px(line, small_px(unit)) <= room, line
 
 
+def test_who_is_watched_by_a_browser_sees_how_many_look():
+    well = {name: health() for name in SERVICES}
+
+    def shown(viewers, age_s=0.5):
+        web = msgspec.structs.replace(health(age_s=age_s), viewers=viewers)
+        return render(IMAGE, known(health={**well, "web": web}), SIZE)
+
+    nobody, one, two = shown(0), shown(1), shown(2)
+    differing = np.argwhere((nobody != one).any(2))
+    assert differing.size and (one != two).any()
+    top, left = differing.min(0)
+    assert top < STAGE.y + STAGE.h / 6 and left > STAGE.x + STAGE.w / 2
+    assert (shown(1, age_s=9.0)[STAGE.y : STAGE.y + STAGE.h // 6] ==
+            nobody[STAGE.y : STAGE.y + STAGE.h // 6]).all()  # fmt: skip
+
+
 def test_another_language_changes_what_is_written():
     usual = known(face=faces(face()), emotion=emotion())
     german = msgspec.structs.replace(usual, language=load_language("de"))

@@ -1,0 +1,1 @@
+"""Pages for browsers and metrics for Prometheus, on Tornado. The process is edge.services.web."""
