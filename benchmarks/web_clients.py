@@ -129,7 +129,11 @@ class SlowViewer:
 
 
 def attack(port: int, half_open: int, sockets: int) -> None:
-    """Half-open and slow connections, a body of 100 MB, live pages without end."""
+    """Half-open and slow connections, a body of 100 MB, live pages without end.
+
+    At the lowest priority: an attacker on another host takes no core from the device.
+    """
+    os.nice(19)
     held: list[socket.socket] = []
 
     def connect(text: bytes) -> None:
