@@ -1,4 +1,4 @@
-"""Messages and results as CSV (RFC 4180): the columns of docs/csv.md, one header, a row at a time.
+"""Messages and results as CSV (RFC 4180), in the columns of docs/files.md: one header, a row each.
 
 Columns keep their names and order; new ones come at the end. Needs no numpy: `watch` is a client.
 """

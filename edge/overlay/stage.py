@@ -73,7 +73,7 @@ def _draw_sign(
     image: Image, room: Rect, unit: float, text: str, colour: Colour, at_the_right: bool = False
 ) -> None:
     """A dot and a few words, as large as the room's width allows."""
-    size_px, gap = round(MEDIUM * unit), round(0.5 * unit)
+    size_px, gap = small_px(unit), round(0.5 * unit)
     most_px = room.w - 7 * gap
     size_px = min(size_px, size_px * most_px // max(1, drawing.width_px(text, size_px)))
     radius = round(0.3 * size_px)

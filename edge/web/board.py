@@ -85,7 +85,8 @@ class Board:
 
     def is_recording_data(self, now_ns: int) -> bool:
         """Results are being kept on the device, now."""
-        is_on = bool(getattr(self.health("recorder"), "recording_data", False))
+        health = self.health("recorder")
+        is_on = health is not None and health.recording_data
         return is_on and not self.is_missing("recorder", now_ns)
 
     @property

@@ -35,6 +35,7 @@ from edge.services.recorder import RecorderService
 from tests.support.harness import PATIENCE_S, listening, publishing, running, wait_for, write_config
 from tests.support.messages import example
 from tests.support.recordings import ABOUT, face_message, record
+from tests.support.web import serving, with_web
 
 HOUR_S = 3600
 
@@ -411,3 +412,20 @@ def test_files_that_this_user_may_not_read_name_the_fix(tmp_path: Path, config: 
     closed = msgspec.structs.replace(config, recorder=settings)
     with closing(Source(closed)) as source, pytest.raises(RecordingsError, match="sudo may read"):
         source.sessions()
+
+
+def test_the_page_shows_a_day_of_what_was_kept(
+    running_recorder: Config, publisher: Publisher
+) -> None:
+    config, now_s = with_web(running_recorder), int(time.time())
+    span = f"/history.json?since={now_s - 86_400}&until={now_s + 60}&points=2000"
+
+    with serving(config) as page:
+
+        def faces() -> list[float]:
+            history = page.get(span).json()
+            assert history["error"] == ""
+            return [count for count in history["faces"] if count is not None]
+
+        publish_for(publisher, 1.5)
+        wait_for(lambda: faces() != [], "the recorder writes what it has")

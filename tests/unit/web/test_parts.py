@@ -133,9 +133,6 @@ def test_changes_of_the_span_are_in_it() -> None:
     assert [t for t, *_ in asked(memory, 1000, 1010, 10).changes] == [1000, 1009]
 
 
-@pytest.mark.skipif(
-    not hasattr(HealthMessage, "recording_data"), reason="this version has no recorder"
-)
 def test_while_results_are_kept_the_page_says_so() -> None:
     board = Board("en", ())
     health = HealthMessage(t_ns=0, time=0.0, **EXAMPLES["health"])
