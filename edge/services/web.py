@@ -4,6 +4,7 @@ It reads the bus, and frames while somebody looks. What is answered, and to whom
 """
 
 import logging
+import os
 import time
 from contextlib import closing
 from functools import partial
@@ -39,6 +40,8 @@ CHECK_S = 1.0
 RETRY_S = 2.0
 MIN_PRESS_S = 1.0
 ADDRESS = "address"
+NICE = 5
+"""Pages wait for the bus, and never the bus for pages, where both want the processor."""
 
 
 class WebService:
@@ -189,6 +192,7 @@ def run(config: Config, loop: Loop) -> None:
     """Serve until the loop stops. Raises ConfigError."""
     if not config.web.bind:
         raise ConfigError("web.bind is not set; write 127.0.0.1:8080, say")
+    os.nice(NICE)
     with (
         closing(Publisher(config.endpoint("in"), config.device_name)) as publisher,
         closing(Subscriber(config.endpoint("out"), RARE)) as rare,
