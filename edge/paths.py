@@ -1,6 +1,7 @@
 """Paths of settings, sockets, keys and models; and which of them this user may use."""
 
 import os
+import re
 import stat
 import tempfile
 from pathlib import Path
@@ -95,3 +96,8 @@ def is_file(path: str | Path) -> bool:
 def is_folder(path: str | Path) -> bool:
     """Whether this is a folder that can be seen."""
     return os.path.isdir(path)  # noqa: PTH112
+
+
+def without_credentials(address: str) -> str:
+    """What may be shown and logged of an address: no user, no password of a URL in it."""
+    return re.sub(r"(?<=://)[^/?#\s]*@", "***@", address)

@@ -2,8 +2,8 @@
 
 import contextlib
 import io
-import os
 import sys
+import tempfile
 from argparse import Namespace
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -127,12 +127,10 @@ def write_stdout(made: Export, writer: Callable[[Export, TextIO], None]) -> None
 @contextlib.contextmanager
 def replaced(path: Path) -> Iterator[Path]:
     """A file to write to, which takes the name `path` at the end. Raises OutputError."""
-    part = path.with_name(f".part-{path.name}")
     try:
-        yield part
-        os.replace(part, path)  # noqa: PTH105
+        with tempfile.TemporaryDirectory(prefix=".export-", dir=path.parent) as folder:
+            part = Path(folder, path.name)  # nobody else can put a link in its place
+            yield part
+            part.replace(path)
     except OSError as error:
         raise OutputError(f"{path}: {error.strerror or error}; nothing is written") from error
-    finally:
-        with contextlib.suppress(OSError):
-            part.unlink()

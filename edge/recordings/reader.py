@@ -155,6 +155,7 @@ class HistoryBuilder:
             (between[0], self._step_s, *between),
         )
         for bucket, scored, faces, framed, *totals in found:
+            bucket = min(bucket, self._count - 1)  # the last moment may be rounded up
             self._scored[bucket] += scored
             self._faces[bucket] += faces
             self._framed[bucket] += framed

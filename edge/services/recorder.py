@@ -8,6 +8,7 @@ import hashlib
 import json
 import sqlite3
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from functools import partial
@@ -45,6 +46,8 @@ CLOCK_SET_S = 0.1
 """A clock that is off by so much was set, or the computer slept."""
 RETENTION_S = 600.0
 """Between two looks at what is too old, and after the clock was set: it may be wrong at first."""
+MAX_JOBS = 8
+"""Spans for pages that wait to be read."""
 DOUBLE_PRESS_S = 0.6
 DOUBLE_PRESS = "double press"
 STORE = "recordings"
@@ -83,6 +86,7 @@ class RecorderService:
         self._health = health
         self._clock = clock
         self._reader = Reader(store.directory)
+        self._jobs: deque[tuple[Responder, Route, Iterator[History | None]]] = deque()
         self._face_seq = -1
         self._pressed_s = -DOUBLE_PRESS_S
         monotonic_s, unix_s = clock()
@@ -240,17 +244,28 @@ class RecorderService:
             except BadMessageError as error:
                 responder.reply(route, history.encode(History(error=str(error))))
             else:
-                self._continue(responder, route, job)
+                self._begin_job(responder, route, job)
 
-    def _continue(self, responder: Responder, route: Route, job: Iterator[History | None]) -> None:
+    def _begin_job(self, responder: Responder, route: Route, job: Iterator[History | None]) -> None:
+        """One is read at a time, so that seconds are kept meanwhile."""
+        if len(self._jobs) >= MAX_JOBS:
+            responder.reply(route, history.encode(History(error="busy; try again")))
+            return
+        self._jobs.append((responder, route, job))
+        if len(self._jobs) == 1:
+            self._continue()
+
+    def _continue(self) -> None:
+        responder, route, job = self._jobs[0]
         try:
             found = next(job)
         except sqlite3.Error as error:
             found = History(error=f"{self._store.directory}: {error}")
-        if found is None:
-            self._loop.call_later(0, partial(self._continue, responder, route, job))
-        else:
+        if found is not None:
             responder.reply(route, history.encode(found))
+            self._jobs.popleft()
+        if self._jobs:
+            self._loop.call_later(0, self._continue)
 
     def close(self) -> None:
         """Keep what came until now."""

@@ -54,6 +54,7 @@ class Doctor:
                 "nice", sys.executable, "-m", "edge", "doctor", "--json",
                 "--config", f"/proc/self/fd/{file}",
                 pass_fds=(file,),
+                cwd="/",  # where nobody can put another `edge`
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.DEVNULL,

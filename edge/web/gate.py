@@ -39,6 +39,8 @@ class Gate:
     def refusal(self, request: HTTPServerRequest) -> int:
         """The status to refuse it with; 0 = it is answered."""
         host = request.headers.get("Host", "")
+        if "\0" in unquote(request.path):
+            return 400
         if not host or len(request.headers.get_list("Host")) > 1:
             return 400
         if not self._is_own_name(host_name(host), request):
@@ -46,6 +48,9 @@ class Gate:
         changes = request.method not in SAFE_METHODS
         is_socket = request.headers.get("Upgrade", "").lower() == "websocket"
         if (changes or is_socket) and not is_same_origin(request.headers.get("Origin", ""), host):
+            return 403
+        site, mode = (request.headers.get(f"Sec-Fetch-{name}", "") for name in ("Site", "Mode"))
+        if site == "cross-site" and mode != "navigate":
             return 403
         if not self.needs_login and any(name in request.headers for name in FORWARDED):
             return 403  # a proxy, and behind it anyone: set a password

@@ -10,7 +10,7 @@ from tornado.web import HTTPError, RequestHandler, StaticFileHandler
 
 from edge.bus.history import MAX_POINTS, History, HistoryRequest, encode
 from edge.web import metrics, pages
-from edge.web.secrets import Role, role_of
+from edge.web.secrets import Access, Role, role_of
 from edge.web.sessions import COOKIE, LIFETIME_S
 from edge.web.site import Site
 
@@ -170,25 +170,26 @@ class Login(Handler):
             self.page("login", wrong=self.site.text("web.login.too_many"), next=self._next())
             return
         self.site.attempts.add(address)
-        role = await self._role(self.get_body_argument("password", "")[:1000])
+        access = self.site.secrets.read()
+        role = await self._role(access, self.get_body_argument("password", "")[:1000])
         if role is Role.NOBODY:
             self.set_status(401)
             self.page("login", wrong=self.site.text("web.login.wrong"), next=self._next())
             return
-        self.site.attempts.forget(address)
-        name = self.site.sessions.start(role, self.site.secrets.read())
+        self.site.attempts.take_back(address)
+        name = self.site.sessions.start(role, access)
         self.set_cookie(
             COOKIE, name, httponly=True, samesite="Strict", secure=self.request.protocol == "https",
             max_age=int(LIFETIME_S),
         )  # fmt: skip
         self.redirect(self._next(), status=303)
 
-    async def _role(self, password: str) -> Role:
+    async def _role(self, access: Access, password: str) -> Role:
         """Checked on a thread: pictures go on. One at a time, as each takes 16 MiB."""
         self.site.checking += 1
         try:
             async with self.site.check_lock:
-                return await asyncio.to_thread(role_of, self.site.secrets.read(), password)
+                return await asyncio.to_thread(role_of, access, password)
         finally:
             self.site.checking -= 1
 

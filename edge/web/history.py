@@ -24,9 +24,11 @@ from edge.web.board import published_s
 SECONDS = 3600
 EVENTS = 500
 """Voices and changes that are kept, of each."""
-TIMEOUT_S = 2.0
-"""Who has not answered then does not run."""
-NO_RECORDER = "no recorder"
+TIMEOUT_S = 10.0
+"""Who has not answered then does not run. A week is read in some seconds on a small board."""
+NO_RECORDER, BUSY = "no recorder", "busy; try again"
+MAX_WAITING = 4
+"""The recorder reads for one browser at a time."""
 
 
 class Mean:
@@ -106,17 +108,31 @@ class HistorySource:
         self._endpoint = config.endpoint("history")
         self._loop = loop
         self._memory = memory
+        self._lock = asyncio.Lock()
+        self._waiting = 0
 
     async def get(self, request: HistoryRequest) -> History:
         """An `error` in it says why there is nothing."""
         if request.since >= time.time() - SECONDS - 60:
             return self._memory.get(request, time.time() - time.monotonic())
-        return await self._ask(request)
+        if self._waiting >= MAX_WAITING:
+            return History(error=BUSY)
+        self._waiting += 1
+        try:
+            async with self._lock:
+                return await self._ask(request)
+        finally:
+            self._waiting -= 1
 
     async def _ask(self, request: HistoryRequest) -> History:
         with closing(connect_history(self._endpoint)) as socket:
             answered: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
-            self._loop.add_reader(socket, lambda: answered.set_result(socket.recv()))
+
+            def on_answer() -> None:
+                if not answered.done():  # it may come when nobody waits any more
+                    answered.set_result(socket.recv())
+
+            self._loop.add_reader(socket, on_answer)
             try:
                 socket.send(encode(request))
                 return decode_history(await asyncio.wait_for(answered, TIMEOUT_S))

@@ -5,6 +5,7 @@ be empty. A browser answers each with its number; until then it gets no other. S
 and what it shows is never older than one packet's way.
 """
 
+import asyncio
 import struct
 import time
 from collections.abc import Callable, Mapping
@@ -37,6 +38,7 @@ class Viewer(WebSocketHandler):
         self._number = 0
         self.sent_s = 0.0
         self.is_waiting = False
+        self._written: asyncio.Future[None] | None = None
 
     def check_origin(self, origin: str) -> bool:  # noqa: ARG002
         return True  # the gate has checked it
@@ -64,7 +66,7 @@ class Viewer(WebSocketHandler):
     def send(self, values: Mapping[str, bytes], picture: Picture | None) -> None:
         """Send what changed, and the picture, unless it is still busy with the last packet."""
         now_s = time.monotonic()
-        if self.is_waiting:
+        if self.is_waiting or not (self._written is None or self._written.done()):
             if now_s - self.sent_s > SILENT_S:
                 self.close()
             return
@@ -79,9 +81,16 @@ class Viewer(WebSocketHandler):
         header = PACKET.pack(picture.frame_seq & 0xFFFFFFFF if picture else 0, len(body))
         jpeg = picture.jpeg if picture else b""
         try:
-            self.write_message(header + body + jpeg, binary=True)
+            self._written = self.write_message(header + body + jpeg, binary=True)
+            self._written.add_done_callback(retrieve)
         except WebSocketClosedError:
             self._viewers.remove(self)
+
+
+def retrieve(written: "asyncio.Future[None]") -> None:
+    """A socket that was closed meanwhile is no fault: asyncio is not to report it."""
+    if not written.cancelled():
+        written.exception()
 
 
 class Viewers:

@@ -17,7 +17,7 @@ from edge.bus.messages import EMOTION_LABELS, HealthMessage
 from edge.config import Config
 from edge.config.file import lines_of, load, place_of
 from edge.errors import ConfigError
-from edge.paths import CONFIG_VARIABLE, SYSTEM_CONFIG
+from edge.paths import CONFIG_VARIABLE, SYSTEM_CONFIG, without_credentials
 from edge.web.board import label_of
 from edge.web.secrets import Role
 from edge.web.site import Site
@@ -170,7 +170,7 @@ def shown(key: str, value: object) -> str:
     if any(word in key for word in SECRET) and value:
         return HIDDEN
     if isinstance(value, str):
-        return value
+        return without_credentials(value)
     if value is None:
         return "–"
     return msgspec.json.encode(value).decode()

@@ -77,7 +77,7 @@ class Attempts:
         return len(recent) >= MAX_WRONG
 
     def add(self, address: str) -> None:
-        """One is tried: it counts until `forget`, so that many at once are no way around."""
+        """One is tried: it counts until `take_back`, so that many at once are no way around."""
         network = network_of(address)
         recent = self._wrong.pop(network, deque(maxlen=MAX_WRONG))
         recent.append(self._clock())
@@ -85,9 +85,10 @@ class Attempts:
         if len(self._wrong) > MAX_ADDRESSES:
             del self._wrong[next(iter(self._wrong))]
 
-    def forget(self, address: str) -> None:
-        """The right one was given."""
-        self._wrong.pop(network_of(address), None)
+    def take_back(self, address: str) -> None:
+        """The newest one was right. Those before count on: it may be another's password."""
+        if recent := self._wrong.get(network_of(address)):
+            recent.pop()
 
 
 def network_of(address: str) -> str:

@@ -2,11 +2,12 @@
 
 import functools
 import json
+import math
 import sqlite3
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import msgspec
@@ -15,7 +16,7 @@ import zmq
 
 from edge.bus import history, recordings
 from edge.bus.history import History, HistoryRequest, connect_history, decode_history
-from edge.bus.messages import FACE_LABELS, Emotion, FaceResult, Press
+from edge.bus.messages import FACE_LABELS, BadMessageError, Emotion, FaceResult, Press
 from edge.bus.pubsub import Publisher, Subscriber
 from edge.bus.recordings import Span
 from edge.bus.requests import ask
@@ -429,3 +430,35 @@ def test_the_page_shows_a_day_of_what_was_kept(
 
         publish_for(publisher, 1.5)
         wait_for(lambda: faces() != [], "the recorder writes what it has")
+
+
+def test_spans_that_end_between_two_floats_are_answered(kept: Config) -> None:
+    start = days.day_start("2026-11-22") + 1000
+    record(kept.recordings_directory, start, 20)
+    until = math.nextafter(start + 19.0, math.inf)
+    with running(recorder.run, kept), listening(kept.endpoint("out"), "health.recorder") as heard:
+        heard.topic("health.recorder")
+        for points in range(1600, 1800):
+            assert ask_history(kept, since=0, until=until, points=points).error == ""
+
+
+def test_it_reads_for_a_few_pages_at_once_and_refuses_more(running_recorder: Config) -> None:
+    request = json.dumps({"since": 0.0, "until": 1e9, "points": 1}).encode()
+    with ExitStack() as stack:
+        endpoint = running_recorder.endpoint(history.ENDPOINT)
+        sockets = [stack.enter_context(closing(connect_history(endpoint))) for _ in range(30)]
+        for socket in sockets:
+            socket.send(request)
+        for socket in sockets:
+            assert socket.poll(int(PATIENCE_S * 1e3))
+        errors = {decode_history(socket.recv()).error for socket in sockets}
+    assert "" in errors and errors <= {"", "busy; try again"}
+
+
+@pytest.mark.parametrize(
+    "span",
+    [{"since": 1e17}, {"until": -1e300}, {"stop": [2**63, 0]}, {"start": [-1, 0]}],
+)
+def test_impossible_spans_are_refused(span: dict[str, object]) -> None:
+    with pytest.raises(BadMessageError, match="Expected"):
+        recordings.decode_request(json.dumps({"type": "rows", "span": span}).encode())

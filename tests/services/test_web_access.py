@@ -322,3 +322,14 @@ def test_passwords_are_kept_as_hashes_and_for_their_owner_alone(config: Config) 
     file = config.web_directory / "access.json"
     assert file.stat().st_mode & 0o777 == 0o600 and file.stat().st_uid == os.geteuid()
     assert ADMIN not in file.read_text() and VIEWER not in file.read_text()
+
+
+def test_another_site_can_ask_nothing_but_to_show_a_page(local: Browser) -> None:
+    sent = {"Sec_Fetch_Site": "cross-site", "Sec_Fetch_Mode": "no-cors"}
+    for path in ("/findings", "/history.json", "/"):
+        assert local.get(path, **sent).status == 403
+    assert local.get("/", **{**sent, "Sec_Fetch_Mode": "navigate"}).status == 200
+
+
+def test_a_path_with_a_zero_byte_is_no_path(lan: Browser) -> None:
+    assert lan.get("/static/public/base.css%00").status == 400

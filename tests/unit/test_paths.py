@@ -59,3 +59,19 @@ def test_folders_are_not_made_all_the_way_down(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_is_named(folder: str) -> None:
     with pytest.raises(ConfigError, match="cannot make"):
         paths.make_directory(Path(folder))
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("http://admin:p@ss@10.0.0.7/video", "http://***@10.0.0.7/video"),
+        (
+            "rtspsrc location=rtsp://me:x@cam/1 ! appsink",
+            "rtspsrc location=rtsp://***@cam/1 ! appsink",
+        ),
+        ("http://cam/a@b", "http://cam/a@b"),
+        ("film@home.mp4", "film@home.mp4"),
+    ],
+)
+def test_an_address_is_shown_without_user_and_password(address: str, shown: str) -> None:
+    assert paths.without_credentials(address) == shown

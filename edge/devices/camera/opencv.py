@@ -14,6 +14,7 @@ import numpy as np
 from edge.devices.camera.image_file import MAX_PIXELS, ImageCamera, fit
 from edge.devices.camera.source import Camera, CameraError, RateLimiter, SourceError, describe
 from edge.errors import UserError
+from edge.paths import without_credentials
 from edge.types import Image
 
 TIMEOUT_MS = 2000
@@ -44,7 +45,8 @@ def _open_url(url: str) -> cv2.VideoCapture:
     timeouts += [cv2.CAP_PROP_READ_TIMEOUT_MSEC, TIMEOUT_MS]
     capture = cv2.VideoCapture(url, cv2.CAP_FFMPEG, timeouts)
     if not capture.isOpened():
-        raise CameraError(f"no frames from {url}: is it switched on, and is the address right?")
+        shown = without_credentials(url)
+        raise CameraError(f"no frames from {shown}: is it switched on, and is the address right?")
     return capture
 
 
@@ -96,7 +98,7 @@ class V4L2Camera(CaptureCamera):
     def _next(self) -> Image:
         ok, image = self._capture.read()
         if not ok:
-            raise CameraError(f"lost the camera {self._name}")
+            raise CameraError(f"lost the camera {without_credentials(self._name)}")
         return self._fit(image)
 
 

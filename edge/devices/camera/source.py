@@ -18,7 +18,7 @@ from typing import Protocol
 from urllib.parse import urlsplit
 
 from edge.errors import UserError
-from edge.paths import is_file
+from edge.paths import is_file, without_credentials
 from edge.types import Image
 
 DEVICES = Path("/dev")
@@ -79,7 +79,7 @@ class Camera(Protocol):
 
 def describe(name: str, size: tuple[float, float], rate_hz: float) -> str:
     """`about` of a camera; `size`: (w, h) px."""
-    return f"{name} {size[0]:.0f}x{size[1]:.0f} at {rate_hz:.3g} Hz"
+    return f"{without_credentials(name)} {size[0]:.0f}x{size[1]:.0f} at {rate_hz:.3g} Hz"
 
 
 def device_path(source: str) -> Path | None:

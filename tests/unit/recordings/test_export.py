@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+import resource
 from pathlib import Path
 
 import pytest
@@ -222,11 +223,16 @@ def test_an_existing_file_is_kept_unless_force_is_given(
 def test_on_a_full_disk_no_half_file_is_left(
     settings: str, session: Session, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A link leads what is written to where nothing can be."""
+    """No file may be larger than some bytes, which fails as a full disk does."""
     folder = Path(settings).parent
-    (folder / ".part-full.csv").symlink_to("/dev/full")
-    assert run(settings, "export", session.id, "--output", folder / "full.csv") == ExitCode.FAILED
-    assert "No space left on device; nothing is written" in capsys.readouterr().err
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))
+    try:
+        code = run(settings, "export", session.id, "--output", folder / "full.csv")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert code == ExitCode.FAILED
+    assert "File too large; nothing is written" in capsys.readouterr().err
     assert [path for path in folder.iterdir() if "full" in path.name] == []
 
 

@@ -85,13 +85,24 @@ with locked(Path({str(directory)!r})):
 
 
 @pytest.mark.root
-def test_what_root_erases_stays_the_services(tmp_path: Path) -> None:
-    record(tmp_path, NOON - 100, 50)
-    session = record_session(tmp_path, NOON, 5)
-    os.chown(tmp_path / DAY, 12345, 12345)
-    assert erase(tmp_path, session) == ""
-    status = (tmp_path / DAY).stat()
+def test_what_root_erases_stays_the_services(directory: Path) -> None:
+    record(directory, NOON - 100, 50)
+    session = record_session(directory, NOON, 5)
+    for path in (directory, directory / DAY):
+        os.chown(path, 12345, 12345)
+    assert erase(directory, session) == ""
+    status = (directory / DAY).stat()
     assert (status.st_uid, stat.S_IMODE(status.st_mode)) == (12345, 0o600)
+    assert os.geteuid() == 0
+
+
+@pytest.mark.root
+def test_root_erases_nothing_that_the_folders_owner_may_not(directory: Path) -> None:
+    """So a link that the owner puts there at the right moment leads nowhere."""
+    record(directory, NOON - 100, 50)
+    session = record_session(directory, NOON, 5)
+    os.chown(directory, 12345, 12345)  # the file stays root's
+    assert "readonly" in erase(directory, session) or "unable to open" in erase(directory, session)
 
 
 def test_after_midnight_another_file_begins_and_the_old_one_is_one_plain_file(

@@ -12,7 +12,7 @@ from edge.web.board import Board
 from edge.web.gate import host_name, is_same_origin
 from edge.web.handlers import STATIC
 from edge.web.history import Memory
-from edge.web.pages import cell, csv_of
+from edge.web.pages import cell, csv_of, shown
 from edge.web.secrets import Access, Role
 from edge.web.sessions import LIFETIME_S, MAX_SESSIONS, Attempts, Sessions, network_of
 from tests.support.messages import EXAMPLES
@@ -59,6 +59,17 @@ def test_wrong_passwords_are_forgotten_after_a_minute() -> None:
     assert attempts.is_blocked("10.0.0.1") and not attempts.is_blocked("10.0.0.2")
     clock.now_s += 61
     assert not attempts.is_blocked("10.0.0.1")
+
+
+def test_a_right_password_does_not_make_wrong_ones_undone() -> None:
+    attempts = Attempts(Clock())
+    for _ in range(4):
+        attempts.add("10.0.0.1")
+    attempts.add("10.0.0.1")
+    attempts.take_back("10.0.0.1")  # it was right: a viewer's, say
+    assert not attempts.is_blocked("10.0.0.1")
+    attempts.add("10.0.0.1")
+    assert attempts.is_blocked("10.0.0.1")
 
 
 def test_an_ipv6_network_is_one_client() -> None:
@@ -159,3 +170,8 @@ def test_colours_are_those_of_the_screen() -> None:
     for label, other in SAME.items():
         assert f"--{label}: var(--{other});" in css
     assert {*COLOURS} == {*EMOTION_LABELS}
+
+
+def test_the_password_of_a_camera_is_not_shown() -> None:
+    assert shown("camera.source", "rtsp://me:hunter2@cam/1") == "rtsp://***@cam/1"
+    assert shown("camera.source", "/dev/video0") == "/dev/video0"
