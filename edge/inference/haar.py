@@ -1,9 +1,11 @@
 """Viola and Jones 2001, OpenCV's cascades: slow on a whole image, quick around a face."""
 
+import math
 from pathlib import Path
 from typing import Literal
 
 import cv2
+import numpy as np
 
 from edge.inference.face_box import FaceBox, ScanSchedule, distinct, square
 from edge.types import Image
@@ -23,8 +25,20 @@ NEIGHBOURS, NEIGHBOURS_KNOWN = 5, 3
 SCHEDULE = ScanSchedule(full_s=0.2, full_fraction=0.5)
 MARGIN = 0.3
 """How far around a known face it is looked for, in its sides."""
+MAX_PIXELS = 2_100_000
+"""1920x1080: a cascade needs some 50 bytes a pixel."""
 SIZE_CHANGE = 1.2
 """A known face grows or shrinks by less than this from frame to frame."""
+
+
+def _grey(image: Image) -> tuple[Image, float]:
+    """Grey, of at most MAX_PIXELS; and its scale."""
+    scale = min(1.0, math.sqrt(MAX_PIXELS / (image.shape[0] * image.shape[1])))
+    if scale < 1:
+        image = np.asarray(
+            cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8
+        )
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), np.uint8), scale
 
 
 class Haar:
@@ -55,15 +69,19 @@ class Haar:
         min_px = max(min_px, int(self._min_face / HAAR_SIDE / SCALE_STEP))
         if min(image.shape[:2]) < min_px:
             return []
+        grey, scale = _grey(image)
         boxes, counts = self._cascade.detectMultiScale2(
-            cv2.cvtColor(image, cv2.COLOR_BGR2GRAY),
+            grey,
             scaleFactor=SCALE_STEP,
             minNeighbors=neighbours,
-            minSize=(min_px, min_px),
-            maxSize=(max_px, max_px),
+            minSize=(int(min_px * scale),) * 2,
+            maxSize=(int(max_px * scale),) * 2,
         )
         faces = (
-            FaceBox(square(x + w / 2, y + h / 2, HAAR_SIDE * w), count / (count + NEIGHBOURS))
+            FaceBox(
+                square((x + w / 2) / scale, (y + h / 2) / scale, HAAR_SIDE * w / scale),
+                count / (count + NEIGHBOURS),
+            )
             for (x, y, w, h), count in zip(boxes, counts, strict=True)
         )
         return [face for face in faces if face.box[2] >= self._min_face]
