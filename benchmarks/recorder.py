@@ -444,7 +444,7 @@ HEAD = """# The recorder against its bars
 
 By `python -m benchmarks.recorder docs/reports/recorder.md` (root; `--only PART` measures one part
 again) on {machine}.
-Other programs used both cores at the same time, at a load of 9 to 25, so times are upper ones.
+Other programs used both cores for most of it, at a load of up to 25, so times are upper ones.
 
 | bar | | measured | allowed |
 |---|---|---|---|"""
