@@ -32,6 +32,8 @@ DAY = re.compile(r"(\d{4}-\d\d-\d\d)\.db")
 ANY_FILE = re.compile(r"(\d{4}-\d\d-\d\d)\.db.*")
 """With -wal, -shm, .broken-TIME and .schema-N."""
 TEXT = ("emotion", "trigger", "previous", "service", "state", "detail", "text")
+READABLE = "SELECT (SELECT max(id) FROM stretch), (SELECT count(*) FROM session)"
+"""Reads all of the tables that every reader needs whole; a damaged one fails here."""
 KEYS = {"emotion": "stretch, t", "face": "stretch, t, id"}
 """Of the tables with many rows; the others are in the order of writing."""
 

@@ -86,7 +86,10 @@ def open_to_read(path: Path) -> sqlite3.Connection:
 def is_readable(connection: sqlite3.Connection) -> bool:
     """Of this schema, and not broken."""
     try:
-        return bool(connection.execute("PRAGMA user_version").fetchone() == (days.SCHEMA,))
+        if connection.execute("PRAGMA user_version").fetchone() != (days.SCHEMA,):
+            return False
+        connection.execute(days.READABLE).fetchone()
+        return True
     except sqlite3.DatabaseError:
         return False
 

@@ -77,7 +77,7 @@ class Store:
                     days.seal(path)
                 else:
                     with contextlib.closing(days.connect(path, "ro")) as connection:
-                        connection.execute("SELECT count(*) FROM session").fetchone()
+                        connection.execute(days.READABLE).fetchone()
             except sqlite3.OperationalError:  # read-only, or a disk that is full: later
                 continue
             except sqlite3.DatabaseError:

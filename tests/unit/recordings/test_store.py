@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -74,6 +75,7 @@ def test_a_folder_of_another_user_is_refused(directory: Path) -> None:
     directory.chmod(0o755)
     code = f"""
 import os
+from contextlib import closing
 from pathlib import Path
 from edge.recordings.days import locked
 os.setuid(65534)
@@ -368,3 +370,21 @@ def test_what_follows_the_deadline_is_due(store: Store) -> None:
     assert not store.is_due(60.0)
     time.sleep(0.02)
     assert store.is_due(0.01)
+
+
+def test_an_old_day_that_is_damaged_or_empty_ends_nothing(directory: Path) -> None:
+    record(directory, NOON - 3 * days.DAY_S, 50)
+    old = directory / f"{days.day_of(NOON - 3 * days.DAY_S)}.db"
+    with closing(days.connect(old)) as connection:
+        (page,) = connection.execute(
+            "SELECT rootpage FROM sqlite_schema WHERE name = 'stretch'"
+        ).fetchone()
+    with old.open("r+b") as file:
+        file.seek((page - 1) * days.PAGE_BYTES)
+        file.write(b"\xff" * days.PAGE_BYTES)
+    with closing(sqlite3.connect(directory / "2026-01-03.db")) as connection:
+        connection.execute(f"PRAGMA user_version = {days.SCHEMA}")
+    with locked(directory):
+        store = Store(directory, ABOUT)
+        store.close()
+    assert [path.name for path in directory.glob("*.broken-*")] != []
