@@ -19,7 +19,9 @@ MAX_EVENTS = 1000
 """Voices, changes and marks in an answer, of each: the newest."""
 MAX_ANSWER_BYTES = 2 * 1024 * 1024
 
-UnixSeconds = Annotated[float, msgspec.Meta(ge=0, le=1e12)]
+MAX_UNIX_S = 253_402_300_799.0
+"""The end of the year 9999, the last that a date can name."""
+UnixSeconds = Annotated[float, msgspec.Meta(ge=0, le=MAX_UNIX_S)]
 
 
 class HistoryRequest(msgspec.Struct, frozen=True, kw_only=True):

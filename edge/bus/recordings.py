@@ -7,6 +7,7 @@ from typing import Annotated, Any, TypeVar
 
 import msgspec
 
+from edge.bus.history import MAX_UNIX_S, UnixSeconds
 from edge.bus.messages import BadMessageError
 from edge.bus.requests import Requester
 
@@ -14,20 +15,17 @@ ENDPOINT = "recordings"
 """For `Config.endpoint`."""
 MAX_NOTE, MAX_MARK = 2000, 200
 """Characters of a note or a consent, and of a mark."""
-MAX_UNIX_S = 253_402_300_799.0
-"""The end of the year 9999, the last that a date can name."""
 TIMEOUT_S = 10.0
 DELETE_TIMEOUT_S = 120.0
 
 Note = Annotated[str, msgspec.Meta(max_length=MAX_NOTE)]
 Mark = Annotated[str, msgspec.Meta(max_length=MAX_MARK)]
 Stretch = Annotated[int, msgspec.Meta(ge=0, le=2**62)]
-UnixTime = Annotated[float, msgspec.Meta(ge=0, le=MAX_UNIX_S)]
-Position = tuple[Stretch, UnixTime]
+Position = tuple[Stretch, UnixSeconds]
 """(stretch, Unix time by its clock, s): grows for ever, also where the clock is set back."""
 BEGIN: Position = (0, 0.0)
 END: Position = (2**62, 0.0)
-Cursor = tuple[str, Stretch, UnixTime]
+Cursor = tuple[str, Stretch, UnixSeconds]
 """(day, *position) of the next row."""
 Rows = dict[str, list[list[Any]]]
 """{table: rows, in the order of edge.policy.seconds.TABLES}"""
@@ -47,8 +45,8 @@ class Span(msgspec.Struct, frozen=True, kw_only=True):
 
     start: Position = BEGIN
     stop: Position = END
-    since: UnixTime = 0.0
-    until: UnixTime = MAX_UNIX_S
+    since: UnixSeconds = 0.0
+    until: UnixSeconds = MAX_UNIX_S
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):

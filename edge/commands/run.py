@@ -12,11 +12,9 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import closing
 from pathlib import Path
-
-import msgspec
 
 from edge.bus.messages import SERVICES
 from edge.bus.pubsub import Subscriber
@@ -25,7 +23,7 @@ from edge.commands.settings import check_used
 from edge.commands.status_line import StatusLine
 from edge.commands.text import print_note
 from edge.config import Config
-from edge.config.file import with_overrides
+from edge.config.file import config_file, with_overrides
 from edge.devices.camera import source as camera
 from edge.devices.screen import is_window
 from edge.errors import ExitCode
@@ -243,17 +241,6 @@ def command_of(name: str, config: int) -> list[str]:
     script = shutil.which("emotion-edge", path=str(Path(sys.executable).parent))
     start = [script] if script else [sys.executable, "-m", "edge"]
     return [*start, name, "--config", f"/proc/self/fd/{config}"]
-
-
-@contextmanager
-def config_file(config: Config) -> Iterator[int]:
-    """The settings as a file in memory for the children: it has no name that others can take."""
-    descriptor = os.memfd_create("emotion-edge")
-    try:
-        os.pwrite(descriptor, msgspec.json.encode(config), 0)
-        yield descriptor
-    finally:
-        os.close(descriptor)
 
 
 def run(

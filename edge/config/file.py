@@ -7,6 +7,7 @@ folder; PATHS lists the keys. Keys of older versions are moved or ignored, with 
 
 import contextlib
 import logging
+import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -265,3 +266,14 @@ def with_overrides(config: Config, overrides: Mapping[str, str | bool]) -> Confi
         table = msgspec.structs.replace(getattr(config, section), **{name: value})
         config = msgspec.structs.replace(config, **{section: table})
     return config
+
+
+@contextlib.contextmanager
+def config_file(config: Config) -> Iterator[int]:
+    """The settings as a file in memory for other processes: it has no name that others can take."""
+    descriptor = os.memfd_create("emotion-edge")
+    try:
+        os.pwrite(descriptor, msgspec.json.encode(config), 0)
+        yield descriptor
+    finally:
+        os.close(descriptor)

@@ -19,7 +19,6 @@ SUFFIX = ".rewritten"
 
 def erase(directory: Path, session: Session) -> str:
     """Nobody else may write there. Returns "", or why it is not erased."""
-    assert session.stop is not None
     with _as_owner_of(directory):
         return _erase(directory, session)
 

@@ -50,10 +50,10 @@ class Reader:
 
     def chunk(self, span: Span, cursor: Cursor | None) -> Answer:
         """Some minutes' rows of every table, and where the next ones are."""
-        first, *position = cursor or (days.day_of(max(0.0, span.since)), *span.start)
+        first, *position = cursor or (days.day_of(span.since), *span.start)
         start: Position = (int(position[0]), position[1])
         for day, connection in self._connections(first):
-            if day > days.day_of(min(span.until, 253e9)):
+            if day > days.day_of(span.until):
                 break
             rows, following = read_chunk(connection, span, start)
             if following:
@@ -66,8 +66,8 @@ class Reader:
     def history(self, request: HistoryRequest) -> Iterator[History | None]:
         """Works a day at a time: None after each, then the answer."""
         build = HistoryBuilder(request)
-        last = days.day_of(min(request.until, 253e9))
-        for day, connection in self._connections(days.day_of(min(request.since, 253e9))):
+        last = days.day_of(request.until)
+        for day, connection in self._connections(days.day_of(request.since)):
             if day > last:
                 break
             build.add(connection)

@@ -215,8 +215,8 @@ class Summary:
             for (previous, emotion), count in self.transitions.most_common(TOP):
                 lines.append(f"{count:>5}        {previous} → {emotion}")
         if self.recordings:
-            heard = ", ".join(f"{count} {label}" for label, count in self.voices.most_common())
-            lines += ["", f"voice        {self.recordings} recordings: {heard or 'nobody spoke'}"]
+            voices = ", ".join(f"{count} {label}" for label, count in self.voices.most_common())
+            lines += ["", f"voice        {self.recordings} recordings: {voices or 'nobody spoke'}"]
         if self.marks:
             lines.append("")
             lines += [f"mark         {clock(at)}  {text}" for at, text in self.marks[:TOP]]

@@ -5,16 +5,14 @@ that may report for themselves.
 """
 
 import asyncio
-import os
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Literal
 
 import msgspec
 
 from edge.config import Config
+from edge.config.file import config_file
 
 FRESH_S = 30.0
 """So long an answer is given again."""
@@ -66,14 +64,3 @@ class Doctor:
                 return [Finding("broken", "doctor", f"no answer in {TIMEOUT_S:g} s")]
         lines = [msgspec.json.decode(line, type=Finding) for line in output.splitlines()]
         return [finding for finding in lines if finding.what not in NOT_HERE]
-
-
-@contextmanager
-def config_file(config: Config) -> Iterator[int]:
-    """The settings in memory, as a descriptor."""
-    descriptor = os.memfd_create("emotion-edge")
-    try:
-        os.pwrite(descriptor, msgspec.json.encode(config), 0)
-        yield descriptor
-    finally:
-        os.close(descriptor)

@@ -27,7 +27,7 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 PREFIX = "emotion_edge_"
 BUCKETS_S = (0.005, 0.01, 0.02, 0.04, 0.08, 0.16)
 LONGEST_S = 2.0
-"""A label counts at most so long without being heard again."""
+"""A label counts at most so long without coming again."""
 OTHER = "other"
 """A label or a trigger of a later version."""
 EMOTIONS = (*EMOTION_LABELS, UNCERTAIN, NOBODY, OTHER)
@@ -129,8 +129,8 @@ class Metrics:
         board = self._board
         names = [n for n in board.services if n in (*SERVICES, *OPTIONAL_SERVICES)]
         up = {n: h for n in names if (h := board.health(n)) and not board.is_missing(n, now_ns)}
-        heard = [("", {"service": name}, float(name in up)) for name in names]
-        yield family("service_up", "gauge", "1 while the service reports.", heard)
+        reports = [("", {"service": name}, float(name in up)) for name in names]
+        yield family("service_up", "gauge", "1 while the service reports.", reports)
         states = [
             ("", {"service": name, "state": state}, float(health.state == state))
             for name, health in up.items()

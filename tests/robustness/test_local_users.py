@@ -10,9 +10,8 @@ from pathlib import Path
 import pytest
 
 from edge.bus.keys import Keys, KeysError
-from edge.commands.run import config_file
 from edge.config import Config
-from edge.config.file import load
+from edge.config.file import config_file, load
 from edge.errors import ConfigError
 from edge.runtime.process import single_instance
 from tests.support.harness import emotion_edge
