@@ -1,38 +1,27 @@
 """An endpoint for other programs: an XPUB, plain or with CURVE, and who may subscribe to it.
 
-Only subscriptions come in. With keys it is encrypted, and a ZAP authenticator
-(rfc.zeromq.org/spec/27) accepts the public keys of the folder and no other. Its ZeroMQ context, and
-so its I/O thread, is its own: what is sent to it does not slow other sockets.
+Only subscriptions come in; with keys it is encrypted, for those alone. Its ZeroMQ context, and so
+its I/O thread, is its own: what is sent to it does not slow other sockets.
 """
 
-import contextlib
-import logging
 import resource
-import time
 from collections import Counter
 from collections.abc import Callable, Collection
-from pathlib import Path
 from typing import NamedTuple
 
-import msgspec
 import zmq
-from zmq.utils import z85
 
 from edge.bus import sockets
+from edge.bus.authenticator import Authenticator, Bans, Warnings
 from edge.bus.connections import MAX_DESCRIPTORS, Connection, Connections, surplus
 from edge.bus.flood_guard import FloodGuard
-from edge.bus.keys import Keys, KeysError, write_secret
+from edge.bus.keys import Keys
 from edge.bus.messages import TOPICS
 from edge.bus.sockets import SubscriptionRequest
 from edge.runtime.loop import Loop, Timer
 
-log = logging.getLogger(__name__)
-
 TOPIC_NAMES = [name.encode() for name in TOPICS]
-ZAP_ENDPOINT = "inproc://zeromq.zap.01"
 CHECK_S = 0.1
-KEYS_RELOAD_S, KEYS_RELOAD_SOON_S = 1.0, 0.1
-"""The folder of keys is read once a second, and so long after an unknown key connected."""
 QUEUE = 256
 """Messages kept for a subscriber that does not take them; then it misses the newer ones."""
 SEND_BUFFER = 128 * 1024
@@ -54,34 +43,12 @@ MAX_UNKNOWN_PREFIXES = 100
 """Subscriptions of one key to what is no topic; those to topics are not counted."""
 MAX_CONNECTIONS = 200
 """Of one key, and of one address: each may cost 70 kB. They are counted every CHECK_S."""
-RATE_S, MAX_REQUESTS, MAX_HANDSHAKES = 10.0, 500, 250
-"""In this time: of one connection, and of one key. libzmq queues requests without a bound."""
+RATE_S, MAX_REQUESTS = 10.0, 500
+"""Of one connection in this time. libzmq queues requests without a bound."""
 MAX_PLAIN_RECEIVED, MAX_CURVE_RECEIVED = 4096, 8192
 """bytes of one connection at once. A subscription has 20 bytes, 60 encrypted."""
-BAN_S = 600.0
-WARN_PERIOD_S = 60.0
-MAX_ADDRESSES = 1000
 RETRY_S = 2.0
 """An address that is in use, or not here yet as before DHCP, is tried again after this."""
-
-
-class ZapRequest(NamedTuple):
-    """A client with a key that waits to be authenticated."""
-
-    envelope: list[bytes]
-    """Where the reply goes: [who asks, "", version, id]."""
-    address: str
-    public: str
-
-    @classmethod
-    def of(cls, parts: list[bytes]) -> "ZapRequest":
-        """Read a ZAP request; after the envelope: domain, address, identity, mechanism, key."""
-        _, address, _, _, *credentials = parts[4:]
-        return cls(
-            parts[:4],
-            address.decode("ascii", "replace"),
-            z85.encode(credentials[0]).decode() if list(map(len, credentials)) == [32] else "",
-        )
 
 
 class Client(NamedTuple):
@@ -91,45 +58,6 @@ class Client(NamedTuple):
     """The public one; "" without."""
     unknown: set[bytes]
     """Subscriptions to what is no topic."""
-
-
-class Bans:
-    """Names that are not accepted for a while, in a file that outlives the process."""
-
-    def __init__(self, path: Path) -> None:
-        """`path`: in the runtime folder, which a restart of the computer empties."""
-        self._path = path
-        self._saved = True
-        try:
-            self._until_s = msgspec.json.decode(path.read_bytes(), type=dict[str, float])
-        except (OSError, msgspec.DecodeError):
-            self._until_s = {}
-
-    def add(self, name: str) -> None:
-        self._until_s[name] = time.monotonic() + BAN_S
-        self._saved = False
-        self.save()
-
-    def has(self, name: str) -> bool:
-        return self._until_s.get(name, 0.0) > time.monotonic()
-
-    def keep(self, names: Collection[str]) -> None:
-        """Forget the bans of all others."""
-        if not self._until_s.keys() <= set(names):
-            self._until_s = {n: at_s for n, at_s in self._until_s.items() if n in names}
-            self._saved = False
-            self.save()
-
-    def save(self) -> None:
-        """Save what is not saved yet, where that can be done; else later, by another call."""
-        if self._saved:
-            return
-        new = self._path.with_suffix(".new")
-        with contextlib.suppress(OSError):
-            new.unlink(missing_ok=True)
-            write_secret(new, msgspec.json.encode(self._until_s))
-            new.replace(self._path)
-            self._saved = True
 
 
 class Endpoint:
@@ -151,21 +79,21 @@ class Endpoint:
         not open, or "" when it is.
         """
         self._address = address
-        self._keys = keys
         self._loop = loop
         self._on_subscription = on_subscription
         self._on_change = on_change
-        self._secret = b"" if keys is None else keys.secret()
-        self._allowed = {} if keys is None else keys.allowed()
-        self._waiting: list[ZapRequest] = []
+        self._warnings = Warnings()
+        self._authenticator = (
+            None
+            if keys is None
+            else Authenticator(keys, bans, loop, self._warnings, self._disconnect_all)
+        )
         self._clients: dict[Connection, Client] = {}
         """Who has subscribed, the oldest first."""
-        self._rates: Counter[Connection | str] = Counter()
-        """Requests and handshakes in the last RATE_S, by connection and key."""
+        self._requests: Counter[Connection] = Counter()
+        """In the last RATE_S."""
         self._left: Counter[str] = Counter()
         """Subscriptions to what is no topic, through connections that are closed, by key."""
-        self._bans = bans
-        self._warned_s: dict[str, float] = {}
         self._connections = Connections("")
         self._guard: FloodGuard | None = None
         self._sockets: list[zmq.Socket[bytes]] = []
@@ -173,15 +101,13 @@ class Endpoint:
         raise_descriptor_limit()
         self._bind()
         loop.call_every(CHECK_S, self._check_connections)
-        loop.call_every(RATE_S, self._rates.clear)
+        loop.call_every(RATE_S, self._requests.clear)
         loop.call_every(RATE_S, self._left.clear)
-        if keys is not None:
-            loop.call_every(KEYS_RELOAD_S, self._reload_keys)
 
     @property
     def about(self) -> str:
         """What it is, in a few words."""
-        return self._address if self._keys is None else f"{self._address}, encrypted"
+        return self._address if self._authenticator is None else f"{self._address}, encrypted"
 
     def send(self, parts: list[bytes]) -> None:
         """Send [topic, JSON] to all who subscribed to it. Never blocks."""
@@ -201,8 +127,8 @@ class Endpoint:
             self._connections.close(connection)
             return False
         client = self._clients.setdefault(connection, Client(request.key, set()))
-        self._rates[connection] += 1
-        if self._rates[connection] > MAX_REQUESTS:
+        self._requests[connection] += 1
+        if self._requests[connection] > MAX_REQUESTS:
             self._cut_off(connection, "subscribes again and again")
         elif is_of_topics(request):
             return True
@@ -219,7 +145,7 @@ class Endpoint:
                 self._ban(request.key, "has subscribed to too much that is no topic")
 
     def _is_allowed(self, key: str) -> bool:
-        return self._keys is None or not self._refusal(key)
+        return self._authenticator is None or not self._authenticator.refusal(key)
 
     def _check_unknown(self, key: str) -> None:
         """Cut off the key that has too many; without keys, who has most of them."""
@@ -235,15 +161,12 @@ class Endpoint:
         if client is not None and client.key:
             self._ban(client.key, why)
         else:
-            self._warn_throttled(connection.address, f"a client {why}: disconnected")
+            self._warnings.warn(connection.address, f"a client {why}: disconnected")
             self._disconnect(connection)
 
     def _ban(self, key: str, why: str) -> None:
-        """Disconnect a key, and accept it no more for a while."""
-        name = self._allowed[key]
-        log.warning("%r %s: disconnected for %.0f minutes", name, why, BAN_S / 60)
-        self._bans.add(name)
-        self._disconnect_all({key})
+        assert self._authenticator is not None, "a client has a key"
+        self._authenticator.ban(key, why)
 
     def _disconnect_all(self, keys: Collection[str]) -> None:
         for connection in [c for c, client in self._clients.items() if client.key in keys]:
@@ -255,7 +178,6 @@ class Endpoint:
 
     def _check_connections(self) -> None:
         """Close what one address has too much; those that subscribed first stay."""
-        self._bans.save()
         there = self._connections.open()
         self._clients = {c: client for c, client in self._clients.items() if c in there}
         of_key = Counter(client.key for client in self._clients.values() if client.key)
@@ -263,7 +185,7 @@ class Endpoint:
             self._ban(key, "has too many connections")
         others = there - self._clients.keys()
         for connection in list(surplus([*self._clients, *others], MAX_CONNECTIONS)):
-            self._warn_throttled(
+            self._warnings.warn(
                 connection.address,
                 f"more than {MAX_CONNECTIONS} connections from {connection.address}: closed",
             )
@@ -285,7 +207,7 @@ class Endpoint:
             (zmq.SNDBUF, SEND_BUFFER),
             (zmq.RCVHWM, REQUEST_QUEUE),
             (zmq.RCVBUF, RECEIVE_BUFFER),
-            (zmq.MAXMSGSIZE, MAX_PLAIN_BYTES if self._keys is None else MAX_CURVE_BYTES),
+            (zmq.MAXMSGSIZE, MAX_PLAIN_BYTES if self._authenticator is None else MAX_CURVE_BYTES),
             (zmq.HANDSHAKE_IVL, HANDSHAKE_MS),
             (zmq.TCP_KEEPALIVE, 1),
             (zmq.TCP_KEEPALIVE_IDLE, KEEPALIVE_S),
@@ -295,8 +217,8 @@ class Endpoint:
             (zmq.BACKLOG, BACKLOG),
         ):
             self._socket.setsockopt(option, value)
-        if self._keys is not None:
-            self._enable_curve()
+        if self._authenticator is not None:
+            self._authenticator.protect(self._socket, self._make_socket(zmq.ROUTER))
         try:
             sockets.bind(self._socket, self._address)
         except sockets.AddressUnavailableError as error:
@@ -304,7 +226,7 @@ class Endpoint:
             self._on_change(str(error))
         else:
             self._connections = Connections(self._socket.get_string(zmq.LAST_ENDPOINT))
-            at_once = MAX_PLAIN_RECEIVED if self._keys is None else MAX_CURVE_RECEIVED
+            at_once = MAX_PLAIN_RECEIVED if self._authenticator is None else MAX_CURVE_RECEIVED
             self._guard = FloodGuard(self._socket, self._connections, at_once, self._on_flood)
             self._loop.add_reader(self._socket, lambda: self._on_subscription(self))
             self._on_change("")
@@ -313,86 +235,6 @@ class Endpoint:
         socket = sockets.make_socket(kind, self._context)
         self._sockets.append(socket)
         return socket
-
-    def _enable_curve(self) -> None:
-        """The authenticator must listen before the first client: without one all are accepted."""
-        self._zap = self._make_socket(zmq.ROUTER)
-        sockets.bind(self._zap, ZAP_ENDPOINT)
-        self._loop.add_reader(self._zap, self._on_zap_request)
-        try:
-            self._socket.setsockopt(zmq.CURVE_SECRETKEY, self._secret)
-        except zmq.ZMQError as error:
-            raise KeysError("device.key is damaged: remove it and make new keys") from error
-        self._socket.setsockopt(zmq.CURVE_SERVER, 1)
-        self._socket.setsockopt(zmq.ZAP_DOMAIN, b"emotion-edge")
-
-    def _on_zap_request(self) -> None:
-        """Accept a known key at once; the others wait until the folder was read again."""
-        request = ZapRequest.of(self._zap.recv_multipart())
-        if request.public in self._allowed:
-            self._reply(request)
-            return
-        if not self._waiting:
-            self._loop.call_later(KEYS_RELOAD_SOON_S, self._reply_to_waiting)
-        self._waiting.append(request)
-
-    def _reply_to_waiting(self) -> None:
-        """A key that was added a moment ago counts; one look at the folder serves all."""
-        self._reload_keys()
-        for request in self._waiting:
-            self._reply(request)
-        self._waiting.clear()
-
-    def _reply(self, request: ZapRequest) -> None:
-        why_not = self._refusal(request.public)
-        if why_not:
-            self._warn_throttled(
-                request.address, f"authentication failed for {request.address}: {why_not}"
-            )
-            status = [b"400", b"unknown key", b"", b""]
-        else:
-            status = [b"200", b"OK", request.public.encode(), b""]
-            self._count_handshake(request.public)
-        self._zap.send_multipart([*request.envelope, *status])
-
-    def _refusal(self, key: str) -> str:
-        """Why a key is not accepted; "" where it is."""
-        name = self._allowed.get(key)
-        if name is None:
-            return "unknown key"
-        return f"{name!r} is banned" if self._bans.has(name) else ""
-
-    def _count_handshake(self, key: str) -> None:
-        self._rates[key] += 1
-        if self._rates[key] > MAX_HANDSHAKES:
-            self._ban(key, "connects again and again")
-
-    def _warn_throttled(self, about: str, line: str) -> None:
-        """At most one line a minute about each address, in memory that clients cannot fill."""
-        now_s = time.monotonic()
-        known = self._warned_s
-        if len(known) >= MAX_ADDRESSES:
-            known = {a: at_s for a, at_s in known.items() if now_s - at_s < WARN_PERIOD_S}
-            self._warned_s = known
-        if len(known) >= MAX_ADDRESSES or now_s - known.get(about, -WARN_PERIOD_S) < WARN_PERIOD_S:
-            return
-        known[about] = now_s
-        log.warning("%s", line)
-
-    def _reload_keys(self) -> None:
-        """Read the keys again. Who was removed is disconnected."""
-        assert self._keys is not None
-        try:
-            allowed = self._keys.allowed()
-        except KeysError as error:
-            self._warn_throttled("keys", f"{error}; until then the old ones count")
-            return
-        removed = self._allowed.keys() - allowed.keys()
-        self._allowed = allowed
-        self._bans.keep(allowed.values())  # a name that is removed and added is accepted again
-        if removed:
-            log.info("a key was removed: its subscribers are disconnected")
-            self._disconnect_all(removed)
 
     def _reopen(self) -> None:
         self.close()
@@ -411,7 +253,6 @@ class Endpoint:
             socket.close()
         self._sockets.clear()
         self._clients.clear()
-        self._waiting.clear()
         self._context.term()
 
 

@@ -14,10 +14,11 @@ from functools import partial
 import zmq
 
 from edge.bus import discovery, sockets
+from edge.bus.authenticator import Bans
 from edge.bus.keys import Keys, KeysError
 from edge.bus.messages import TOPICS
 from edge.bus.pubsub import LastValues, Publisher
-from edge.bus.remote import Bans, Endpoint
+from edge.bus.remote import Endpoint
 from edge.config import Config, GatewayConfig, is_local
 from edge.runtime.loop import Loop
 from edge.services.health import PERIOD_S, Health

@@ -12,11 +12,11 @@ import msgspec
 import pytest
 import zmq
 
-from edge.bus import messages, sockets
+from edge.bus import authenticator, messages, sockets
 from edge.bus import remote as remote_endpoint
+from edge.bus.authenticator import Bans
 from edge.bus.keys import Keys, KeysError, SubscriberKey, read_key
 from edge.bus.messages import NOBODY, TOPICS, Change, HealthMessage, Press
-from edge.bus.remote import Bans
 from edge.client import RefusedError, Subscription
 from edge.config import Config, GatewayConfig, is_local
 from edge.services import gateway, hub
@@ -215,7 +215,7 @@ def test_an_unknown_client_is_worth_one_line_a_minute(
         key = read_key(forged_key(secured))
         with raw_socket(zmq.SUB, remote_address(secured), key) as mallory:
             assert parts_within(mallory, 0.3) == []
-    said = [r.message for r in caplog.records if r.name == "edge.bus.remote"]
+    said = [r.message for r in caplog.records if r.name == "edge.bus.authenticator"]
     assert said == ["authentication failed for 127.0.0.1: unknown key"]
 
 
@@ -328,7 +328,7 @@ def test_a_ban_outlives_the_gateway_and_ends_with_a_new_key(config: Config) -> N
         with pytest.raises(RefusedError):
             next_received(insider, "health.gateway", 5.0)
         Keys(config.keys_directory).remove("insider")
-        time.sleep(2 * remote_endpoint.KEYS_RELOAD_S)
+        time.sleep(2 * authenticator.KEYS_RELOAD_S)
         file.unlink()
         with Subscription(remote_address(config), ["health."], add_key(config, "insider")) as again:
             next_received(again, "health.gateway")
