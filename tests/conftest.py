@@ -14,6 +14,7 @@ from edge.config import BusConfig, Config, GatewayConfig
 from edge.runtime.process import configure_libraries
 from edge.services import hub
 from tests.support.harness import DATA, free_port, running, with_endpoints
+from tests.support.mosquitto import Client, Mosquitto, client, mosquitto
 from tests.support.sizes import SLACK
 
 # A shell has Ctrl-C ignored by what it runs in the background, and by all that this starts.
@@ -80,6 +81,20 @@ def with_gateway(config: Config) -> Iterator[Config]:
     """The configuration, with a real hub and a real gateway running on it."""
     with with_endpoints(config):
         yield config
+
+
+@pytest.fixture
+def broker(directory: Path) -> Iterator[Mosquitto]:
+    """A Mosquitto that lets everybody in."""
+    with mosquitto(directory) as broker:
+        yield broker
+
+
+@pytest.fixture
+def watcher(broker: Mosquitto) -> Iterator[Client]:
+    """A client that keeps all that the broker passes on."""
+    with client(broker) as watcher:
+        yield watcher
 
 
 @pytest.fixture

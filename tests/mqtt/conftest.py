@@ -9,19 +9,7 @@ from edge.config import Config
 from tests.support.bus import Bus
 from tests.support.harness import publishing
 from tests.support.home_assistant import HomeAssistant, home_assistant
-from tests.support.mosquitto import Client, Mosquitto, client, mosquitto
-
-
-@pytest.fixture
-def broker(directory: Path) -> Iterator[Mosquitto]:
-    with mosquitto(directory) as broker:
-        yield broker
-
-
-@pytest.fixture
-def watcher(broker: Mosquitto) -> Iterator[Client]:
-    with client(broker) as watcher:
-        yield watcher
+from tests.support.mosquitto import Mosquitto
 
 
 @pytest.fixture

@@ -2,8 +2,7 @@
 
 import signal
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import msgspec
 import pytest
@@ -25,13 +24,12 @@ from edge.config import Config
 from edge.pipeline.mqtt import identity
 from edge.runtime.loop import Loop
 from edge.services import mqtt
-from tests.support.harness import PATIENCE_S, listening, publishing, running, wait_for
+from tests.support.harness import PATIENCE_S, listening, running, wait_for
 from tests.support.messages import EXAMPLES
 from tests.support.mosquitto import (
     Client,
     Mosquitto,
     client,
-    mosquitto,
     needs_mosquitto,
     with_broker,
 )
@@ -50,24 +48,6 @@ def emotion(label: str, face_age_s: float | None = 0.1) -> Message:
 
 def voice(number: int = 0) -> Message:
     return now(AudioMessage, **{**EXAMPLES["audio"], "duration_s": float(number)})
-
-
-@pytest.fixture
-def broker(directory: Path) -> Iterator[Mosquitto]:
-    with mosquitto(directory) as broker:
-        yield broker
-
-
-@pytest.fixture
-def watcher(broker: Mosquitto) -> Iterator[Client]:
-    with client(broker) as watcher:
-        yield watcher
-
-
-@pytest.fixture
-def bus(with_hub: Config) -> Iterator[Publisher]:
-    with publishing(with_hub) as publisher:
-        yield publisher
 
 
 def publish_until(

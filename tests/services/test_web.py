@@ -34,7 +34,7 @@ from edge.bus.messages import (
 from edge.bus.pubsub import Publisher
 from edge.bus.sockets import bind, make_socket
 from edge.config import Config
-from tests.support.harness import listening, publishing, wait_for
+from tests.support.harness import listening, wait_for
 from tests.support.messages import EXAMPLES
 from tests.support.web import (
     Browser,
@@ -57,12 +57,6 @@ from tests.support.web import (
 def page(with_hub: Config) -> Iterator[Browser]:
     with serving(with_web(with_hub)) as browser:
         yield browser
-
-
-@pytest.fixture
-def bus(with_hub: Config) -> Iterator[Publisher]:
-    with publishing(with_hub) as publisher:
-        yield publisher
 
 
 @contextlib.contextmanager
