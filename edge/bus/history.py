@@ -9,7 +9,7 @@ from typing import Annotated
 import msgspec
 import zmq
 
-from edge.bus.messages import BadMessageError
+from edge.bus.messages import BadMessageError, decode_as
 from edge.bus.sockets import connect, make_socket
 
 ENDPOINT = "history"
@@ -53,16 +53,13 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
 
 
 encode = msgspec.json.Encoder().encode
-_decode_request = msgspec.json.Decoder(HistoryRequest).decode
-_decode_history = msgspec.json.Decoder(History).decode
+_requests = msgspec.json.Decoder(HistoryRequest)
+_answers = msgspec.json.Decoder(History)
 
 
 def decode_request(body: bytes) -> HistoryRequest:
     """Raises BadMessageError."""
-    try:
-        request = _decode_request(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise BadMessageError(f"{ENDPOINT}: {error}") from error
+    request = decode_as(_requests, ENDPOINT, body)
     if request.until <= request.since:
         raise BadMessageError(f"{ENDPOINT}: until is not after since")
     return request
@@ -70,10 +67,7 @@ def decode_request(body: bytes) -> HistoryRequest:
 
 def decode_history(body: bytes) -> History:
     """Raises BadMessageError."""
-    try:
-        return _decode_history(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise BadMessageError(f"{ENDPOINT}: {error}") from error
+    return decode_as(_answers, ENDPOINT, body)
 
 
 def connect_history(

@@ -4,7 +4,7 @@ This is the contract with other hosts (docs/contract.md). It knows no socket. Ne
 defaults; an incompatible change takes a new topic.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 import msgspec
 
@@ -204,6 +204,7 @@ class UnknownTopicError(BadMessageError):
     """A topic that this version does not know."""
 
 
+T = TypeVar("T")
 _decoders = {name: msgspec.json.Decoder(topic.message) for name, topic in TOPICS.items()}
 encode = msgspec.json.Encoder().encode
 
@@ -213,7 +214,12 @@ def decode(topic: str, body: bytes) -> Message:
     decoder = _decoders.get(topic)
     if decoder is None:
         raise UnknownTopicError(f"unknown topic {topic[:40]!r}")
+    return decode_as(decoder, topic, body)
+
+
+def decode_as(decoder: "msgspec.json.Decoder[T]", name: str, body: bytes) -> T:
+    """Read JSON of one kind, called `name`. Raises BadMessageError with one line."""
     try:
         return decoder.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise BadMessageError(f"{topic}: {error}") from error
+        raise BadMessageError(f"{name}: {error}") from error

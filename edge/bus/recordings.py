@@ -3,12 +3,12 @@
 It binds a ROUTER at `config.endpoint("recordings")`.
 """
 
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 import msgspec
 
 from edge.bus.history import MAX_UNIX_S, UnixSeconds
-from edge.bus.messages import BadMessageError
+from edge.bus.messages import decode_as
 from edge.bus.requests import Requester
 
 ENDPOINT = "recordings"
@@ -93,7 +93,6 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 AnyRequest = StartSession | StopSession | AddMark | ListSessions | DeleteSession | ReadRows
-T = TypeVar("T")
 encode = msgspec.json.Encoder().encode
 _requests: msgspec.json.Decoder[AnyRequest] = msgspec.json.Decoder(AnyRequest)
 _answers = msgspec.json.Decoder(Answer)
@@ -101,17 +100,10 @@ _answers = msgspec.json.Decoder(Answer)
 
 def decode_request(body: bytes) -> AnyRequest:
     """Raises BadMessageError."""
-    return _decode(_requests, body)
-
-
-def _decode(decoder: "msgspec.json.Decoder[T]", body: bytes) -> T:
-    try:
-        return decoder.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise BadMessageError(f"{ENDPOINT}: {error}") from error
+    return decode_as(_requests, ENDPOINT, body)
 
 
 def ask(requester: Requester, request: Request) -> Answer:
     """Raises BusError where nothing answers, BadMessageError for another version's answer."""
     limit_s = DELETE_TIMEOUT_S if isinstance(request, DeleteSession) else TIMEOUT_S
-    return _decode(_answers, requester.ask(encode(request), limit_s))
+    return decode_as(_answers, ENDPOINT, requester.ask(encode(request), limit_s))
