@@ -86,7 +86,7 @@ class Rect(NamedTuple):
 
 
 class GlyphBitmap(NamedTuple):
-    """What stays of the background (0 to 255) and what is added to it, each (h, w, 3) uint8."""
+    """What stays of the background, 0 to 255, (h, w), and what is added to it, (h, w, 3); uint8."""
 
     keep: Image
     add: Image
@@ -166,7 +166,7 @@ def text_bitmap(text: str, size_px: int, colour: Colour) -> GlyphBitmap:
     return _bitmap(mask, np.full((*mask.shape, 3), colour, np.uint8))
 
 
-@lru_cache(maxsize=192)
+@lru_cache(maxsize=128)
 def chip_bitmap(text: str, size_px: int, colour: Colour, fill: Colour) -> GlyphBitmap:
     """A line of text on a filled, rounded label."""
     side, foot = round(size_px * 0.45), round(size_px * 0.14)
@@ -195,9 +195,8 @@ def _rounded(size: tuple[int, int], radius_px: int) -> Image:
 
 
 def _bitmap(mask: Image, colours: Image) -> GlyphBitmap:
-    alpha = np.repeat(mask[..., None], 3, axis=2)
-    add = (colours.astype(np.uint16) * alpha // 255).astype(np.uint8)
-    return GlyphBitmap(np.bitwise_not(alpha), add)
+    add = (colours.astype(np.uint16) * mask[..., None] // 255).astype(np.uint8)
+    return GlyphBitmap(np.bitwise_not(mask), add)
 
 
 def blit(image: Image, x: int, y: int, bitmap: GlyphBitmap) -> None:
@@ -207,7 +206,7 @@ def blit(image: Image, x: int, y: int, bitmap: GlyphBitmap) -> None:
         return
     top, left = max(0, -y), max(0, -x)
     part = (slice(top, top + background.shape[0]), slice(left, left + background.shape[1]))
-    kept = cv2.multiply(background, bitmap.keep[part], scale=1 / 255)
+    kept = cv2.multiply(background, cv2.merge([bitmap.keep[part]] * 3), scale=1 / 255)
     background[:] = cv2.add(kept, bitmap.add[part])
 
 
