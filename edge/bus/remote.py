@@ -41,8 +41,9 @@ aborts where a ping is due on a connection that was reset while its requests wai
 BACKLOG = 512
 MAX_UNKNOWN_PREFIXES = 100
 """Subscriptions of one key to what is no topic; those to topics are not counted."""
-MAX_CONNECTIONS = 200
-"""Of one key, and of one address: each may cost 70 kB. They are counted every CHECK_S."""
+MAX_CONNECTIONS, MAX_CONNECTIONS_OF_KEY = 200, 100
+"""Of one address, and of one key, which so cannot take all of its address, however slowly. Each may
+cost 70 kB. They are counted every CHECK_S."""
 RATE_S, MAX_REQUESTS = 10.0, 500
 """Of one connection in this time. libzmq queues requests without a bound."""
 MAX_PLAIN_RECEIVED, MAX_CURVE_RECEIVED = 4096, 8192
@@ -181,7 +182,7 @@ class Endpoint:
         there = self._connections.open()
         self._clients = {c: client for c, client in self._clients.items() if c in there}
         of_key = Counter(client.key for client in self._clients.values() if client.key)
-        for key in [key for key, count in of_key.items() if count > MAX_CONNECTIONS]:
+        for key in [key for key, count in of_key.items() if count > MAX_CONNECTIONS_OF_KEY]:
             self._ban(key, "has too many connections")
         others = there - self._clients.keys()
         for connection in list(surplus([*self._clients, *others], MAX_CONNECTIONS)):

@@ -346,6 +346,22 @@ def test_one_subscriber_does_not_use_up_what_the_others_may_have(secured: Config
         next_received(first, "health.gateway")
 
 
+def test_a_key_cannot_take_its_address_from_others_however_slowly(
+    secured: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(authenticator, "MAX_HANDSHAKES", 10_000)
+    greedy, modest = add_key(secured, "greedy"), add_key(secured, "modest")
+    with contextlib.ExitStack() as crowd:
+        for _ in range(remote_endpoint.MAX_CONNECTIONS_OF_KEY + 1):
+            one = crowd.enter_context(
+                raw_socket(zmq.XSUB, remote_address(secured), read_key(greedy))
+            )
+            one.send(b"\x01emotion")
+        wait_for((secured.directory / "gateway.bans").exists, "a ban")
+        with Subscription(remote_address(secured), ["health."], modest) as other:
+            next_received(other, "health.gateway")
+
+
 def test_who_asks_again_and_again_does_not_multiply_what_others_receive(
     with_gateway: Config,
 ) -> None:
