@@ -82,7 +82,7 @@ def request(
     """One request to 127.0.0.1. `headers`: _ for -; None = without that one."""
     port = config.web.address[1]
     sent = {"Host": f"127.0.0.1:{port}", **{k.replace("_", "-"): v for k, v in headers.items()}}
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_S)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2 * PATIENCE_S)
     with contextlib.closing(connection):
         connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
         data = body.encode() if isinstance(body, str) else body
