@@ -15,7 +15,7 @@ run: setup ## everything, in this terminal; ARGS="--camera 0 --screen window"
 	@$(BIN)/emotion-edge run $(ARGS)
 
 test: setup-dev ## all tests that this machine can run; ARGS="tests/unit"
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile $(ARGS)
 
 test-pi: setup-dev ## the product on a virtual Raspberry Pi; needs root and Debian 12, takes hours
 	$(BIN)/python -m tests.pi $(ARGS)
