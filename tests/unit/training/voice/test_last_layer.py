@@ -10,9 +10,10 @@ torch = pytest.importorskip("torch", reason="no torch here: pip install -e .[tra
 
 from edge.inference.speech import SpeechEmotion
 from training.common.cards import FLOAT, MODELS
+from training.common.networks import VoiceNet
 from training.voice import corpora, whole_clips
 from training.voice.corpora import LEFT_OUT, TEST_ONLY, TRAINING, Clips
-from training.voice.data import LABELS, RATE_HZ
+from training.voice.data import LABELS, RATE_HZ, VoiceSet
 from training.voice.last_layer import (
     Layer,
     Told,
@@ -21,9 +22,15 @@ from training.voice.last_layer import (
     keep,
     kept,
     network_of,
+    pooled_blocks,
+    read_by,
+    right_about_actors,
+    told_of_actors,
     told_of_whole_clips,
+    values_of,
     without_each,
 )
+from training.voice.windows import loudest
 
 
 def some_clips(name: str, labels: list[str], paths: list[Path] | None = None) -> Clips:
@@ -43,6 +50,43 @@ def test_a_layer_part_of_the_way_gives_logits_part_of_the_way() -> None:
     values = torch.randn(5, 4)
     between = old.towards(new, 0.25).logits(values)
     assert torch.allclose(between, old.logits(values).lerp(new.logits(values), 0.25), atol=1e-5)
+
+
+def test_a_layer_is_mixed_with_one_that_reads_further_values() -> None:
+    old, new = Layer(torch.randn(3, 4), torch.randn(3)), Layer(torch.randn(3, 6), torch.randn(3))
+    values = torch.randn(5, 6)
+    between = old.towards(new, 0.25).logits(values)
+    wanted = old.logits(values[:, :4]).lerp(new.logits(values), 0.25)
+    assert torch.allclose(between, wanted, atol=1e-5)
+
+
+@torch.no_grad()
+def test_the_last_block_speaks_first_and_as_the_network_reads_it() -> None:
+    network = VoiceNet(len(LABELS), 80, 8).eval()
+    x = torch.randn(2, 80, 1, 199)
+    told = {"emovo": Told(pooled_blocks(network, x), np.arange(2))}
+    assert torch.equal(read_by(told, values_of(network, 1))["emovo"].values, network.pooled(x))
+    assert [values_of(network, blocks) for blocks in (1, 2, 3)] == [48, 96, 128]
+    assert told["emovo"].values.shape == (2, 128)
+
+
+def test_each_kind_of_window_has_its_own_accuracy() -> None:
+    labels = np.array([2, 3])
+    answered = np.array([2, 2, 0, 3, 2, 0])
+    found = right_about_actors(np.eye(len(LABELS), dtype=np.float32)[answered], labels)
+    assert found == "loudest 100.0%; pressed 50.0%; webcam 0.0%"
+
+
+@torch.no_grad()
+def test_of_each_of_the_actors_clips_three_windows_are_heard() -> None:
+    network, device = network_of(FLOAT / "voice.pt"), SpeechEmotion(MODELS["voice"])
+    clip = np.random.default_rng(0).standard_normal(3 * RATE_HZ).astype(np.float32) * 0.1
+    told = told_of_actors(network, device, VoiceSet([clip, clip[::-1]], np.zeros(2), np.zeros(2)))
+    assert told.clips.tolist() == [0, 0, 0, 1, 1, 1]
+    wanted = network(torch.from_numpy(device.inputs(loudest(clip))).permute(0, 2, 1)[:, :, None])
+    layer = Layer(network.classifier.weight, network.classifier.bias)
+    found = layer.logits(told.values[:1, : values_of(network, 1)])
+    assert torch.allclose(found, wanted, atol=1e-3)
 
 
 def test_a_fitted_layer_tells_labels_apart_on_values_of_any_scale() -> None:
@@ -94,6 +138,6 @@ def test_the_released_weights_say_what_the_shipped_model_says(tmp_path: Path) ->
     with torch.no_grad():
         told = told_of_whole_clips(network, device, clips)
         layer = Layer(network.classifier.weight, network.classifier.bias)
-        logits = layer.logits(told.values).numpy()
+        logits = layer.logits(told.values[:, : values_of(network, 1)]).numpy()
     assert (told.clips == shipped.clips).all()
     assert np.abs(logits - shipped.logits).max() < 0.5
