@@ -179,6 +179,27 @@ def test_the_fused_emotion_and_a_voice_reach_the_page(page: Browser, bus: Publis
     assert voice.values["audio"]["emotion"] == "calm"
 
 
+def test_a_voice_is_as_old_as_it_is_when_somebody_looks(page: Browser, bus: Publisher) -> None:
+    """Also where it was published long before the page was opened, or is replayed by the hub."""
+
+    def spoken(ago_s: float) -> AudioMessage:
+        t_ns = time.monotonic_ns() - round(ago_s * 1e9)
+        return AudioMessage(t_ns=t_ns, time=time.time() - ago_s, **EXAMPLES["audio"])
+
+    async def look(live: Any) -> tuple[Packet, Packet, Packet]:
+        first = await next_packet(live)
+        bus.publish("audio", spoken(20.0))
+        young = await until(live, lambda packet: bool(packet.values.get("audio")))
+        bus.publish("audio", spoken(300.0))
+        old = await until(live, lambda packet: (packet.values.get("voice_age_s") or 0) >= 300)
+        return first, young, old
+
+    first, young, old = watch(page.config, look)
+    assert first.values["audio"] is None and first.values["voice_age_s"] is None
+    assert 20 <= young.values["voice_age_s"] < 30
+    assert old.values["audio"] is None
+
+
 def test_nobody_is_no_emotion(page: Browser, bus: Publisher) -> None:
     async def look(live: Any) -> None:
         bus.publish("health.fusion", health())
