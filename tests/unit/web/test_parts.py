@@ -50,6 +50,26 @@ def test_of_too_many_sessions_the_longest_unused_one_ends() -> None:
     assert roles == [Role.NOBODY] + [Role.ADMIN] * MAX_SESSIONS and len(set(names)) == len(names)
 
 
+def test_viewers_however_many_end_no_admins_session() -> None:
+    clock = Clock()
+    sessions = Sessions(clock)
+    admin = sessions.start(Role.ADMIN, ACCESS)
+    for _ in range(3 * MAX_SESSIONS):
+        clock.now_s += 1
+        viewer = sessions.start(Role.VIEWER, ACCESS)
+    assert sessions.role(admin, ACCESS) is Role.ADMIN
+    assert sessions.role(viewer, ACCESS) is Role.VIEWER
+
+
+def test_all_addresses_of_this_host_are_one_client() -> None:
+    attempts = Attempts(Clock())
+    for address in ("127.0.0.1", "127.0.0.2", "127.9.9.9", "::1", "::ffff:127.0.0.3"):
+        assert not attempts.is_blocked(address)
+        attempts.add(address)
+    assert attempts.is_blocked("127.200.0.1") and attempts.is_blocked("::1")
+    assert not attempts.is_blocked("10.0.0.1")
+
+
 def test_wrong_passwords_are_forgotten_after_a_minute() -> None:
     clock = Clock()
     attempts = Attempts(clock)
