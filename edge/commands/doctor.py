@@ -292,7 +292,7 @@ def check_web(config: Config) -> Iterator[Finding]:
         return
     from edge.web.certificate import tls_context, validity_problem
     from edge.web.secrets import Secrets
-    from edge.web.server import address_of, check_login
+    from edge.web.server import addresses_of, check_login
 
     try:
         access = Secrets(config.web_directory).read()
@@ -302,7 +302,7 @@ def check_web(config: Config) -> Iterator[Finding]:
         yield Finding("broken", "web", str(error))
         return
     login = "with a password" if access.admin or access.viewer else "without a password"
-    yield Finding("ok", "web", f"{address_of(config)}, {login}")
+    yield Finding("ok", "web", f"{addresses_of(config)}, {login}")
     if problem := validity_problem(config, time.time()):
         yield Finding("missing", "web", problem, "make or fetch a new one")
 

@@ -1,5 +1,7 @@
 """Parts of the pages that need no socket: sessions, attempts, the last hour, names, CSV."""
 
+import socket
+
 import msgspec
 import pytest
 
@@ -7,6 +9,7 @@ pytest.importorskip("tornado", reason="no tornado: pip install -e '.[web]'")
 
 from edge.bus.history import History, HistoryRequest
 from edge.bus.messages import EMOTION_LABELS, Change, Emotion, FaceMessage, HealthMessage
+from edge.config import Config, WebConfig
 from edge.overlay.bars import COLOURS, SAME
 from edge.web.board import Board
 from edge.web.gate import host_name, is_same_origin
@@ -14,6 +17,7 @@ from edge.web.handlers import STATIC
 from edge.web.history import Memory
 from edge.web.pages import cell, csv_of, shown
 from edge.web.secrets import Access, Role
+from edge.web.server import addresses_of, own_address
 from edge.web.sessions import LIFETIME_S, MAX_SESSIONS, Attempts, Sessions, network_of
 from tests.support.messages import EXAMPLES
 
@@ -195,3 +199,17 @@ def test_colours_are_those_of_the_screen() -> None:
 def test_the_password_of_a_camera_is_not_shown() -> None:
     assert shown("camera.source", "rtsp://me:hunter2@cam/1") == "rtsp://***@cam/1"
     assert shown("camera.source", "/dev/video0") == "/dev/video0"
+
+
+def test_the_addresses_that_are_told_can_be_opened() -> None:
+    def told(bind: str, tls: str = "") -> str:
+        return addresses_of(Config(web=WebConfig(bind=bind, tls=tls)))
+
+    name, address = socket.gethostname().partition(".")[0], own_address()
+    everywhere = f"http://{name}.local:8080/, http://{address}:8080/"
+    assert told("0.0.0.0:8080") == told("[::]:8080") == everywhere
+    assert told("0.0.0.0:8443", "self-signed").startswith(f"https://{name}.local:8443/, https://")
+    assert told("127.0.0.1:8080") == "http://127.0.0.1:8080/"
+    assert told("[fe80::1]:8080") == "http://[fe80::1]:8080/"
+    with socket.socket() as here:
+        here.bind((address, 0))  # only an address of this host can be
