@@ -16,7 +16,14 @@ import zmq
 
 from edge.bus import history, recordings
 from edge.bus.history import History, HistoryRequest, connect_history, decode_history
-from edge.bus.messages import FACE_LABELS, BadMessageError, Emotion, FaceResult, Press
+from edge.bus.messages import (
+    FACE_LABELS,
+    BadMessageError,
+    Emotion,
+    FaceResult,
+    HealthMessage,
+    Press,
+)
 from edge.bus.pubsub import Publisher, Subscriber
 from edge.bus.recordings import Span
 from edge.bus.requests import ask
@@ -210,6 +217,14 @@ def ask_history(config: Config, **fields: object) -> History:
         socket.send(json.dumps(fields).encode())
         assert socket.poll(int(PATIENCE_S * 1e3))
         return decode_history(socket.recv())
+
+
+def test_one_day_is_singular(kept: Config) -> None:
+    settings = msgspec.structs.replace(kept.recorder, keep_days=1)
+    config = msgspec.structs.replace(kept, recorder=settings)
+    with running(recorder.run, config), listening(kept.endpoint("out"), "health.recorder") as heard:
+        found = heard.topic("health.recorder")
+    assert isinstance(found, HealthMessage) and found.detail.startswith("keeps 1 day in ")
 
 
 def test_the_page_reads_days_in_as_many_points_as_it_wants(kept: Config) -> None:
