@@ -52,6 +52,7 @@ def common(site: Site, role: Role, path: str) -> dict[str, Any]:
         "role": role,
         "path": path,
         "needs_login": site.gate.needs_login,
+        "recording_data": site.board.is_recording_data(time.monotonic_ns()),
     }
 
 

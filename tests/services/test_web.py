@@ -248,6 +248,24 @@ def test_a_service_that_falls_silent_is_named_within_3_s_and_comes_back(
     assert watch(page.config, look) < 3.5  # 3 s, and the slack of a busy machine
 
 
+def test_every_page_says_that_results_are_kept(page: Browser, bus: Publisher) -> None:
+    def says(path: str) -> bool:
+        found = re.search(r'id="keeping"( hidden)?>recording data<', page.get(path).text)
+        assert found, path
+        return found[1] is None
+
+    paths = ("/", "/history", "/health", "/settings", "/findings")
+    assert not any(map(says, paths))
+
+    def is_kept() -> bool:
+        bus.publish("health.recorder", health(recording_data=True))
+        return says("/")
+
+    wait_for(is_kept, "the page says so")
+    bus.publish("health.recorder", health(recording_data=True))
+    assert all(map(says, paths[:-1]))
+
+
 def test_viewers_are_counted_and_their_number_is_published(page: Browser) -> None:
     def has(count: int) -> Any:
         return lambda _, message: isinstance(message, HealthMessage) and message.viewers == count
