@@ -10,6 +10,7 @@ from tornado.web import HTTPError, RequestHandler, StaticFileHandler
 
 from edge.bus.history import MAX_POINTS, History, HistoryRequest, encode
 from edge.web import metrics, pages
+from edge.web.history import DECISIONS
 from edge.web.secrets import Access, Role, role_of
 from edge.web.sessions import COOKIE, LIFETIME_S
 from edge.web.site import Site
@@ -94,7 +95,7 @@ class LivePage(Handler):
 
 class HistoryPage(Handler):
     def get(self) -> None:
-        self.page("history", words=pages.words(self.site))
+        self.page("history", words=pages.words(self.site), labels=DECISIONS)
 
 
 class HealthPage(Handler):

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -254,16 +255,14 @@ def test_every_page_says_that_results_are_kept(page: Browser, bus: Publisher) ->
         assert found, path
         return found[1] is None
 
-    paths = ("/", "/history", "/health", "/settings", "/findings")
-    assert not any(map(says, paths))
-
-    def is_kept() -> bool:
+    def says_while_kept(path: str) -> bool:
         bus.publish("health.recorder", health(recording_data=True))
-        return says("/")
+        return says(path)
 
-    wait_for(is_kept, "the page says so")
-    bus.publish("health.recorder", health(recording_data=True))
-    assert all(map(says, paths[:-1]))
+    paths = ("/", "/history", "/health", "/settings")
+    assert not any(map(says, paths))
+    for path in paths:
+        wait_for(partial(says_while_kept, path), f"{path} says so")
 
 
 def test_viewers_are_counted_and_their_number_is_published(page: Browser) -> None:
@@ -313,10 +312,12 @@ def test_the_last_hour_is_in_memory(page: Browser, bus: Publisher) -> None:
     assert history["step_s"] == 1 and len(history["t"]) in (600, 601)
     assert {s for s in history["emotion"]["happy"] if s} == {0.9}
     assert history["emotion"]["happy"][0] is None
+    assert set(history["labels"]) == {"happy"} and 1.0 in history["labels"]["happy"]
     assert history["voice"][0][1:] == ["calm", 0.5] and history["changes"][0][2] == "happy"
     rows = list(csv.reader(io.StringIO(page.get("/history.csv?points=600").text)))
     assert rows[0][:4] == ["time", "utc", "angry", "disgust"]
     assert ["calm"] in [row[-3:-2] for row in rows[1:]]
+    assert "happy" in [row[rows[0].index("label")] for row in rows[1:]]
     assert len(rows) >= 600
 
 

@@ -39,7 +39,7 @@ function showEmotion() {
   const name = label ? emotionName(label) : "–";
   set(find("word"), name);
   find("word").style.setProperty("--letters", name.length);
-  main.style.setProperty("--feel", colourOf(label || "uncertain"));
+  main.style.setProperty("--feel", colourOf(label && label !== "nobody" ? label : "uncertain"));
   const isKnown = emotion && label !== "nobody";
   set(find("source"), isKnown ? sourceOf(emotion) : text("fused.waiting"));
   showBars(find("scores"), isKnown ? emotion.scores : {}, label);
@@ -126,6 +126,5 @@ async function showRibbon() {
 }
 
 setInterval(showNote, 500);
-setInterval(() => { if (shown.audio) showVoice(); }, 1000);
 setInterval(showRibbon, RIBBON_MS);
 showRibbon();
