@@ -41,13 +41,11 @@ from tests.support.web import (
     with_web,
 )
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(
-        not CHROMIUM or importlib.util.find_spec("playwright") is None,
-        reason="no Chromium or no playwright here: make test-web installs them",
-    ),
-]
+needs_browser = pytest.mark.skipif(
+    not CHROMIUM or importlib.util.find_spec("playwright") is None,
+    reason="no Chromium or no playwright here: make test-web installs them",
+)
+pytestmark = [pytest.mark.browser, needs_browser]
 SIZE = 640, 480
 WAIT_MS = 20_000
 EVIL = "<script>window.broken = 1</script><b>bold</b>"
@@ -71,6 +69,9 @@ MOVING = """[...document.querySelectorAll("*")].map((e) => getComputedStyle(e)).
   parseFloat(style.transitionDuration) || style.animationName !== "none").length"""
 FORGE = """(u) => fetch(u, {method: "POST", mode: "no-cors", credentials: "include", body: "a=b"})
   .then((r) => r.type, String)"""
+SHARES = """(labels) => [...document.querySelectorAll("#shares li")]
+  .filter((item) => item.querySelector("output").textContent)
+  .map((item) => item.dataset.label).join() === labels.join()"""
 FITS = "(e) => e.scrollWidth <= e.clientWidth"
 
 
@@ -358,6 +359,35 @@ def test_voices_and_changes_are_listed(device: Device, browser: Any) -> None:
         device.bus.publish("change", now(Change, **EXAMPLES["change"]))
         page.wait_for_selector("#events li:has-text('calm')", timeout=WAIT_MS)
         page.wait_for_selector("#events li:has-text('nobody → happy')", timeout=WAIT_MS)
+
+
+def test_the_history_counts_what_was_uncertain_and_explains_its_signs(
+    device: Device, browser: Any
+) -> None:
+    device.label = "uncertain"
+    with tab(browser, device.config, "/history") as page:
+        page.wait_for_selector("#shares li[data-label=uncertain] output:not(:empty)")
+        until(page, SHARES, ["uncertain"])
+        device.label = "happy"
+        until(page, SHARES, ["happy", "uncertain"])
+        legend = page.locator(".legend li").all_inner_texts()
+        assert len(legend) == len(set(legend)) == 13
+        assert {"uncertain", "nobody", "change", "mark"} <= set(legend)
+        assert page.problems == []
+
+
+def test_a_kiosk_says_that_results_are_kept(device: Device, browser: Any) -> None:
+    with tab(browser, device.config, "/?kiosk") as page:
+        until_pictured(page)
+        assert not page.is_visible("#keeping") and not page.is_visible("#pulse")
+        fields = {**EXAMPLES["health"], "recording_data": True}
+
+        def is_said() -> bool:
+            device.bus.publish("health.recorder", now(HealthMessage, **fields))
+            page.wait_for_timeout(100)
+            return bool(page.is_visible("#keeping"))
+
+        wait_for(is_said, "the kiosk says so")
 
 
 def test_a_login_leads_to_the_page_that_was_wanted(with_hub: Config, browser: Any) -> None:

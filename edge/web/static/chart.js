@@ -2,7 +2,7 @@
 import { drawDecisions } from "./ribbon.js";
 import { colourOf, text } from "./words.js";
 
-const AXIS = 22, NAME = 19, LANE = 20, SECONDS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200, 86400, 172800];
+const AXIS = 22, NAME = 19, LANE = 20, SECONDS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 28800, 86400, 172800];
 const TOO_MANY = 500;  // changes that no sign could tell apart; the lane below shows them
 const LANGUAGE = document.documentElement.lang;
 
@@ -61,7 +61,7 @@ export class Chart {
       pen.moveTo(x, NAME);
       pen.lineTo(x, h - AXIS);
       pen.stroke();
-      if (x > 30 && x < w - 30) pen.fillText(clock(t, step, span), x, h - AXIS / 2);
+      if (x > 30 && x < w - 30) pen.fillText(clock(t, step), x, h - AXIS / 2);
     }
     pen.strokeRect(0.5, NAME + 0.5, w - 1, foot - NAME);
   }
@@ -178,8 +178,9 @@ export class Chart {
   }
 }
 
-function clock(t, step, span) {
+// The time, or the day where one begins.
+function clock(t, step) {
+  const date = new Date(t * 1000), isDay = step >= 86400 || (step >= 3600 && date.getHours() === 0);
   const time = { hour: "2-digit", minute: "2-digit", hourCycle: "h23", ...(step < 60 && { second: "2-digit" }) };
-  const day = { weekday: "short", ...(span > 86400 * 8 && { day: "numeric", month: "numeric" }) };
-  return new Date(t * 1000).toLocaleString(LANGUAGE, step >= 43200 ? day : time);
+  return date.toLocaleString(LANGUAGE, isDay ? { weekday: "short", day: "numeric" } : time);
 }

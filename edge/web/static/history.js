@@ -25,7 +25,9 @@ async function load() {
   }
   const query = `since=${since.toFixed(3)}&until=${until.toFixed(3)}&points=${POINTS}`;
   find("csv").href = `/history.csv?${query}`;
+  find("figure").setAttribute("aria-busy", "true");
   const answer = await fetch(`/history.json?${query}`).catch(() => null);
+  if (number === asked) find("figure").setAttribute("aria-busy", "false");
   if (answer?.status === 401) location.reload();
   if (!answer?.ok || number !== asked) return;
   const history = await answer.json();
