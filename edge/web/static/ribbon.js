@@ -12,15 +12,23 @@ export function shares(history) {
 export function drawDecisions(pen, history, x, y, h) {
   const labels = Object.entries(history.labels);
   history.t.forEach((t, i) => {
-    const left = Math.floor(x(t)), width = Math.ceil(x(t + history.step_s)) - left;
     let foot = y + h;
     for (const [label, column] of labels) {
-      const height = column[i] * h;
-      pen.fillStyle = colourOf(label);
-      pen.fillRect(left, foot - height, width, height);
-      foot -= height;
+      foot -= column[i] * h;
+      fill(pen, label, x(t), x(t + history.step_s), foot, column[i] * h);
     }
   });
+}
+
+function fill(pen, label, from, to, y, h) {
+  pen.fillStyle = colourOf(label);
+  pen.fillRect(Math.floor(from), y, Math.ceil(to) - Math.floor(from), h);
+}
+
+// Of a bucket; undefined = nothing was recorded.
+function longest(history, i) {
+  const known = Object.entries(history.labels).filter(([, column]) => column[i]);
+  return known.sort(([, a], [, b]) => b[i] - a[i])[0]?.[0];
 }
 
 export function drawRibbon(canvas, history, since, until) {
@@ -28,7 +36,10 @@ export function drawRibbon(canvas, history, since, until) {
   [canvas.width, canvas.height] = [Math.round(w * dpr), Math.round(h * dpr)];
   const pen = canvas.getContext("2d"), x = (t) => ((t - since) / (until - since)) * w;
   pen.scale(dpr, dpr);
-  drawDecisions(pen, history, x, 0, h);
+  history.t.forEach((t, i) => {
+    const label = longest(history, i);
+    if (label) fill(pen, label, x(t), x(t + history.step_s), 0, h);
+  });
   for (const [t, emotion] of history.voice) {
     for (const [colour, radius] of [["#12151a", 6.5], [colourOf(emotion), 4]]) {
       pen.fillStyle = colour;
