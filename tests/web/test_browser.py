@@ -177,7 +177,7 @@ def until(page: Any, expression: str, argument: object = None) -> None:
 
 
 def until_pictured(page: Any) -> None:
-    until(page, "document.getElementById('picture').dataset.frame > 0")
+    until(page, "document.getElementById('picture')?.dataset.frame > 0")
 
 
 def test_the_canvas_shows_the_box_of_the_very_frame(device: Device, browser: Any) -> None:
@@ -335,7 +335,7 @@ def test_everything_can_be_reached_and_used_by_keyboard(device: Device, browser:
 
 def test_the_chart_zooms_by_keyboard_and_mouse(device: Device, browser: Any) -> None:
     with tab(browser, device.config, "/history") as page:
-        until(page, "document.getElementById('reading').textContent")
+        until(page, "document.getElementById('reading')?.textContent")
         before = page.text_content("#reading")
         page.focus("#chart")
         page.keyboard.press("+")
