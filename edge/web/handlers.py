@@ -187,7 +187,8 @@ class Login(Handler):
 
     def _is_encrypted(self) -> bool:
         """As the browser sees it: a proxy in front may do TLS. The gate has checked the origin."""
-        return self.request.headers.get("Origin", "").startswith("https://")
+        origin = self.request.headers.get("Origin", "")
+        return self.request.protocol == "https" or origin.startswith("https://")
 
     async def _role(self, access: Access, password: str) -> Role:
         """Checked on a thread: pictures go on. One at a time, as each takes 16 MiB."""
