@@ -376,18 +376,34 @@ def test_the_history_counts_what_was_uncertain_and_explains_its_signs(
         assert page.problems == []
 
 
+def until_said(device: Device, page: Any) -> None:
+    """That results are kept, once they are."""
+    fields = {**EXAMPLES["health"], "recording_data": True}
+
+    def is_said() -> bool:
+        device.bus.publish("health.recorder", now(HealthMessage, **fields))
+        page.wait_for_timeout(100)
+        return bool(page.is_visible("#keeping"))
+
+    wait_for(is_said, "the page says so")
+
+
 def test_a_kiosk_says_that_results_are_kept(device: Device, browser: Any) -> None:
     with tab(browser, device.config, "/?kiosk") as page:
         until_pictured(page)
         assert not page.is_visible("#keeping") and not page.is_visible("#pulse")
-        fields = {**EXAMPLES["health"], "recording_data": True}
+        until_said(device, page)
 
-        def is_said() -> bool:
-            device.bus.publish("health.recorder", now(HealthMessage, **fields))
-            page.wait_for_timeout(100)
-            return bool(page.is_visible("#keeping"))
 
-        wait_for(is_said, "the kiosk says so")
+def test_the_health_page_renews_itself_and_examines(device: Device, browser: Any) -> None:
+    with tab(browser, device.config, "/health") as page:
+        page.wait_for_selector("#examine", timeout=WAIT_MS)
+        page.evaluate("window.same = true")
+        assert not page.is_visible("#keeping")
+        until_said(device, page)
+        page.click("#examine")
+        page.wait_for_selector("#findings li:has-text('voice model')", timeout=3 * WAIT_MS)
+        assert page.evaluate("window.same") and page.problems == []
 
 
 def test_a_login_leads_to_the_page_that_was_wanted(with_hub: Config, browser: Any) -> None:
