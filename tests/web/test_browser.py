@@ -298,6 +298,10 @@ def test_axe_finds_no_violation(device: Device, browser: Any, path: str, scheme:
         with tab(browser, device.config, path, color_scheme=scheme, bypass_csp=True) as page:
             if path in ("/", "/?kiosk"):
                 until_pictured(page)
+            if path == "/history":
+                for _ in range(40):
+                    device.bus.publish("change", now(Change, **EXAMPLES["change"]))
+                until(page, "document.querySelectorAll('#events li').length > 30")
             page.wait_for_timeout(1200)
             page.add_script_tag(path=str(AXE))
             tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
@@ -393,6 +397,15 @@ def test_a_kiosk_says_that_results_are_kept(device: Device, browser: Any) -> Non
         until_pictured(page)
         assert not page.is_visible("#keeping") and not page.is_visible("#pulse")
         until_said(device, page)
+
+
+def test_a_kiosk_fits_the_small_screen_of_a_pi(device: Device, browser: Any) -> None:
+    viewport = {"width": 800, "height": 480}
+    with tab(browser, device.config, "/?kiosk", viewport=viewport) as page:
+        until_pictured(page)
+        sides = page.evaluate("[document.documentElement.scrollWidth, document.body.scrollHeight]")
+        assert sides == [800, 480]
+        assert page.locator("#stage").bounding_box()["width"] > 400
 
 
 def test_the_health_page_renews_itself_and_examines(device: Device, browser: Any) -> None:
