@@ -92,7 +92,7 @@ install_python() {  # install_python NAME: what requirements-NAME.lock pins, whe
 }
 
 if [ "$kind" = web ]; then
-  install_packages chromium fonts-inter prometheus
+  install_packages chromium fonts-inter prometheus nginx-light caddy
   $venv/bin/python -c 'import playwright' 2>/dev/null || pip_install playwright
   [ -e build/web/node_modules/axe-core ] ||
     npm install --prefix build/web --no-audit --no-fund --silent axe-core

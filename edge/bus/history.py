@@ -40,6 +40,9 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
     step_s: float = 0.0
     emotion: dict[str, list[float | None]] = {}
     """Mean fused score of each label; None also where there was nobody."""
+    labels: dict[str, list[float]] = {}
+    """Share of each bucket's time, 0 to 1, in which this was decided: an emotion, then `uncertain`,
+    then `nobody`. What is left to 1: nothing was recorded. What was never decided is left out."""
     faces: list[float | None] = []
     """Mean number of faces."""
     voice: list[tuple[float, str, float]] = []

@@ -15,7 +15,7 @@ import msgspec
 from edge import __version__
 from edge.bus.messages import SERVICES, HealthMessage
 from edge.bus.pubsub import Subscriber
-from edge.commands.text import print_line, printable_json
+from edge.commands.text import counted, print_line, printable_json, size
 from edge.config import Config
 from edge.errors import ConfigError, ExitCode, UserError
 from edge.paths import (
@@ -292,7 +292,7 @@ def check_web(config: Config) -> Iterator[Finding]:
         return
     from edge.web.certificate import tls_context, validity_problem
     from edge.web.secrets import Secrets
-    from edge.web.server import address_of, check_login
+    from edge.web.server import addresses_of, check_login
 
     try:
         access = Secrets(config.web_directory).read()
@@ -302,7 +302,7 @@ def check_web(config: Config) -> Iterator[Finding]:
         yield Finding("broken", "web", str(error))
         return
     login = "with a password" if access.admin or access.viewer else "without a password"
-    yield Finding("ok", "web", f"{address_of(config)}, {login}")
+    yield Finding("ok", "web", f"{addresses_of(config)}, {login}")
     if problem := validity_problem(config, time.time()):
         yield Finding("missing", "web", problem, "make or fetch a new one")
 
@@ -315,8 +315,8 @@ def check_recorder(config: Config) -> Iterator[Finding]:
 
     directory = config.recordings_directory
     try:
-        kept = days_in(directory)
-        about = f"{len(kept)} days, {total_bytes(directory) / 2**20:.1f} MB in {directory}"
+        days = counted(len(days_in(directory)), "day")
+        about = f"{days}, {size(total_bytes(directory))} in {directory}"
     except OSError as error:
         fix = "it is for the service's own user; sudo shows it"
         yield Finding("ok", "recordings", f"{directory}: {error.strerror}", fix)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TextIO
 
 from edge.bus.recordings import Session, Span
-from edge.commands.text import OutputError, print_note
+from edge.commands.text import OutputError, print_note, size
 from edge.config import Config
 from edge.errors import ExitCode, UsageError
 from edge.recordings.formats import WRITERS, Export, bids_sidecar
@@ -109,7 +109,7 @@ def write(made: Export, options: Namespace) -> None:
     for path in sidecars(options):
         with replaced(path) as part:
             part.write_text(bids_sidecar(made), encoding="utf-8")
-    print_note(f"{options.output}: {options.output.stat().st_size / 1e6:.1f} MB")
+    print_note(f"{options.output}: {size(options.output.stat().st_size)}")
 
 
 def write_stdout(made: Export, writer: Callable[[Export, TextIO], None]) -> None:

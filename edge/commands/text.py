@@ -35,6 +35,16 @@ class OutputError(UserError):
     """Standard output is full or gone."""
 
 
+def counted(count: int, noun: str) -> str:
+    """ "1 day", "2 days"."""
+    return f"{count} {noun}{'s' * (count != 1)}"
+
+
+def size(count: int) -> str:
+    """So many bytes: "0.2 MB", and below that "12 kB"."""
+    return f"{count / 1e6:.1f} MB" if count >= 100_000 else f"{-(-count // 1000)} kB"
+
+
 def print_error(command: str, error: object) -> None:
     """One line to stderr, as every command reports what went wrong."""
     print_note(f"emotion-edge {command}: {error}")

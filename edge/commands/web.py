@@ -9,6 +9,7 @@ from edge.config import Config
 from edge.errors import ConfigError, ExitCode
 from edge.web.certificate import make_certificate, own_host_names
 from edge.web.secrets import Role, Secrets
+from edge.web.sessions import password_of
 
 
 def web(config: Config, options: Namespace) -> int:
@@ -16,8 +17,10 @@ def web(config: Config, options: Namespace) -> int:
     secrets = Secrets(config.web_directory)
     if options.action == "password":
         role = Role.VIEWER if options.viewer else Role.ADMIN
+        had_one = bool(password_of(secrets.read(), role))
         secrets.set_password(role, ask_password(role))
-        print_line(f"the {role.name.lower()}'s password is set; who used the old one is logged out")
+        ended = "; who used the old one is logged out" if had_one else ""
+        print_line(f"the {role.name.lower()}'s password is set{ended}")
     elif options.action == "token":
         print_line(secrets.new_token())
     else:

@@ -124,17 +124,18 @@ def draw_voice(image: Image, rect: Rect, unit: float, snapshot: Snapshot) -> Non
     x, room = inner.x + drawing.width_px(heading, small) + round(0.7 * unit), inner.right
     if voice is not None:
         age = text("number.ago", seconds=round(snapshot.age_s(voice.t_ns)))
-        if x + drawing.width_px(f"{_voice_text(text, voice)} {age}", small) < inner.right:
+        if x + drawing.width_px(f"{_voice_text(snapshot)} {age}", small) < inner.right:
             room -= drawing.draw_text(image, age, inner.right, inner.y, small, MUTED, align=1)
-    label, colour = _voice_text(text, voice), _voice_colour(voice)
+    label, colour = _voice_text(snapshot), _voice_colour(voice)
     drawing.draw_text(image, label, x, inner.y, small, colour, max_px=room - x)
     top = round((LINE + 0.25) * unit)
     _draw_bars(image, inner._replace(y=inner.y + top, h=inner.h - top), unit, text, voice)
 
 
-def _voice_text(text: Language, voice: AudioMessage | None) -> str:
+def _voice_text(snapshot: Snapshot) -> str:
+    text, voice = snapshot.language, snapshot.voice
     if voice is None:
-        return text("voice.none")
+        return text("voice.none" if snapshot.audio is None else "voice.old")
     if not voice.speech or voice.emotion is None:
         return text("voice.silent")
     sure = certainty(text, voice.emotion, voice.confidence or 0.0)

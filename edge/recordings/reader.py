@@ -4,15 +4,22 @@ import contextlib
 import math
 import sqlite3
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from edge.bus.history import MAX_EVENTS, History, HistoryRequest
-from edge.bus.messages import EMOTION_LABELS
+from edge.bus.messages import EMOTION_LABELS, NOBODY, UNCERTAIN
 from edge.bus.recordings import Answer, Cursor, Position, Rows, Session, Span
 from edge.policy.seconds import SCALE, TABLES
 from edge.recordings import days
 
+DECIDED = {
+    **{label: f"emotion IS '{label}'" for label in (*EMOTION_LABELS, UNCERTAIN)},
+    NOBODY: f"emotion IS '{NOBODY}' OR (emotion IS NULL AND faces IS 0)",
+}
+"""{decision: which seconds have it}. While nobody is there, that is published once a second: some
+second has none."""
 CHUNK = 180
 """Seconds in an answer."""
 BETWEEN = "(stretch, t) >= (?, ?) AND (stretch, t) < (?, ?) AND t >= ? AND t < ?"
@@ -146,12 +153,16 @@ class HistoryBuilder:
         self._scored = [0] * self._count
         self._faces = [0.0] * self._count
         self._framed = [0] * self._count
+        self._decided = [[0] * len(DECIDED) for _ in range(self._count)]
         self._history = History()
 
     def add(self, connection: sqlite3.Connection) -> None:
         """A day's file."""
         between = self._request.since, self._request.until
-        sums = ", ".join(f'total("{label}")' for label in EMOTION_LABELS)
+        sums = ", ".join(
+            [f'total("{label}")' for label in EMOTION_LABELS]
+            + [f"sum({condition})" for condition in DECIDED.values()]
+        )
         found = connection.execute(
             f"SELECT CAST((t - ?) / ? AS INTEGER), count(neutral), total(faces), count(faces), "
             f"{sums} FROM emotion WHERE t >= ? AND t < ? GROUP BY 1",
@@ -162,8 +173,22 @@ class HistoryBuilder:
             self._scored[bucket] += scored
             self._faces[bucket] += faces
             self._framed[bucket] += framed
-            self._sums[bucket] = [a + b for a, b in zip(self._sums[bucket], totals, strict=True)]
+            scores, seconds = totals[: len(EMOTION_LABELS)], totals[len(EMOTION_LABELS) :]
+            self._sums[bucket] = [a + b for a, b in zip(self._sums[bucket], scores, strict=True)]
+            before = self._decided[bucket]
+            self._decided[bucket] = [a + b for a, b in zip(before, seconds, strict=True)]
         self._add_events(connection, between)
+
+    def _shares(self) -> dict[str, list[float]]:
+        """Of the seconds that begin in each bucket; a clock that was set may give more rows."""
+        begins = [self._request.since + n * self._step_s for n in range(self._count + 1)]
+        seconds = [math.ceil(end) - math.ceil(begin) for begin, end in pairwise(begins)]
+        whole = [max(1, n, sum(row)) for n, row in zip(seconds, self._decided, strict=True)]
+        return {
+            label: [round(row[at] / n, 4) for row, n in zip(self._decided, whole, strict=True)]
+            for at, label in enumerate(DECIDED)
+            if any(row[at] for row in self._decided)
+        }
 
     def _add_events(self, connection: sqlite3.Connection, between: tuple[float, float]) -> None:
         newest = "WHERE t >= ? AND t < ? ORDER BY rowid DESC LIMIT ?"
@@ -188,6 +213,7 @@ class HistoryBuilder:
                 ]
                 for at, label in enumerate(EMOTION_LABELS)
             },
+            labels=self._shares(),
             faces=[
                 round(self._faces[n] / framed[n], 2) if framed[n] else None
                 for n in range(self._count)

@@ -92,7 +92,8 @@ class RecorderService:
         monotonic_s, unix_s = clock()
         self._clock_set_s = monotonic_s
         self._seconds = self._begin("start", monotonic_s, unix_s)
-        health.about = f"keeps {self._settings.keep_days} days in {store.directory}"
+        days, where = self._settings.keep_days, store.directory
+        health.about = f"keeps 1 day in {where}" if days == 1 else f"keeps {days} days in {where}"
 
     def _begin(self, why: str, monotonic_s: float, unix_s: float) -> Seconds:
         """A new stretch, from now on."""

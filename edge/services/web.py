@@ -24,7 +24,7 @@ from edge.web.live import Viewers
 from edge.web.metrics import Metrics
 from edge.web.pages import models
 from edge.web.picture import Picture, PictureSource
-from edge.web.server import LimitedServer, address_of, check_login, listen
+from edge.web.server import LimitedServer, addresses_of, check_login, listen
 from edge.web.site import Site
 
 log = logging.getLogger(__name__)
@@ -79,7 +79,7 @@ class WebService:
             lambda: self._metrics.text(time.monotonic_ns()),
             self.press,
         )
-        health.about = address_of(config)
+        health.about = addresses_of(config)
 
     def start(self) -> None:
         """Begin with what is done at intervals."""
@@ -95,7 +95,7 @@ class WebService:
             self._loop.call_later(RETRY_S, self.listen)
         else:
             self._health.clear_problem(ADDRESS)
-            log.info("serving %s", address_of(self.site.config))
+            log.info("serving %s", addresses_of(self.site.config))
         self._health.ready()
 
     def on_message(self, subscriber: Subscriber) -> None:

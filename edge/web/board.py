@@ -71,6 +71,11 @@ class Board:
         health = self._last.get(f"health.{service}")
         return health if isinstance(health, HealthMessage) else None
 
+    def voice_age_s(self, now_ns: int) -> int | None:
+        """Since the last recording, however long ago; None = there was none yet."""
+        audio = self._last.get("audio")
+        return None if audio is None else round(max(0, now_ns - audio.t_ns) / 1e9)
+
     def is_missing(self, service: str, now_ns: int) -> bool:
         """Its reports do not come (any more)."""
         health = self.health(service)
@@ -123,6 +128,7 @@ class Board:
             "emotion": self.emotion(now_ns),
             "label": label_of(self.emotion(now_ns)),
             "audio": self.current("audio", now_ns),
+            "voice_age_s": self.voice_age_s(now_ns),
             "recording": None
             if self.is_missing("audio", now_ns)
             else self.current("recording", now_ns),

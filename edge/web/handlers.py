@@ -10,6 +10,7 @@ from tornado.web import HTTPError, RequestHandler, StaticFileHandler
 
 from edge.bus.history import MAX_POINTS, History, HistoryRequest, encode
 from edge.web import metrics, pages
+from edge.web.history import DECISIONS
 from edge.web.secrets import Access, Role, role_of
 from edge.web.sessions import COOKIE, LIFETIME_S
 from edge.web.site import Site
@@ -94,7 +95,7 @@ class LivePage(Handler):
 
 class HistoryPage(Handler):
     def get(self) -> None:
-        self.page("history", words=pages.words(self.site))
+        self.page("history", words=pages.words(self.site), labels=DECISIONS)
 
 
 class HealthPage(Handler):
@@ -179,10 +180,15 @@ class Login(Handler):
         self.site.attempts.take_back(address)
         name = self.site.sessions.start(role, access)
         self.set_cookie(
-            COOKIE, name, httponly=True, samesite="Strict", secure=self.request.protocol == "https",
+            COOKIE, name, httponly=True, samesite="Strict", secure=self._is_encrypted(),
             max_age=int(LIFETIME_S),
         )  # fmt: skip
         self.redirect(self._next(), status=303)
+
+    def _is_encrypted(self) -> bool:
+        """As the browser sees it: a proxy in front may do TLS. The gate has checked the origin."""
+        origin = self.request.headers.get("Origin", "")
+        return self.request.protocol == "https" or origin.startswith("https://")
 
     async def _role(self, access: Access, password: str) -> Role:
         """Checked on a thread: pictures go on. One at a time, as each takes 16 MiB."""

@@ -4,12 +4,14 @@ import asyncio
 import math
 import time
 from array import array
-from collections import deque
+from collections import Counter, deque
 from contextlib import closing
 
 from edge.bus.history import History, HistoryRequest, connect_history, decode_history, encode
 from edge.bus.messages import (
     EMOTION_LABELS,
+    NOBODY,
+    UNCERTAIN,
     AudioMessage,
     BadMessageError,
     Change,
@@ -19,11 +21,13 @@ from edge.bus.messages import (
 )
 from edge.config import Config
 from edge.runtime.loop import Loop
-from edge.web.board import published_s
+from edge.web.board import label_of, published_s
 
 SECONDS = 3600
 EVENTS = 500
 """Voices and changes that are kept, of each."""
+HOLD_S = 2
+"""A decision holds until the next, so long at most: `nobody` is published once a second."""
 TIMEOUT_S = 10.0
 """Who has not answered then does not run. A week is read in some seconds on a small board."""
 NO_RECORDER, BUSY = "no recorder", "busy; try again"
@@ -55,11 +59,44 @@ class Mean:
         return sum(self._sums[place] for place in places) / count if count else None
 
 
+DECISIONS = (*EMOTION_LABELS, UNCERTAIN, NOBODY)
+
+
+class Decisions:
+    """The last decision of each of the last SECONDS seconds."""
+
+    def __init__(self) -> None:
+        self._numbers = array("B", bytes(SECONDS))
+        """Of DECISIONS."""
+        self._seconds = array("q", [-1]) * SECONDS
+        self._newest = -1
+
+    def add(self, second: int, label: str) -> None:
+        """One that this version does not know is left out."""
+        if label not in DECISIONS:
+            return
+        held = self._numbers[self._newest % SECONDS]
+        if 0 <= self._newest < second <= self._newest + HOLD_S:
+            for between in range(self._newest + 1, second):
+                self._set(between, held)
+        self._set(second, DECISIONS.index(label))
+        self._newest = second
+
+    def _set(self, second: int, number: int) -> None:
+        self._seconds[second % SECONDS], self._numbers[second % SECONDS] = second, number
+
+    def counted(self, begin: int, end: int) -> Counter[int]:
+        """{number of the decision: seconds} from `begin` to before `end`."""
+        places = [s % SECONDS for s in range(begin, end) if self._seconds[s % SECONDS] == s]
+        return Counter(self._numbers[place] for place in places)
+
+
 class Memory:
     """The last hour. Runs on monotonic time, so that setting the clock tears no hole."""
 
     def __init__(self) -> None:
         self._emotion = {label: Mean() for label in EMOTION_LABELS}
+        self._decisions = Decisions()
         self._faces = Mean()
         self._voice: deque[tuple[float, str, float]] = deque(maxlen=EVENTS)
         self._changes: deque[tuple[float, str, str]] = deque(maxlen=EVENTS)
@@ -68,6 +105,7 @@ class Memory:
         """Remember what the pages chart."""
         t_s = published_s(message) if isinstance(message, Emotion) else message.t_ns / 1e9
         if isinstance(message, Emotion):
+            self._decisions.add(int(t_s), label_of(message))
             if message.face_age_s is not None or message.voice_age_s is not None:
                 for label, mean in self._emotion.items():
                     mean.add(int(t_s), message.scores.get(label, 0.0))
@@ -91,10 +129,19 @@ class Memory:
                 label: [rounded(mean.of(begin, begin + step)) for begin in begins]
                 for label, mean in self._emotion.items()
             },
+            labels=self._labels(begins, step),
             faces=[rounded(self._faces.of(begin, begin + step)) for begin in begins],
             voice=[(t + to_unix_s, e, c) for t, e, c in self._voice if since <= t < until],
             changes=[(t + to_unix_s, p, e) for t, p, e in self._changes if since <= t < until],
         )
+
+    def _labels(self, begins: range, step: int) -> dict[str, list[float]]:
+        counted = [self._decisions.counted(begin, begin + step) for begin in begins]
+        return {
+            label: [round(counts[number] / step, 4) for counts in counted]
+            for number, label in enumerate(DECISIONS)
+            if any(counts[number] for counts in counted)
+        }
 
 
 def rounded(value: float | None) -> float | None:

@@ -52,6 +52,7 @@ def common(site: Site, role: Role, path: str) -> dict[str, Any]:
         "role": role,
         "path": path,
         "needs_login": site.gate.needs_login,
+        "recording_data": site.board.is_recording_data(time.monotonic_ns()),
     }
 
 
@@ -177,16 +178,20 @@ def shown(key: str, value: object) -> str:
 
 
 def csv_of(history: History) -> str:
-    """A row for each bucket: Unix time, ISO time, scores, faces; then voices and changes."""
+    """A row for each bucket: Unix time, ISO time, scores, what was decided for longest, faces; then
+    voices and changes.
+    """
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\r\n")
     labels = list(history.emotion)
-    writer.writerow(["time", "utc", *labels, "faces", "voice", "change", "mark"])
+    writer.writerow(["time", "utc", *labels, "label", "faces", "voice", "change", "mark"])
     columns = [history.emotion[label] for label in labels]
     for index, t in enumerate(history.t):
         scores = [blank(column[index]) for column in columns]
-        writer.writerow([f"{t:.3f}", iso(t), *scores, blank(history.faces[index]), "", "", ""])
-    empty = [""] * (len(labels) + 1)
+        decided = cell(decided_longest(history, index))
+        faces = blank(history.faces[index])
+        writer.writerow([f"{t:.3f}", iso(t), *scores, decided, faces, "", "", ""])
+    empty = [""] * (len(labels) + 2)
     for t, emotion, _ in history.voice:
         writer.writerow([f"{t:.3f}", iso(t), *empty, cell(emotion), "", ""])
     for t, _, emotion in history.changes:
@@ -194,6 +199,12 @@ def csv_of(history: History) -> str:
     for t, mark in history.marks:
         writer.writerow([f"{t:.3f}", iso(t), *empty, "", "", cell(mark)])
     return table.getvalue()
+
+
+def decided_longest(history: History, index: int) -> str:
+    """Of a bucket; "" = nothing was recorded."""
+    shares = {label: column[index] for label, column in history.labels.items() if column[index]}
+    return max(shares, key=lambda label: shares[label], default="")
 
 
 def iso(unix_s: float) -> str:

@@ -28,6 +28,9 @@ HEADER_S, BODY_S = 10.0, 10.0
 MAX_HEADER_BYTES, MAX_BODY_BYTES = 16 * 1024, 16 * 1024
 MAX_MESSAGE_BYTES = 64
 """A browser sends nothing but packet numbers."""
+EVERY_ADDRESS = ("0.0.0.0", "::")
+ELSEWHERE = ("192.0.2.1", 9)
+"""An address for documents (RFC 5737): to name it sends nothing, and picks a way out."""
 UNAVAILABLE = (errno.EADDRINUSE, errno.EADDRNOTAVAIL)
 
 
@@ -136,8 +139,22 @@ def check_login(config: Config, access: Access) -> None:
     )
 
 
-def address_of(config: Config) -> str:
-    """Where to point a browser on this host."""
+def addresses_of(config: Config) -> str:
+    """Where to point a browser: this host's name and its address, or the one that is bound."""
     host, port = config.web.address
-    name = "127.0.0.1" if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host
-    return f"http{'s' if config.web.tls else ''}://{name}:{port}/"
+    names = [host]
+    if host in EVERY_ADDRESS:
+        names = [f"{socket.gethostname().partition('.')[0]}.local", own_address()]
+    scheme = "https" if config.web.tls else "http"
+    given = (f"[{name}]" if ":" in name else name for name in names)
+    return ", ".join(f"{scheme}://{name}:{port}/" for name in given)
+
+
+def own_address() -> str:
+    """The IPv4 address by which other hosts reach this one; 127.0.0.1 without a network."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(ELSEWHERE)
+        except OSError:
+            return "127.0.0.1"
+        return str(probe.getsockname()[0])

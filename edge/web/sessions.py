@@ -13,9 +13,12 @@ from edge.web.secrets import Access, Role
 COOKIE = "emotion_edge_session"
 LIFETIME_S = 30 * 86_400.0
 """Since it was last used: a tablet on a wall stays logged in."""
-MAX_SESSIONS = 200
+MAX_SESSIONS = 100
+"""Of a role: viewers, however many log in, put no admin out."""
 MAX_WRONG, WRONG_WITHIN_S = 5, 60.0
 MAX_ADDRESSES = 1000
+LOOPBACK = "localhost"
+"""127.0.0.0/8 and ::1: one client, whichever of those it takes."""
 
 
 class Session(msgspec.Struct):
@@ -35,9 +38,10 @@ class Sessions:
         self._sessions: dict[str, Session] = {}
 
     def start(self, role: Role, access: Access) -> str:
-        """A new session's name, for its cookie. Of too many the longest unused one goes."""
-        if len(self._sessions) >= MAX_SESSIONS:
-            del self._sessions[min(self._sessions, key=lambda n: self._sessions[n].used_s)]
+        """A new session's name, for its cookie. Of a role's too many the longest unused goes."""
+        same = [name for name, session in self._sessions.items() if session.role is role]
+        if len(same) >= MAX_SESSIONS:
+            self.end(min(same, key=lambda name: self._sessions[name].used_s))
         name = secrets.token_urlsafe(32)
         self._sessions[name] = Session(role, password_of(access, role), self._clock())
         return name
@@ -92,13 +96,16 @@ class Attempts:
 
 
 def network_of(address: str) -> str:
-    """What one client can choose from: an IPv4 address, or an IPv6 network of 64 bits."""
+    """What one client can choose from: this host's own addresses, all of them; an IPv4 address; or
+    an IPv6 network of 64 bits.
+    """
     try:
         known = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
         return address
-    if isinstance(known, ipaddress.IPv4Address):
+    known = getattr(known, "ipv4_mapped", None) or known
+    if known.is_loopback:
+        return LOOPBACK
+    if known.version == 4:
         return str(known)
-    if known.ipv4_mapped:
-        return str(known.ipv4_mapped)
     return str(ipaddress.ip_network((known, 64), strict=False))

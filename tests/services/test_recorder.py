@@ -16,14 +16,22 @@ import zmq
 
 from edge.bus import history, recordings
 from edge.bus.history import History, HistoryRequest, connect_history, decode_history
-from edge.bus.messages import FACE_LABELS, BadMessageError, Emotion, FaceResult, Press
+from edge.bus.messages import (
+    EMOTION_LABELS,
+    FACE_LABELS,
+    BadMessageError,
+    Emotion,
+    FaceResult,
+    HealthMessage,
+    Press,
+)
 from edge.bus.pubsub import Publisher, Subscriber
 from edge.bus.recordings import Span
 from edge.bus.requests import ask
 from edge.commands.main import main
 from edge.config import Config, RecorderConfig
 from edge.errors import ConfigError, ExitCode
-from edge.policy.seconds import SCALE
+from edge.policy.seconds import SCALE, Row
 from edge.recordings import days
 from edge.recordings.days import locked
 from edge.recordings.source import RecordingsError, Source
@@ -225,6 +233,36 @@ def test_the_page_reads_days_in_as_many_points_as_it_wants(kept: Config) -> None
     assert all(found.emotion["happy"][n] is not None for n in known)
     sums = [sum(found.emotion[name][n] or 0 for name in found.emotion) for n in known]
     assert all(0.9 < total < 1.1 for total in sums)
+    shares = [sum(column[n] for column in found.labels.values()) for n in range(300)]
+    assert all(shares[n] == pytest.approx(1, abs=0.01) for n in known[1:-1])
+    assert sum(shares) * 864 == pytest.approx(10_000, abs=10)
+    assert sum(found.labels["nobody"]) * 864 == pytest.approx(10_000 / 5, rel=0.05)
+
+
+def test_one_day_is_singular(kept: Config) -> None:
+    settings = msgspec.structs.replace(kept.recorder, keep_days=1)
+    config = msgspec.structs.replace(kept, recorder=settings)
+    with running(recorder.run, config), listening(kept.endpoint("out"), "health.recorder") as heard:
+        found = heard.topic("health.recorder")
+    assert isinstance(found, HealthMessage) and found.detail.startswith("keeps 1 day in ")
+
+
+def test_a_second_without_a_decision_is_nobodys_where_no_face_was_seen(kept: Config) -> None:
+    """`nobody` is published once a second: some have none. Without frames nothing is known."""
+    start = days.day_start("2026-11-22")
+    unknown = (None,) * (3 + len(EMOTION_LABELS))
+    uncertain = ("uncertain", SCALE, 0, *[SCALE // 8] * len(EMOTION_LABELS))
+    seconds = [(30, 0.0, unknown), (30, 1.0, unknown), (0, None, unknown), (30, 1.0, uncertain)]
+    with locked(kept.recordings_directory):
+        store = Store(kept.recordings_directory, ABOUT)
+        store.begin(start, 100.0, "start")
+        for t, (frames, faces, means) in enumerate(seconds, start):
+            store.add([Row("emotion", (t, 0, frames, faces, *means))])
+        store.close()
+    with running(recorder.run, kept), listening(kept.endpoint("out"), "health.recorder") as heard:
+        heard.topic("health.recorder")
+        found = ask_history(kept, since=start, until=start + 4, points=4)
+    assert found.labels == {"uncertain": [0, 0, 0, 1], "nobody": [1, 0, 0, 0]}
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -173,6 +174,27 @@ def test_the_fused_emotion_and_a_voice_reach_the_page(page: Browser, bus: Publis
     assert voice.values["audio"]["emotion"] == "calm"
 
 
+def test_a_voice_is_as_old_as_it_is_when_somebody_looks(page: Browser, bus: Publisher) -> None:
+    """Also where it was published long before the page was opened, or is replayed by the hub."""
+
+    def spoken(ago_s: float) -> AudioMessage:
+        t_ns = time.monotonic_ns() - round(ago_s * 1e9)
+        return AudioMessage(t_ns=t_ns, time=time.time() - ago_s, **EXAMPLES["audio"])
+
+    async def look(live: Any) -> tuple[Packet, Packet, Packet]:
+        first = await next_packet(live)
+        bus.publish("audio", spoken(20.0))
+        young = await until(live, lambda packet: bool(packet.values.get("audio")))
+        bus.publish("audio", spoken(300.0))
+        old = await until(live, lambda packet: (packet.values.get("voice_age_s") or 0) >= 300)
+        return first, young, old
+
+    first, young, old = watch(page.config, look)
+    assert first.values["audio"] is None and first.values["voice_age_s"] is None
+    assert 20 <= young.values["voice_age_s"] < 30
+    assert old.values["audio"] is None
+
+
 def test_nobody_is_no_emotion(page: Browser, bus: Publisher) -> None:
     async def look(live: Any) -> None:
         bus.publish("health.fusion", health())
@@ -219,6 +241,22 @@ def test_a_service_that_falls_silent_is_named_within_3_s_and_comes_back(
         return took_s
 
     assert watch(page.config, look) < 3.5  # 3 s, and the slack of a busy machine
+
+
+def test_every_page_says_that_results_are_kept(page: Browser, bus: Publisher) -> None:
+    def says(path: str) -> bool:
+        found = re.search(r'id="keeping"( hidden)?>recording data<', page.get(path).text)
+        assert found, path
+        return found[1] is None
+
+    def says_while_kept(path: str) -> bool:
+        bus.publish("health.recorder", health(recording_data=True))
+        return says(path)
+
+    paths = ("/", "/history", "/health", "/settings")
+    assert not any(map(says, paths))
+    for path in paths:
+        wait_for(partial(says_while_kept, path), f"{path} says so")
 
 
 def test_viewers_are_counted_and_their_number_is_published(page: Browser) -> None:
@@ -268,10 +306,12 @@ def test_the_last_hour_is_in_memory(page: Browser, bus: Publisher) -> None:
     assert history["step_s"] == 1 and len(history["t"]) in (600, 601)
     assert {s for s in history["emotion"]["happy"] if s} == {0.9}
     assert history["emotion"]["happy"][0] is None
+    assert set(history["labels"]) == {"happy"} and 1.0 in history["labels"]["happy"]
     assert history["voice"][0][1:] == ["calm", 0.5] and history["changes"][0][2] == "happy"
     rows = list(csv.reader(io.StringIO(page.get("/history.csv?points=600").text)))
     assert rows[0][:4] == ["time", "utc", "angry", "disgust"]
     assert ["calm"] in [row[-3:-2] for row in rows[1:]]
+    assert "happy" in [row[rows[0].index("label")] for row in rows[1:]]
     assert len(rows) >= 600
 
 

@@ -18,8 +18,9 @@ ARGUMENTS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
-NAMES = "MAP kitchen.local 127.0.0.1,MAP evil.test 127.0.0.1"
-"""A name of the device's, and an attacker's that was rebound to it."""
+HOSTS = ("kitchen.local", "emotions.example", "evil.test")
+"""A name of the device's, a reverse proxy's, and an attacker's that was rebound to it."""
+NAMES = ",".join(f"MAP {host} 127.0.0.1" for host in HOSTS)
 
 
 @contextlib.contextmanager

@@ -44,6 +44,9 @@ def test_a_password_is_set_from_stdin_and_a_short_one_is_not(config: Config) -> 
     config = with_web(config)
     done = command(config, "password", given=f"{ADMIN}\n")
     assert done.returncode == 0 and ADMIN not in done.stdout + done.stderr
+    assert done.stdout == "the admin's password is set\n"
+    again = command(config, "password", given=f"{ADMIN}\n")
+    assert again.stdout.endswith("is set; who used the old one is logged out\n")
     assert role_of(Secrets(config.web_directory).read(), ADMIN) is Role.ADMIN
     for arguments, given in ((("password",), "short\n"), (("password", "--viewer"), f"{ADMIN}\n")):
         refused = command(config, *arguments, given=given)

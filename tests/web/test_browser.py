@@ -41,13 +41,11 @@ from tests.support.web import (
     with_web,
 )
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(
-        not CHROMIUM or importlib.util.find_spec("playwright") is None,
-        reason="no Chromium or no playwright here: make test-web installs them",
-    ),
-]
+needs_browser = pytest.mark.skipif(
+    not CHROMIUM or importlib.util.find_spec("playwright") is None,
+    reason="no Chromium or no playwright here: make test-web installs them",
+)
+pytestmark = [pytest.mark.browser, needs_browser]
 SIZE = 640, 480
 WAIT_MS = 20_000
 EVIL = "<script>window.broken = 1</script><b>bold</b>"
@@ -71,6 +69,9 @@ MOVING = """[...document.querySelectorAll("*")].map((e) => getComputedStyle(e)).
   parseFloat(style.transitionDuration) || style.animationName !== "none").length"""
 FORGE = """(u) => fetch(u, {method: "POST", mode: "no-cors", credentials: "include", body: "a=b"})
   .then((r) => r.type, String)"""
+SHARES = """(labels) => [...document.querySelectorAll("#shares li")]
+  .filter((item) => item.querySelector("output").textContent)
+  .map((item) => item.dataset.label).join() === labels.join()"""
 FITS = "(e) => e.scrollWidth <= e.clientWidth"
 
 
@@ -176,7 +177,7 @@ def until(page: Any, expression: str, argument: object = None) -> None:
 
 
 def until_pictured(page: Any) -> None:
-    until(page, "document.getElementById('picture').dataset.frame > 0")
+    until(page, "document.getElementById('picture')?.dataset.frame > 0")
 
 
 def test_the_canvas_shows_the_box_of_the_very_frame(device: Device, browser: Any) -> None:
@@ -297,6 +298,10 @@ def test_axe_finds_no_violation(device: Device, browser: Any, path: str, scheme:
         with tab(browser, device.config, path, color_scheme=scheme, bypass_csp=True) as page:
             if path in ("/", "/?kiosk"):
                 until_pictured(page)
+            if path == "/history":
+                for _ in range(40):
+                    device.bus.publish("change", now(Change, **EXAMPLES["change"]))
+                until(page, "document.querySelectorAll('#events li').length > 30")
             page.wait_for_timeout(1200)
             page.add_script_tag(path=str(AXE))
             tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
@@ -334,7 +339,7 @@ def test_everything_can_be_reached_and_used_by_keyboard(device: Device, browser:
 
 def test_the_chart_zooms_by_keyboard_and_mouse(device: Device, browser: Any) -> None:
     with tab(browser, device.config, "/history") as page:
-        until(page, "document.getElementById('reading').textContent")
+        until(page, "document.getElementById('reading')?.textContent")
         before = page.text_content("#reading")
         page.focus("#chart")
         page.keyboard.press("+")
@@ -358,6 +363,60 @@ def test_voices_and_changes_are_listed(device: Device, browser: Any) -> None:
         device.bus.publish("change", now(Change, **EXAMPLES["change"]))
         page.wait_for_selector("#events li:has-text('calm')", timeout=WAIT_MS)
         page.wait_for_selector("#events li:has-text('nobody → happy')", timeout=WAIT_MS)
+
+
+def test_the_history_counts_what_was_uncertain_and_explains_its_signs(
+    device: Device, browser: Any
+) -> None:
+    device.label = "uncertain"
+    with tab(browser, device.config, "/history") as page:
+        page.wait_for_selector("#shares li[data-label=uncertain] output:not(:empty)")
+        until(page, SHARES, ["uncertain"])
+        device.label = "happy"
+        until(page, SHARES, ["happy", "uncertain"])
+        legend = page.locator(".legend li").all_inner_texts()
+        assert len(legend) == len(set(legend)) == 13
+        assert {"uncertain", "nobody", "change", "mark"} <= set(legend)
+        assert page.problems == []
+
+
+def until_said(device: Device, page: Any) -> None:
+    """That results are kept, once they are."""
+    fields = {**EXAMPLES["health"], "recording_data": True}
+
+    def is_said() -> bool:
+        device.bus.publish("health.recorder", now(HealthMessage, **fields))
+        page.wait_for_timeout(100)
+        return bool(page.is_visible("#keeping"))
+
+    wait_for(is_said, "the page says so")
+
+
+def test_a_kiosk_says_that_results_are_kept(device: Device, browser: Any) -> None:
+    with tab(browser, device.config, "/?kiosk") as page:
+        until_pictured(page)
+        assert not page.is_visible("#keeping") and not page.is_visible("#pulse")
+        until_said(device, page)
+
+
+def test_a_kiosk_fits_the_small_screen_of_a_pi(device: Device, browser: Any) -> None:
+    viewport = {"width": 800, "height": 480}
+    with tab(browser, device.config, "/?kiosk", viewport=viewport) as page:
+        until_pictured(page)
+        sides = page.evaluate("[document.documentElement.scrollWidth, document.body.scrollHeight]")
+        assert sides == [800, 480]
+        assert page.locator("#stage").bounding_box()["width"] > 400
+
+
+def test_the_health_page_renews_itself_and_examines(device: Device, browser: Any) -> None:
+    with tab(browser, device.config, "/health") as page:
+        page.wait_for_selector("#examine", timeout=WAIT_MS)
+        page.evaluate("window.same = true")
+        assert not page.is_visible("#keeping")
+        until_said(device, page)
+        page.click("#examine")
+        page.wait_for_selector("#findings li:has-text('voice model')", timeout=3 * WAIT_MS)
+        assert page.evaluate("window.same") and page.problems == []
 
 
 def test_a_login_leads_to_the_page_that_was_wanted(with_hub: Config, browser: Any) -> None:

@@ -1,7 +1,9 @@
-// A chart over time on a canvas: stacked scores, below them lanes for faces and voices.
+// A chart over time on a canvas: stacked scores, below them lanes of decisions, faces and voices.
+import { drawDecisions } from "./ribbon.js";
 import { colourOf, text } from "./words.js";
 
-const AXIS = 20, LANE = 24, GAP = 8, SECONDS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200, 86400, 172800];
+const AXIS = 22, NAME = 19, LANE = 20, SECONDS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 28800, 86400, 172800];
+const TOO_MANY = 500;  // changes that no sign could tell apart; the lane below shows them
 const LANGUAGE = document.documentElement.lang;
 
 export class Chart {
@@ -29,21 +31,25 @@ export class Chart {
     const w = canvas.clientWidth, h = canvas.clientHeight;
     [canvas.width, canvas.height] = [Math.round(w * dpr), Math.round(h * dpr)];
     const pen = canvas.getContext("2d"), style = getComputedStyle(document.documentElement);
-    this.ink = Object.fromEntries(["text", "muted", "line", "track", "card"].map((n) => [n, style.getPropertyValue(`--${n}`).trim()]));
+    this.ink = Object.fromEntries(["text", "muted", "line", "track", "accent"].map((n) => [n, style.getPropertyValue(`--${n}`).trim()]));
     pen.scale(dpr, dpr);
     pen.font = `500 12px ${getComputedStyle(document.body).fontFamily}`;
     pen.textBaseline = "middle";
-    const lanes = h - AXIS - 2 * (LANE + GAP), plot = lanes - GAP;
-    this.drawGrid(pen, w, h, plot);
+    const lanes = [3, 2, 1].map((n) => h - AXIS - n * (LANE + NAME) + NAME), foot = lanes[0] - NAME;
+    this.drawGrid(pen, w, h, foot);
+    for (const y of lanes) this.drawLane(pen, y, w);
     if (!history?.t.length) return;
-    this.drawStack(pen, plot);
-    this.drawFaces(pen, lanes, w);
-    this.drawVoices(pen, lanes + LANE + GAP, w);
-    this.drawChanges(pen, plot);
-    if (this.selection) this.drawSelection(pen, plot);
+    this.drawStack(pen, foot);
+    drawDecisions(pen, history, (t) => this.x(t), lanes[0], LANE);
+    this.drawChanges(pen, lanes[0]);
+    this.drawFaces(pen, lanes[1]);
+    this.drawVoices(pen, lanes[2]);
+    this.drawMarks(pen, foot);
+    this.drawNames(pen, lanes);
+    if (this.selection) this.drawSelection(pen, foot);
   }
 
-  drawGrid(pen, w, h, plot) {
+  drawGrid(pen, w, h, foot) {
     const span = this.until - this.since, step = SECONDS.find((s) => (s / span) * w > 76) ?? 172800;
     const offset = new Date(this.since * 1000).getTimezoneOffset() * 60;
     pen.fillStyle = this.ink.muted;
@@ -52,50 +58,54 @@ export class Chart {
     for (let t = Math.ceil((this.since - offset) / step) * step + offset; t < this.until; t += step) {
       const x = Math.round(this.x(t)) + 0.5;
       pen.beginPath();
-      pen.moveTo(x, 0);
+      pen.moveTo(x, NAME);
       pen.lineTo(x, h - AXIS);
       pen.stroke();
-      if (x > 30 && x < w - 30) pen.fillText(clock(t, step, span), x, h - AXIS / 2);
+      if (x > 30 && x < w - 30) pen.fillText(clock(t, step), x, h - AXIS / 2);
     }
-    pen.strokeRect(0.5, 0.5, w - 1, plot);
+    pen.strokeRect(0.5, NAME + 0.5, w - 1, foot - NAME);
   }
 
-  // A column for each bucket, the scores on top of each other; a gap stays empty.
-  drawStack(pen, plot) {
+  // A column for each bucket, the scores on top of each other; together as high as somebody was
+  // there of the bucket's time.
+  drawStack(pen, foot) {
     const { history } = this, labels = Object.keys(history.emotion);
     history.t.forEach((t, i) => {
       const [x, next] = [Math.floor(this.x(t)), Math.ceil(this.x(t + history.step_s))];
-      let y = plot;
+      const height = (foot - NAME) * this.presence(i);
+      let y = foot;
       for (const label of labels) {
-        const score = history.emotion[label][i];
-        if (!score) continue;
+        const part = (history.emotion[label][i] ?? 0) * height;
         pen.fillStyle = colourOf(label);
-        pen.fillRect(x, y - score * plot, next - x, score * plot);
-        y -= score * plot;
+        pen.fillRect(x, y - part, next - x, part);
+        y -= part;
       }
     });
   }
 
-  drawFaces(pen, y, w) {
-    const { history } = this, most = Math.max(1, ...history.faces.filter((n) => n !== null));
-    this.drawLane(pen, y, w);
-    pen.fillStyle = this.ink.muted;
-    history.t.forEach((t, i) => {
-      const height = ((history.faces[i] ?? 0) / most) * LANE;
-      pen.fillRect(this.x(t), y + LANE - height, this.x(t + history.step_s) - this.x(t) + 0.5, height);
-    });
-    this.drawName(pen, y, `${text("web.js.presence")} ≤ ${Math.ceil(most)}`);
+  presence(i) {
+    return Object.entries(this.history.labels).reduce((sum, [label, column]) => sum + (label === "nobody" ? 0 : column[i]), 0);
   }
 
-  drawVoices(pen, y, w) {
-    this.drawLane(pen, y, w);
+  get most() { return Math.max(1, ...this.history.faces); }
+
+  drawFaces(pen, y) {
+    const { history, most } = this;
+    pen.fillStyle = this.ink.muted;
+    history.t.forEach((t, i) => {
+      const [x, next] = [Math.floor(this.x(t)), Math.ceil(this.x(t + history.step_s))];
+      const height = ((history.faces[i] ?? 0) / most) * LANE;
+      pen.fillRect(x, y + LANE - height, next - x, height);
+    });
+  }
+
+  drawVoices(pen, y) {
     for (const [t, emotion] of this.history.voice) {
       pen.fillStyle = colourOf(emotion);
       pen.beginPath();
-      pen.arc(this.x(t), y + LANE / 2, LANE / 3.4, 0, 7);
+      pen.arc(this.x(t), y + LANE / 2, LANE / 2.8, 0, 7);
       pen.fill();
     }
-    this.drawName(pen, y, text("web.js.voice"));
   }
 
   drawLane(pen, y, w) {
@@ -103,31 +113,36 @@ export class Chart {
     pen.fillRect(0, y, w, LANE);
   }
 
-  drawName(pen, y, name) {
+  drawNames(pen, lanes) {
+    const names = ["scores", "decided", "presence", "voice"].map((name) => text(`web.js.${name}`, { count: Math.ceil(this.most) }));
     pen.textAlign = "left";
-    const width = pen.measureText(name).width;
-    pen.fillStyle = this.ink.card;
-    pen.fillRect(4, y + 3, width + 10, LANE - 6);
-    pen.fillStyle = this.ink.text;
-    pen.fillText(name, 9, y + LANE / 2 + 1);
+    pen.fillStyle = this.ink.muted;
+    [NAME, ...lanes].forEach((y, i) => pen.fillText(names[i], 1, y - NAME / 2 + 1));
   }
 
-  drawChanges(pen, plot) {
+  // A stroke where a decision changed.
+  drawChanges(pen, y) {
+    const { changes } = this.history;
     pen.fillStyle = this.ink.text;
-    for (const [t] of [...this.history.changes, ...this.history.marks]) {
-      const x = this.x(t);
+    if (changes.length < TOO_MANY) for (const [t] of changes) pen.fillRect(Math.round(this.x(t)) - 1, y - 4, 2, 6);
+  }
+
+  // A diamond, and a line through all scores.
+  drawMarks(pen, foot) {
+    pen.fillStyle = this.ink.accent;
+    for (const [t] of this.history.marks) {
+      const x = this.x(t), r = 5.5;
+      pen.fillRect(x - 0.75, NAME, 1.5, foot - NAME);
       pen.beginPath();
-      pen.moveTo(x - 4, plot + GAP);
-      pen.lineTo(x + 4, plot + GAP);
-      pen.lineTo(x, plot + 1);
+      for (const [dx, dy] of [[0, -r], [r, 0], [0, r], [-r, 0]]) pen.lineTo(x + dx, NAME + dy);
       pen.fill();
     }
   }
 
-  drawSelection(pen, plot) {
+  drawSelection(pen, foot) {
     const [a, b] = this.selection;
     pen.fillStyle = "rgb(255 176 77 / 35%)";
-    pen.fillRect(Math.min(a, b), 0, Math.abs(b - a), plot);
+    pen.fillRect(Math.min(a, b), NAME, Math.abs(b - a), foot - NAME);
   }
 
   listen() {
@@ -163,8 +178,9 @@ export class Chart {
   }
 }
 
-function clock(t, step, span) {
+// The time, or the day where one begins.
+function clock(t, step) {
+  const date = new Date(t * 1000), isDay = step >= 86400 || (step >= 3600 && date.getHours() === 0);
   const time = { hour: "2-digit", minute: "2-digit", hourCycle: "h23", ...(step < 60 && { second: "2-digit" }) };
-  const day = { weekday: "short", ...(span > 86400 * 8 && { day: "numeric", month: "numeric" }) };
-  return new Date(t * 1000).toLocaleString(LANGUAGE, step >= 43200 ? day : time);
+  return date.toLocaleString(LANGUAGE, isDay ? { weekday: "short", day: "numeric" } : time);
 }

@@ -1,7 +1,7 @@
 // The history page: which span is shown, and what is written beside the chart.
 import { set, showBars } from "./bars.js";
 import { Chart } from "./chart.js";
-import { strongest } from "./ribbon.js";
+import { shares } from "./ribbon.js";
 import { emotionName, percent, text } from "./words.js";
 
 const find = (id) => document.getElementById(id);
@@ -25,7 +25,9 @@ async function load() {
   }
   const query = `since=${since.toFixed(3)}&until=${until.toFixed(3)}&points=${POINTS}`;
   find("csv").href = `/history.csv?${query}`;
+  find("figure").setAttribute("aria-busy", "true");
   const answer = await fetch(`/history.json?${query}`).catch(() => null);
+  if (number === asked) find("figure").setAttribute("aria-busy", "false");
   if (answer?.status === 401) location.reload();
   if (!answer?.ok || number !== asked) return;
   const history = await answer.json();
@@ -34,17 +36,16 @@ async function load() {
 }
 
 function describe(history, since, until) {
-  const seen = history.t.map((_, i) => strongest(history, i)).filter(Boolean);
-  const isEmpty = !seen.length && !history.voice.length;
+  const parts = shares(history), top = Object.keys(parts)[0];
+  const isEmpty = !top && !history.voice.length;
   const why = history.error === "no recorder" ? text("web.js.no_recorder") : history.error;
   set(find("note"), why || (isEmpty ? text("web.js.no_data") : ""));
-  const shares = {};
-  for (const [label] of seen) shares[label] = (shares[label] ?? 0) + 1 / seen.length;
-  const top = Object.entries(shares).sort((a, b) => b[1] - a[1])[0]?.[0];
-  showBars(find("shares"), shares, top);
+  showBars(find("shares"), parts, top);
   const range = new Intl.DateTimeFormat(LANGUAGE, { dateStyle: "medium", timeStyle: "medium", hourCycle: "h23" });
   set(find("reading"), range.formatRange(new Date(since * 1000), new Date(until * 1000)));
-  find("events").replaceChildren(...events(history).slice(0, MAX_EVENTS).map(line));
+  const all = events(history);
+  find("events").replaceChildren(...all.slice(0, MAX_EVENTS).map((event) => line(event, until - since)));
+  set(find("newest"), all.length > MAX_EVENTS ? text("web.js.newest", { count: MAX_EVENTS }) : "");
 }
 
 // The newest first.
@@ -56,10 +57,11 @@ function events({ voice, changes, marks }) {
   ].sort((a, b) => b[0] - a[0]);
 }
 
-function line([t, what]) {
+// In a span of more than a day a time alone would be ambiguous.
+function line([t, what], span) {
   const item = document.createElement("li"), time = document.createElement("time"), date = new Date(t * 1000);
   time.dateTime = date.toISOString();
-  time.textContent = date.toLocaleTimeString(LANGUAGE, { hourCycle: "h23" });
+  time.textContent = date.toLocaleString(LANGUAGE, { timeStyle: "medium", hourCycle: "h23", ...(span > 86400 && { dateStyle: "medium" }) });
   const words = document.createElement("span");
   words.textContent = what;
   item.append(time, words);

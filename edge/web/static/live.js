@@ -11,7 +11,7 @@ const stage = new Stage(find("stage"), find("picture"), main.dataset.mirror === 
 const NO_PICTURE_MS = 1500, TRAIL = 24, RIBBON_MS = 5000;
 const shown = {};  // everything that packets have told
 const trail = [];
-let pictured = performance.now(), spoken = 0, connection = "waiting";
+let pictured = performance.now(), connection = "waiting";
 
 connect(async (values, picture) => {
   Object.assign(shown, values);
@@ -20,8 +20,7 @@ connect(async (values, picture) => {
     await stage.show(picture, shown.face, shown.picture, values.frame_seq);
   }
   if ("emotion" in values || "label" in values) showEmotion();
-  if (values.audio) spoken = performance.now();
-  if ("audio" in values || "no_voice" in values) showVoice();
+  if ("audio" in values || "voice_age_s" in values || "no_voice" in values) showVoice();
   if ("recording" in values || "no_voice" in values) showRecording();
   if ("problems" in values) showProblems();
   if ("viewers" in values) showViewers();
@@ -40,7 +39,7 @@ function showEmotion() {
   const name = label ? emotionName(label) : "–";
   set(find("word"), name);
   find("word").style.setProperty("--letters", name.length);
-  main.style.setProperty("--feel", colourOf(label || "uncertain"));
+  main.style.setProperty("--feel", colourOf(label && label !== "nobody" ? label : "uncertain"));
   const isKnown = emotion && label !== "nobody";
   set(find("source"), isKnown ? sourceOf(emotion) : text("fused.waiting"));
   showBars(find("scores"), isKnown ? emotion.scores : {}, label);
@@ -64,19 +63,17 @@ function showCompass(emotion) {
   if (find("compass").getAttribute("aria-label") !== label) find("compass").setAttribute("aria-label", label);
 }
 
-const voiceAge = () => (shown.audio.age_ms + performance.now() - spoken) / 1000;
-
 function showVoice() {
-  const { audio } = shown;
+  const { audio, voice_age_s: age } = shown;
   find("voice").style.setProperty("--colour", colourOf(audio?.emotion ?? "uncertain"));
   if (!audio) {
-    set(find("voice"), text(shown.no_voice ? "microphone.off" : "voice.none"));
+    set(find("voice"), text(shown.no_voice ? "microphone.off" : age === null ? "voice.none" : "voice.old"));
     set(find("voice-source"), "");
     return;
   }
   set(find("voice"), audio.speech ? emotionName(audio.emotion) : text("voice.silent"));
   const parts = audio.confidence === null ? [] : [percent(audio.confidence)];
-  parts.push(text("number.ago", { seconds: Math.round(voiceAge()) }));
+  parts.push(text("number.ago", { seconds: age }));
   set(find("voice-source"), parts.join(" · "));
 }
 
@@ -129,6 +126,5 @@ async function showRibbon() {
 }
 
 setInterval(showNote, 500);
-setInterval(() => { if (shown.audio) showVoice(); }, 1000);
 setInterval(showRibbon, RIBBON_MS);
 showRibbon();

@@ -1,38 +1,53 @@
-// The last minutes as a band of colours: at each moment that of the strongest emotion.
+// What was decided, as a band of colours over time, and how much of the time each label held.
 import { colourOf, emotionName, percent, text } from "./words.js";
 
-export function strongest(history, i) {
-  let best = null;
-  for (const [label, scores] of Object.entries(history.emotion)) {
-    if (scores[i] !== null && (best === null || scores[i] > best[1])) best = [label, scores[i]];
-  }
-  return best;
+// {label: its share of the time that was recorded}, the largest first.
+export function shares(history) {
+  const sums = Object.entries(history.labels).map(([label, column]) => [label, column.reduce((a, b) => a + b, 0)]);
+  const all = sums.reduce((sum, [, n]) => sum + n, 0);
+  return Object.fromEntries(sums.sort((a, b) => b[1] - a[1]).map(([label, n]) => [label, n / all]));
+}
+
+// x(t): px of a Unix time; the band is h px high, from y down. A gap stays empty.
+export function drawDecisions(pen, history, x, y, h) {
+  const labels = Object.entries(history.labels);
+  history.t.forEach((t, i) => {
+    let foot = y + h;
+    for (const [label, column] of labels) {
+      foot -= column[i] * h;
+      fill(pen, label, x(t), x(t + history.step_s), foot, column[i] * h);
+    }
+  });
+}
+
+function fill(pen, label, from, to, y, h) {
+  pen.fillStyle = colourOf(label);
+  pen.fillRect(Math.floor(from), y, Math.ceil(to) - Math.floor(from), h);
+}
+
+// Of a bucket; undefined = nothing was recorded.
+function longest(history, i) {
+  const known = Object.entries(history.labels).filter(([, column]) => column[i]);
+  return known.sort(([, a], [, b]) => b[i] - a[i])[0]?.[0];
 }
 
 export function drawRibbon(canvas, history, since, until) {
   const dpr = window.devicePixelRatio || 1, w = canvas.clientWidth, h = canvas.clientHeight;
   [canvas.width, canvas.height] = [Math.round(w * dpr), Math.round(h * dpr)];
-  const pen = canvas.getContext("2d"), seen = new Map();
+  const pen = canvas.getContext("2d"), x = (t) => ((t - since) / (until - since)) * w;
   pen.scale(dpr, dpr);
   history.t.forEach((t, i) => {
-    const best = strongest(history, i);
-    if (!best) return;
-    seen.set(best[0], (seen.get(best[0]) ?? 0) + 1);
-    pen.globalAlpha = 0.35 + 0.65 * best[1];
-    pen.fillStyle = colourOf(best[0]);
-    pen.fillRect(((t - since) / (until - since)) * w, 0, (history.step_s / (until - since)) * w + 0.6, h);
+    const label = longest(history, i);
+    if (label) fill(pen, label, x(t), x(t + history.step_s), 0, h);
   });
-  pen.globalAlpha = 1;
   for (const [t, emotion] of history.voice) {
-    const x = Math.min(w - 7, ((t - since) / (until - since)) * w);
     for (const [colour, radius] of [["#12151a", 6.5], [colourOf(emotion), 4]]) {
       pen.fillStyle = colour;
       pen.beginPath();
-      pen.arc(x, h / 2, radius, 0, 7);
+      pen.arc(Math.min(w - 7, x(t)), h / 2, radius, 0, 7);
       pen.fill();
     }
   }
-  const total = Math.max(1, history.t.length);
-  const shares = [...seen].sort((a, b) => b[1] - a[1]).map(([label, n]) => `${emotionName(label)} ${percent(n / total)}`);
-  canvas.setAttribute("aria-label", shares.join(", ") || text("web.js.no_data"));
+  const told = Object.entries(shares(history)).map(([label, share]) => `${emotionName(label)} ${percent(share)}`);
+  canvas.setAttribute("aria-label", told.join(", ") || text("web.js.no_data"));
 }

@@ -49,6 +49,7 @@ export class Stage {
     if (this.mirror) { pen.translate(w, 0); pen.scale(-1, 1); }
     pen.drawImage(this.image, left, top, pw, ph);
     pen.restore();
+    pen.textBaseline = "middle";
     const unit = Math.max(11, Math.min(24, pw / 44));
     const place = ([x, y, bw, bh]) => {
       const k = pw / this.size[0], bx = this.mirror ? this.size[0] - x - bw : x;
@@ -85,7 +86,6 @@ function drawChip(pen, box, face, unit, frame) {
   pen.roundRect(x, y, w, h, unit / 3);
   pen.fill();
   pen.fillStyle = DARK;
-  pen.textBaseline = "middle";
   pen.fillText(label, x + unit / 2, y + h / 2 + 1);
 }
 

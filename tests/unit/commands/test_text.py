@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from edge.bus.messages import TOPICS, FaceResult
-from edge.commands.text import format_message
+from edge.commands.text import counted, format_message, size
 from edge.language import languages, load_language
 from tests.support.messages import example
 
@@ -76,3 +76,9 @@ def test_every_message_has_a_line_in_every_language(name: str, topic: str) -> No
 )
 def test_a_line_in_german(topic: str, line: str) -> None:
     assert format_message(example(topic), load_language("de")) == line
+
+
+def test_one_is_singular_and_what_is_small_is_not_nothing() -> None:
+    assert [counted(n, "day") for n in (0, 1, 2)] == ["0 days", "1 day", "2 days"]
+    texts = ["0 kB", "1 kB", "100 kB", "0.1 MB", "25.0 MB"]
+    assert [size(n) for n in (0, 1, 99_999, 100_000, 25_000_000)] == texts

@@ -311,11 +311,16 @@ def test_old_faces_are_not_drawn():
     assert count(old, COLOURS["happy"], STAGE) == 0
 
 
-def test_an_old_voice_is_not_shown():
+def test_an_old_voice_is_not_shown_and_the_card_tells_it_from_none():
     assert count(render(IMAGE, known(audio=voice(age_s=29)), SIZE), COLOURS["sad"]) > 0
     old = known(audio=voice(age_s=31))
     assert old.voice is None
-    assert (render(IMAGE, old, SIZE) == render(IMAGE, known(), SIZE)).all()
+    drawn, before = render(IMAGE, old, SIZE), render(IMAGE, known(), SIZE)
+    assert count(drawn, COLOURS["sad"]) == 0
+    differing = np.argwhere((drawn != before).any(2))
+    (top, left), (foot, right) = differing.min(0), differing.max(0)
+    card = PLACES.voice
+    assert card.x <= left <= right < card.right and card.y <= top <= foot < card.bottom
 
 
 def test_a_recording_in_which_nobody_spoke_shows_no_emotion():
@@ -582,7 +587,8 @@ def test_every_usual_text_of_the_cards_has_room_in_every_language(name, size):
     text, unit, places = load_language(name), unit_of(size), lay_out(size, 4 / 3, 1, 0)
     room = places.emotion.w - round(2 * MARGIN * unit)
     both = [text(f"fused.from_{way}", confidence="100%") for way in ("face", "voice", "both")]
-    voice_card = [f"{text('heading.voice')} {text(f'voice.{key}')}" for key in ("none", "silent")]
+    keys = ("none", "old", "silent")
+    voice_card = [f"{text('heading.voice')} {text(f'voice.{key}')}" for key in keys]
     hint = text("microphone.records", seconds="2")
     for line in (text("fused.waiting"), *both, *voice_card, hint, text("microphone.moment")):
         assert drawing.width_px(line, small_px(unit)) <= room, line
