@@ -3,7 +3,6 @@
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,8 +14,9 @@ from PIL import Image
 
 from edge.config import Config
 from tests.conftest import Measured
-from tests.support.harness import ROOT, emotion_edge, write_config
+from tests.support.harness import emotion_edge, write_config
 from tests.support.models import FACE, VOICE, copy_of
+from tests.support.peak import run_python
 from tests.support.sizes import FULL, LONGEST_S
 
 pytestmark = pytest.mark.timeout(LONGEST_S)
@@ -34,17 +34,6 @@ from edge.devices.camera import open_camera
 import sys
 open_camera(sys.argv[1], 640, 480, 10).read()
 """
-
-
-def after_fork() -> None:
-    """Having one keeps subprocess from vfork(2), where a child begins with its parent's peak."""
-
-
-def peak_mb(process: "subprocess.Popen[str]") -> tuple[float, int]:
-    """(peak of its memory in MB, its exit code), once it has ended."""
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    return usage.ru_maxrss / 1024, process.returncode
 
 
 def flac(path: Path) -> Path:
@@ -93,14 +82,8 @@ JPEG = image("L", "a.jpg")
 def test_classify_needs_little_memory(
     tmp_path: Path, measured: Measured, make: Callable[[Path], Path], code: int
 ) -> None:
-    process = emotion_edge(
-        "classify",
-        make(tmp_path),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        preexec_fn=after_fork,
-    )
-    mb, ended = peak_mb(process)
+    file = make(tmp_path)
+    ended, mb = run_python("-m", "edge", "classify", file, stderr=subprocess.DEVNULL)
     measured(f"`classify` {make.__name__}: peak memory", mb, MAX_MB, "MB")
     assert ended == code
 
@@ -118,14 +101,7 @@ def test_classify_needs_little_memory(
 def test_a_file_as_device_needs_little_memory(
     tmp_path: Path, measured: Measured, program: str, make: Callable[[Path], Path], code: int
 ) -> None:
-    process = subprocess.Popen(
-        [sys.executable, "-c", program, str(make(tmp_path))],
-        text=True,
-        cwd=ROOT,
-        stderr=subprocess.DEVNULL,
-        preexec_fn=after_fork,
-    )
-    mb, ended = peak_mb(process)
+    ended, mb = run_python("-c", program, make(tmp_path), stderr=subprocess.DEVNULL)
     measured(f"{make.__name__} as device: peak memory", mb, MAX_MB, "MB")
     assert ended == code
 

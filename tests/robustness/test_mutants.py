@@ -1,6 +1,5 @@
 """Damaged files of every kind through `emotion-edge classify`: an answer or one line for each."""
 
-import os
 import random
 from collections.abc import Callable
 from pathlib import Path
@@ -9,8 +8,8 @@ from typing import NamedTuple
 import pytest
 
 from tests.conftest import Measured
-from tests.support.harness import emotion_edge
 from tests.support.mutants import File, images, mutated, sounds
+from tests.support.peak import run_python
 from tests.support.sizes import LONGEST_S, MUTATED_IMAGES, MUTATED_SOUNDS
 
 pytestmark = pytest.mark.timeout(LONGEST_S)
@@ -25,20 +24,14 @@ class Outcome(NamedTuple):
     peak_mb: float
 
 
-def after_fork() -> None:
-    """Having one keeps subprocess from vfork(2), where a child begins with its parent's peak."""
-
-
 def classify(folder: Path, files: list[Path]) -> Outcome:
     """All of them in one process."""
     out, errors = folder / "out", folder / "errors"
     with out.open("w") as stdout, errors.open("w") as stderr:
-        options = {"stdout": stdout, "stderr": stderr, "preexec_fn": after_fork}
-        process = emotion_edge("classify", "--json", *files, **options)
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
+        command = "-m", "edge", "classify", "--json", *files
+        code, peak_mb = run_python(*command, stdout=stdout, stderr=stderr)
     lines = errors.read_text(errors="replace").splitlines()
-    return Outcome(process.returncode, out.read_text().count("\n"), lines, usage.ru_maxrss / 1024)
+    return Outcome(code, out.read_text().count("\n"), lines, peak_mb)
 
 
 def written(folder: Path, number: int, file: File) -> Path:
