@@ -31,7 +31,7 @@ FLUSH_PENDING = 5_000
 MIN_FREE_BYTES = 1024 * 1024
 RETRY_S = 4.0
 MAGIC = b"SQLite format 3\0"
-DISK, FILE, BROKEN, SIZE = "disk", "file", "broken", "size"
+DISK, FILE, BROKEN, SIZE, NO_FILE = "disk", "file", "broken", "size", "no file"
 KEPT = ("stretch", "session")
 """Rows that others need to be understood."""
 WIDTH = {"stretch": 7, "session": 7, **{name: 1 + len(TABLES[name]) for name in TABLES}}
@@ -71,6 +71,7 @@ class Store:
 
     def _recover(self) -> None:
         """Days that ended with a crash, or that are broken; at the start."""
+        self._move(days.impostors_in(self.directory))
         for path in days.days_in(self.directory):
             try:
                 if path.with_name(path.name + "-wal").exists():
@@ -99,6 +100,7 @@ class Store:
                 self.flush()
                 self._close()
                 self.problems.pop(BROKEN, None)
+                self.problems.pop(NO_FILE, None)
             self._day = day
         self.stretch += 1
         row = (self.stretch, unix_s, monotonic_s, why, *self._about)
@@ -169,6 +171,9 @@ class Store:
             return True
         if time.monotonic() < self._retry_s:
             return False
+        if not self._move(days.impostors_of(self.path)):
+            self._retry_s = time.monotonic() + RETRY_S
+            return False
         for _ in range(2):
             try:
                 self._connection = days.open_for_writing(self.path)
@@ -188,6 +193,18 @@ class Store:
         self.problems[FILE] = f"{self.path}: {why}"
         self._retry_s = time.monotonic() + RETRY_S
         self._close(is_whole=False)
+
+    def _move(self, impostors: list[Path]) -> bool:
+        """A folder, a link or a pipe where a file belongs: out of the way. False where it stays."""
+        try:
+            for path in impostors:
+                moved = days.set_aside(path)
+                self.problems[NO_FILE] = f"{path.name} was no file; it is kept as {moved.name}"
+                log.warning("%s", self.problems[NO_FILE])
+        except OSError as error:
+            self.problems[NO_FILE] = f"{path.name} is no file, and stays there: {error.strerror}"
+            return False
+        return True
 
     def _set_aside(self, path: Path) -> None:
         """What was in it may be got back: docs/recorder.md. What waits goes to a new one."""

@@ -1,12 +1,14 @@
 """The recorder among real processes: what is on the bus is in its files, once, and is read back."""
 
+import contextlib
 import functools
 import json
 import math
+import os
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
 
@@ -39,6 +41,7 @@ from tests.support.recordings import ABOUT, face_message, record
 from tests.support.web import serving, with_web
 
 HOUR_S = 3600
+NOBODY = 65_534
 
 
 @pytest.fixture
@@ -407,12 +410,48 @@ def test_export_and_the_recorder_do_not_wait_for_each_other(
     assert seconds == list(range(seconds[0], seconds[0] + len(seconds)))
 
 
-def test_files_that_this_user_may_not_read_name_the_fix(tmp_path: Path, config: Config) -> None:
-    (tmp_path / "2026-11-23.db").mkdir()
-    settings = RecorderConfig(keep_days=3, directory=str(tmp_path))
+def test_files_that_this_user_may_not_read_name_the_fix(directory: Path, config: Config) -> None:
+    record(directory / "kept", 1_800_000_000, 2)
+    for path in (directory / "kept").iterdir():
+        path.chmod(0)
+    settings = RecorderConfig(keep_days=3, directory=str(directory / "kept"))
     closed = msgspec.structs.replace(config, recorder=settings)
-    with closing(Source(closed)) as source, pytest.raises(RecordingsError, match="sudo may read"):
+    wanted = pytest.raises(RecordingsError, match="sudo may read")
+    with closing(Source(closed)) as source, as_nobody(directory), wanted:
         source.sessions()
+
+
+@contextlib.contextmanager
+def as_nobody(folder: Path) -> Iterator[None]:
+    """Without root's right to read everything, where the tests have it."""
+    if os.geteuid() != 0:
+        yield
+        return
+    for path in (folder, *folder.rglob("*")):
+        os.chown(path, NOBODY, NOBODY)
+    os.seteuid(NOBODY)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+@pytest.mark.parametrize("put", [Path.mkdir, os.mkfifo], ids=["folder", "pipe"])
+def test_a_folder_named_as_a_day_stops_neither_the_recorder_nor_a_reader(
+    kept: Config, publisher: Publisher, put: Callable[[Path], None]
+) -> None:
+    folder, day = kept.recordings_directory, days.day_start("2026-11-20")
+    record(folder, day + 86_400, 5)
+    put(folder / "2026-11-20.db")
+    assert len([line for line in table_of(kept) if line.kind == "emotion"]) == 5
+    assert run_session(kept, "session", "list") == ExitCode.OK
+    with running(recorder.run, kept), listening(kept.endpoint("out"), "health.recorder") as heard:
+        message = heard.until(lambda _, m: m.state == "degraded")
+        assert "2026-11-20.db was no file; it is kept as 2026-11-20.db.broken-" in message.detail
+        assert message.recording_data
+        publish_for(publisher, 1.0)
+        wait_for(lambda: any(line.kind == "face" for line in table_of(kept)), "a face")
+        assert ask_history(kept, since=day, until=day + 3 * 86_400).error == ""
 
 
 def test_the_page_shows_a_day_of_what_was_kept(
