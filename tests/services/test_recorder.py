@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import hashlib
 import json
 import math
 import os
@@ -501,3 +502,13 @@ def test_it_reads_for_a_few_pages_at_once_and_refuses_more(running_recorder: Con
 def test_impossible_spans_are_refused(span: dict[str, object]) -> None:
     with pytest.raises(BadMessageError, match="Expected"):
         recordings.decode_request(json.dumps({"type": "rows", "span": span}).encode())
+
+
+def test_what_made_the_results_is_named_with_its_hash() -> None:
+    config = Config()
+    named = json.loads(recorder.models_of(config))
+    for kind, model in (("face", config.face.model), ("voice", config.audio.model)):
+        digest = hashlib.sha256(Path(model).read_bytes()).hexdigest()
+        assert named[kind] == f"{Path(model).name} sha256:{digest}"
+    missing = msgspec.structs.replace(config.face, model="/nowhere/a.tflite")
+    assert "face" not in recorder.models_of(msgspec.structs.replace(config, face=missing))
