@@ -75,7 +75,7 @@ keys in the window: a records, f is full screen, q quits everything""",
   emotion-edge summary 20261123-101500 --plot pilot3.html""",
     "export": """
   emotion-edge export 20261123-101500 > pilot3.csv
-  emotion-edge export 20261123-101500 --format parquet --output pilot3.parquet
+  emotion-edge export 20261123-101500 --output pilot3.parquet
   emotion-edge export --from 2026-11-23 --to 2026-11-24 --rate 0.1 --sep ';'""",
 }
 
@@ -273,11 +273,18 @@ def add_export(commands: "Commands") -> None:
     export = add_command(commands, "export", "what was recorded, for other programs")
     export.add_argument("session", nargs="?", metavar="SESSION", help="as session list has it")
     export.add_argument(
-        "--from", dest="since", metavar="TIME", help="2026-11-23, or 2026-11-23T10:30; local time"
+        "--from",
+        dest="since",
+        metavar="TIME",
+        help="2026-11-23 (its midnight), or 2026-11-23T10:30; local time; default the oldest",
     )
-    export.add_argument("--to", dest="until", metavar="TIME", help="up to this; default now")
     export.add_argument(
-        "--format", choices=FORMATS, default="csv", help="default csv; parquet needs pyarrow"
+        "--to", dest="until", metavar="TIME", help="until just before this time; default all"
+    )
+    export.add_argument(
+        "--format",
+        choices=FORMATS,
+        help="default: by the ending of FILE, else csv; parquet needs pyarrow",
     )
     export.add_argument(
         "--rate", type=rate, metavar="HZ", help="means of so many times a second; default as kept"
@@ -289,7 +296,7 @@ def add_export(commands: "Commands") -> None:
         metavar="C",
         help="of csv: , or ; or tab; with ; numbers have a decimal comma; default ,",
     )
-    export.add_argument("--output", type=Path, metavar="FILE", help="default: the terminal")
+    export.add_argument("-o", "--output", type=Path, metavar="FILE", help="default: the terminal")
     export.add_argument("--force", action="store_true", help="replace FILE")
 
 

@@ -6,6 +6,7 @@ import hashlib
 import json
 import math
 import os
+import re
 import sqlite3
 import threading
 import time
@@ -146,6 +147,8 @@ def test_a_session_from_its_start_to_its_erasure(
     running_recorder: Config, publisher: Publisher, capsys: pytest.CaptureFixture[str]
 ) -> None:
     note = 'first, "pilot"\n=cmd() 🙂'
+    assert run_session(running_recorder, "session", "list") == ExitCode.OK
+    assert capsys.readouterr() == ("", "no session yet; emotion-edge session start begins one\n")
     assert run_session(running_recorder, "session", "stop") == ExitCode.FAILED
     assert "no session is running" in capsys.readouterr().err
     started = run_session(
@@ -170,7 +173,10 @@ def test_a_session_from_its_start_to_its_erasure(
     assert [line["text"] for line in lines if line["kind"] == "mark"] == ["film\nbegins"]
     run_session(running_recorder, "summary", name)
     assert "film begins" in capsys.readouterr().out
+    capsys.readouterr()
     assert run_session(running_recorder, "session", "delete", name) == ExitCode.OK
+    gone = capsys.readouterr().out
+    assert re.match(rf"session {name} is erased: 0:00:\d\d from 20.*everybody who was there", gone)
     folder = running_recorder.recordings_directory
     raw = b"".join(path.read_bytes() for path in folder.iterdir())
     assert b"pilot" not in raw and b"form 12" not in raw and b"begins" not in raw
