@@ -5,6 +5,7 @@ tried again, and what waits is kept as long as there is room for it.
 """
 
 import contextlib
+import errno
 import itertools
 import logging
 import os
@@ -227,8 +228,9 @@ class Store:
         if self._connection is None:
             return "file" if self._is_new else ""
         if not self._is_same_file():
+            if self._is_same_disk():
+                days.remove_log(self.path)  # it belongs to another file
             self._close(is_whole=False)
-            days.remove_log(self.path)  # it belongs to another file
             self.problems[BROKEN] = f"{self.path.name} was removed or replaced; a new one is begun"
             log.warning("%s", self.problems[BROKEN])
             return "file"
@@ -242,6 +244,26 @@ class Store:
         except OSError:
             return False
 
+    def _is_same_disk(self) -> bool:
+        """Or was another one mounted there, whose files belong together?"""
+        try:
+            return os.fstat(self._descriptor).st_dev == self.directory.stat().st_dev
+        except OSError:
+            return False
+
+    def _is_read_only(self) -> bool:
+        """After an error Linux 6.15 has ext4 read-only without a flag that would tell so.
+
+        The log is tried, not the file: to close that once more would end SQLite's own locks on it.
+        """
+        if self._connection is None or days.impostors_of(self.path):
+            return False
+        try:
+            os.close(os.open(days.with_log(self.path)[1], os.O_WRONLY | os.O_NONBLOCK))
+        except OSError as error:
+            return error.errno == errno.EROFS
+        return False
+
     def _has_room(self) -> bool:
         """Learn it from the kernel: a flush that fails would tell it a minute later."""
         try:
@@ -249,7 +271,7 @@ class Store:
         except OSError as error:
             self.problems[DISK] = f"{self.directory}: {error.strerror}"
             return False
-        if status.f_flag & os.ST_RDONLY:
+        if status.f_flag & os.ST_RDONLY or self._is_read_only():
             self.problems[DISK] = f"{self.directory}: the disk is read-only"
         elif status.f_bavail * status.f_frsize < MIN_FREE_BYTES:
             self.problems[DISK] = f"{self.directory}: the disk is full"
