@@ -6,6 +6,7 @@ SQLite (edge.recordings). It answers the page, `session`, `export` and `summary`
 
 import contextlib
 import json
+import logging
 import sqlite3
 import time
 from collections import deque
@@ -40,6 +41,8 @@ from edge.recordings.reader import Reader
 from edge.recordings.store import About, Store
 from edge.runtime.loop import Loop
 from edge.services.health import Health
+
+log = logging.getLogger(__name__)
 
 TOPICS = ("face", "emotion", "audio", "change", "health.", "press")
 TICK_S = 1.0
@@ -319,5 +322,10 @@ def serve(config: Config, loop: Loop, clock: Clock) -> None:
         loop.call_every(RETENTION_S, service.remove_old)
         service.check()
         health.ready()
+        log.info(
+            "recording results in %s for %d days; no picture and no sound",
+            store.directory,
+            config.recorder.keep_days,
+        )
         with closing(service):
             loop.run()
