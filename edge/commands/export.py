@@ -139,7 +139,9 @@ def write(made: Export, options: Namespace) -> None:
     for path in sidecars(options):
         with replaced(path) as part:
             part.write_text(bids_sidecar(made), encoding="utf-8")
-    print_note(f"{options.output}: {options.output.stat().st_size / 1e6:.1f} MB")
+    size = options.output.stat().st_size
+    shown = f"{size / 1e6:.1f} MB" if size > 1e6 else f"{size} bytes"
+    print_note(f"{options.output}: {shown}")
 
 
 def write_stdout(made: Export, writer: Callable[[Export, TextIO], None]) -> None:

@@ -171,10 +171,10 @@ class Summary:
     def _missing(self) -> list[str]:
         lines = [f"recorded     {clock(self.seconds)} of {clock(self.whole_s)}"]
         what = [(self.no_frames, "without a frame looked at"), (self.no_emotion, "without fusion")]
-        missing = [f"{self.gaps} gap{'s' * (self.gaps != 1)}, {clock(self.missing_s)}"]
+        gaps = f"{self.gaps} gap{'s' * (self.gaps != 1)}, {clock(self.missing_s)}"
+        missing = [gaps] if self.gaps else []
         missing += [f"{clock(count)} {text}" for count, text in what if count]
-        is_whole = not self.gaps and len(missing) == 1
-        lines.append(f"missing      {'nothing' if is_whole else '; '.join(missing)}")
+        lines.append(f"missing      {'; '.join(missing) or 'nothing'}")
         lines += [f"problem      {text}" for text, _ in self.problems.most_common(TOP)]
         return lines
 
@@ -224,7 +224,8 @@ class Summary:
                 lines.append(f"{count:>5}        {previous} → {emotion}")
         if self.recordings:
             voices = ", ".join(f"{count} {label}" for label, count in self.voices.most_common())
-            lines += ["", f"voice        {self.recordings} recordings: {voices or 'nobody spoke'}"]
+            counted = f"{self.recordings} recording{'s' * (self.recordings != 1)}"
+            lines += ["", f"voice        {counted}: {voices or 'nobody spoke'}"]
         if self.marks:
             lines.append("")
             lines += [f"mark         {clock(at)}  {text}" for at, text in self.marks[:TOP]]

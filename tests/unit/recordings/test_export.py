@@ -319,6 +319,12 @@ def test_shares_are_of_the_whole_time_and_name_all_that_is_no_emotion() -> None:
     ]
 
 
+def test_without_a_gap_none_is_named() -> None:
+    summary = Summary()
+    summary.take([emotion_line(0, "happy"), emotion_line(1, None)])
+    assert "missing      0:00:01 without fusion" in summary.text()
+
+
 @pytest.mark.parametrize("end_s", [1, 7, 59, 61, 600, 1800, 5400, 86_400, 700_000])
 def test_the_time_axis_has_a_few_round_moments(end_s: int) -> None:
     marked = ticks(end_s)
