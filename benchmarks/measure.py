@@ -23,6 +23,34 @@ def pss_mb(pid: int, part: str = "Pss") -> float:
     raise ValueError(f"no {part} of {pid}")
 
 
+def pss_among_mb(pid: int, others: Sequence[int]) -> float:
+    """PSS as it is where no more than these processes run, MB, whatever else this machine does.
+
+    A file's pages count in equal parts for all of them that have it mapped. proc_pid_smaps(5)
+    """
+    mine, theirs = mapped(pid), [mapped(other) for other in others]
+    return sum(
+        own_kb + shared_kb / (1 + sum(name in one for one in theirs))
+        for name, (own_kb, shared_kb) in mine.items()
+    ) / 1024  # fmt: skip
+
+
+def mapped(pid: int) -> dict[str, tuple[int, int]]:
+    """{file, or "" for what has none: (its own memory, pages of the file), kB}"""
+    found: dict[str, tuple[int, int]] = {}
+    name, resident = "", 0
+    for line in Path(f"/proc/{pid}/smaps").read_text().splitlines():
+        key, *rest = line.split()
+        if not key.endswith(":"):
+            name = rest[4] if len(rest) > 4 and rest[3] != "0" else ""
+        elif key == "Rss:":
+            resident = int(rest[0])
+        elif key == "Anonymous:":
+            own, shared = found.get(name, (0, 0))
+            found[name] = own + int(rest[0]), shared + resident - int(rest[0])
+    return found
+
+
 def percentile(samples: Sequence[float], share: float) -> float:
     """The value that `share` (0 to 1) of the samples do not exceed: the nearest rank."""
     return sorted(samples)[math.ceil(share * len(samples)) - 1]

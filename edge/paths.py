@@ -3,7 +3,6 @@
 import os
 import re
 import stat
-import tempfile
 from pathlib import Path
 
 from edge.errors import ConfigError
@@ -34,6 +33,8 @@ def user_runtime_directory() -> Path:
     runtime = os.environ.get("XDG_RUNTIME_DIR")
     if runtime:
         return Path(runtime) / "emotion-edge"
+    import tempfile  # and with it half a megabyte, which no service needs
+
     return Path(tempfile.gettempdir()) / f"emotion-edge-{os.getuid()}"
 
 

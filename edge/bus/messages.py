@@ -4,6 +4,7 @@ This is the contract with other hosts (docs/contract.md). It knows no socket. Ne
 defaults; an incompatible change takes a new topic.
 """
 
+from collections.abc import Callable, Mapping
 from typing import Annotated, Literal, TypeVar
 
 import msgspec
@@ -205,16 +206,20 @@ class UnknownTopicError(BadMessageError):
 
 
 T = TypeVar("T")
-_decoders = {name: msgspec.json.Decoder(topic.message) for name, topic in TOPICS.items()}
 encode = msgspec.json.Encoder().encode
 
 
-def decode(topic: str, body: bytes) -> Message:
-    """Read a message's JSON. Raises BadMessageError with one line that names the topic."""
-    decoder = _decoders.get(topic)
-    if decoder is None:
-        raise UnknownTopicError(f"unknown topic {topic[:40]!r}")
-    return decode_as(decoder, topic, body)
+def decoder(types: Mapping[str, type[Message]]) -> Callable[[str, bytes], Message]:
+    """What reads a message's JSON. `types`: of each topic."""
+    decoders = {name: msgspec.json.Decoder(message) for name, message in types.items()}
+
+    def decode(topic: str, body: bytes) -> Message:
+        """Raises BadMessageError with one line that names the topic."""
+        if topic not in decoders:
+            raise UnknownTopicError(f"unknown topic {topic[:40]!r}")
+        return decode_as(decoders[topic], topic, body)
+
+    return decode
 
 
 def decode_as(decoder: "msgspec.json.Decoder[T]", name: str, body: bytes) -> T:
@@ -223,3 +228,6 @@ def decode_as(decoder: "msgspec.json.Decoder[T]", name: str, body: bytes) -> T:
         return decoder.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadMessageError(f"{name}: {error}") from error
+
+
+decode = decoder({name: topic.message for name, topic in TOPICS.items()})

@@ -6,7 +6,7 @@ reader gets the newest. Frames have a room of their own (edge/bus/frames.py).
 
 import logging
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
 import msgspec
@@ -125,9 +125,17 @@ class Subscriber:
     """Receives messages from the hub."""
 
     def __init__(
-        self, endpoint: str, topics: Iterable[str], socket: "zmq.Socket[bytes] | None" = None
+        self,
+        endpoint: str,
+        topics: Iterable[str],
+        socket: "zmq.Socket[bytes] | None" = None,
+        decode: Callable[[str, bytes], Message] = messages.decode,
     ) -> None:
-        """`topics`: prefixes; "" is everything. `socket`: a SUB with options of its own."""
+        """`topics`: prefixes; "" is everything. `socket`: a SUB with options of its own.
+
+        `decode`: of `messages.decoder`.
+        """
+        self._decode = decode
         self.socket = socket or make_socket(zmq.SUB)
         for topic in topics:
             self.socket.setsockopt(zmq.SUBSCRIBE, topic.encode())
@@ -154,7 +162,7 @@ class Subscriber:
             except zmq.Again:
                 return
             try:
-                topic, message = unpack(parts)
+                topic, message = unpack(parts, self._decode)
             except UnknownTopicError:  # of a newer version, or of a service that is optional
                 continue
             except BadMessageError as error:
@@ -179,11 +187,13 @@ class Subscriber:
         self.socket.close()
 
 
-def unpack(parts: list[bytes]) -> tuple[str, Message]:
+def unpack(
+    parts: list[bytes], decode: Callable[[str, bytes], Message] = messages.decode
+) -> tuple[str, Message]:
     """[topic, JSON] to the topic's name and its message. Raises BadMessageError."""
     if len(parts) != 2:
         raise BadMessageError(f"{len(parts)} parts instead of [topic, JSON]")
     if parts[0].decode("utf-8", "replace") not in TOPICS:
         raise UnknownTopicError(f"unknown topic {parts[0][:40]!r}")
     topic = parts[0].decode()
-    return topic, messages.decode(topic, parts[1])
+    return topic, decode(topic, parts[1])

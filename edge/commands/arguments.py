@@ -75,7 +75,7 @@ keys in the window: a records, f is full screen, q quits everything""",
   emotion-edge summary 20261123-101500 --plot pilot3.html""",
     "export": """
   emotion-edge export 20261123-101500 > pilot3.csv
-  emotion-edge export 20261123-101500 --format parquet --output pilot3.parquet
+  emotion-edge export 20261123-101500 --output pilot3.parquet
   emotion-edge export --from 2026-11-23 --to 2026-11-24 --rate 0.1 --sep ';'""",
 }
 
@@ -259,10 +259,10 @@ def add_session(commands: "Commands") -> None:
     start = actions.add_parser("start", help="begin a session")
     start.add_argument("--note", default="", metavar="TEXT", help="what it is about")
     start.add_argument("--consent", default="", metavar="TEXT", help="who agreed, and where")
-    stop = actions.add_parser("stop", help="end it")
+    stop = actions.add_parser("stop", help="end the session that runs")
     mark = actions.add_parser("mark", help="mark this moment")
     mark.add_argument("text", metavar="TEXT")
-    listed = actions.add_parser("list", help="all sessions")
+    listed = actions.add_parser("list", help="all sessions, the oldest first")
     delete = actions.add_parser("delete", help="erase a session, and all that was recorded in it")
     delete.add_argument("id", metavar="ID")
     for action in (start, stop, mark, listed, delete):
@@ -271,13 +271,25 @@ def add_session(commands: "Commands") -> None:
 
 def add_export(commands: "Commands") -> None:
     export = add_command(commands, "export", "what was recorded, for other programs")
-    export.add_argument("session", nargs="?", metavar="SESSION", help="as session list has it")
     export.add_argument(
-        "--from", dest="since", metavar="TIME", help="2026-11-23, or 2026-11-23T10:30; local time"
+        "session", nargs="?", metavar="SESSION", help="its ID, as `session list` shows it"
     )
-    export.add_argument("--to", dest="until", metavar="TIME", help="up to this; default now")
     export.add_argument(
-        "--format", choices=FORMATS, default="csv", help="default csv; parquet needs pyarrow"
+        "--from",
+        dest="since",
+        metavar="TIME",
+        help="2026-11-23 (0:00), or 2026-11-23T10:30; local time; default: all before",
+    )
+    export.add_argument(
+        "--to",
+        dest="until",
+        metavar="TIME",
+        help="the first moment that is left out; default: all after",
+    )
+    export.add_argument(
+        "--format",
+        choices=FORMATS,
+        help="default: by the ending of FILE, else csv; parquet needs pyarrow",
     )
     export.add_argument(
         "--rate", type=rate, metavar="HZ", help="means of so many times a second; default as kept"
@@ -289,7 +301,7 @@ def add_export(commands: "Commands") -> None:
         metavar="C",
         help="of csv: , or ; or tab; with ; numbers have a decimal comma; default ,",
     )
-    export.add_argument("--output", type=Path, metavar="FILE", help="default: the terminal")
+    export.add_argument("-o", "--output", type=Path, metavar="FILE", help="default: the terminal")
     export.add_argument("--force", action="store_true", help="replace FILE")
 
 
@@ -328,7 +340,7 @@ def seconds(text: str) -> float:
 
 def add_summary(commands: "Commands") -> None:
     summary = add_command(commands, "summary", "what a session shows")
-    summary.add_argument("session", metavar="SESSION", help="as session list has it")
+    summary.add_argument("session", metavar="SESSION", help="its ID, as `session list` shows it")
     summary.add_argument(
         "--plot", type=Path, metavar="FILE", help="FILE.html, or FILE.png (needs matplotlib)"
     )
@@ -337,7 +349,7 @@ def add_summary(commands: "Commands") -> None:
 
 def add_lsl(commands: "Commands") -> None:
     lsl = add_command(commands, "lsl", "results for the Lab Streaming Layer, on this computer")
-    lsl.add_argument("endpoint", metavar="ENDPOINT", help="of the device")
+    lsl.add_argument("endpoint", metavar="ENDPOINT", help="the device's: tcp://HOST:5557")
     lsl.add_argument("--key", type=Path, metavar="FILE", help="what `keys add` wrote")
     lsl.add_argument(
         "--duration", type=seconds, metavar="S", help="end after S seconds; default at Ctrl-C"

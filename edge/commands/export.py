@@ -2,34 +2,45 @@
 
 import contextlib
 import io
+import re
 import sys
 import tempfile
 from argparse import Namespace
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 from typing import TextIO
 
 from edge.bus.recordings import Session, Span
-from edge.commands.text import OutputError, print_note, size
+from edge.commands.text import OutputError, print_note, printable, size
 from edge.config import Config
 from edge.errors import ExitCode, UsageError
 from edge.recordings.formats import WRITERS, Export, bids_sidecar
 from edge.recordings.resample import resample
 from edge.recordings.source import Source
-from edge.recordings.table import Table
+from edge.recordings.table import Line, Table
 
 BIDS_ENDING = "_events.tsv"
+ENDINGS = {
+    ".csv": "csv",
+    ".jsonl": "jsonl",
+    ".parquet": "parquet",
+    ".tsv": "tsv-bids",
+    ".vtt": "webvtt",
+}
+"""What a file's name tells of its format, where `--format` is not given."""
+TERMINAL_SPACE = re.compile(r"(\r?\n|\t)")
 
 
 def export(config: Config, options: Namespace) -> int:
     """Returns the exit code. Raises UsageError, RecordingsError, OutputError."""
+    options.format = options.format or format_of(options.output)
     check(options)
     with closing(Source(config)) as source:
         session, span, zero_s = choose(source, options)
         table = Table(zero_s)
-        lines = table.lines(source.chunks(span))
+        lines = or_note(table.lines(source.chunks(span)), session)
         if options.rate:
             lines = resample(lines, 1 / options.rate)
         step_s = max(1.0, 1 / options.rate) if options.rate else 1.0
@@ -38,6 +49,25 @@ def export(config: Config, options: Namespace) -> int:
         made = Export(table, lines, session, step_s, options.sep)
         write(made, options)
     return ExitCode.OK
+
+
+def format_of(output: Path | None) -> str:
+    """Raises UsageError for a file whose name tells none."""
+    if output is None:
+        return "csv"
+    if output.suffix not in ENDINGS:
+        raise UsageError(f"{output}: add --format, or end it in one of {' '.join(ENDINGS)}")
+    return ENDINGS[output.suffix]
+
+
+def or_note(lines: Iterable[Line], session: Session | None) -> Iterator[Line]:
+    """The lines; where there is none, a person is told so."""
+    is_empty = True
+    for line in lines:
+        is_empty = False
+        yield line
+    if is_empty:
+        print_note(f"nothing was recorded in {f'session {session.id}' if session else 'that time'}")
 
 
 def check(options: Namespace) -> None:
@@ -116,12 +146,21 @@ def write_stdout(made: Export, writer: Callable[[Export, TextIO], None]) -> None
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8", newline="")
     try:
-        writer(made, sys.stdout)
+        writer(made, Terminal() if sys.stdout.isatty() else sys.stdout)
         sys.stdout.flush()
     except BrokenPipeError:
         raise
     except OSError as error:
         raise OutputError(f"cannot write the output: {error.strerror}") from error
+
+
+class Terminal(io.StringIO):
+    """Standard output where a person looks at it: it acts on nothing that others wrote."""
+
+    def write(self, text: str) -> int:
+        parts = TERMINAL_SPACE.split(text)  # every second one is a tab or the end of a line
+        parts[::2] = map(printable, parts[::2])
+        return sys.stdout.write("".join(parts))
 
 
 @contextlib.contextmanager

@@ -13,7 +13,7 @@ from edge.bus.recordings import (
     StartSession,
     StopSession,
 )
-from edge.commands.text import print_line
+from edge.commands.text import print_line, print_note
 from edge.config import Config
 from edge.errors import ExitCode, UsageError
 from edge.policy.seconds import CLOSE_S
@@ -36,11 +36,17 @@ def session(config: Config, options: Namespace) -> int:
             source.ask(AddMark(text=options.text))
             print_line("marked")
         elif options.action == "list":
-            for one in source.sessions():
+            found = source.sessions()
+            for one in found:
                 print_line(describe(one))
+            if not found:
+                print_note("no session yet; emotion-edge session start begins one")
         else:
-            source.ask(DeleteSession(id=options.id))
-            print_line(f"session {options.id} is erased")
+            (erased,) = source.ask(DeleteSession(id=options.id)).sessions
+            print_line(
+                f"session {erased.id} is erased: {duration(erased)} from {begin(erased)} on, of "
+                "everybody who was there, with note, consent and marks"
+            )
     return ExitCode.OK
 
 
@@ -66,9 +72,13 @@ def duration(session: Session) -> str:
     return f"{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}"
 
 
+def begin(session: Session) -> str:
+    """In local time."""
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(session.start[1]))
+
+
 def describe(session: Session) -> str:
     """One line: id, local time, how long, note, consent."""
-    begin = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(session.start[1]))
     length = duration(session) if session.stop else "running"
     consent = f"  consent: {session.consent}" if session.consent else ""
-    return f"{session.id:<18} {begin}  {length:>9}  {session.note}{consent}".rstrip()
+    return f"{session.id:<18} {begin(session)}  {length:>9}  {session.note}{consent}".rstrip()

@@ -8,9 +8,12 @@ the recorder adds the stretch. Probabilities are kept as whole numbers of 0 to 2
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from operator import itemgetter
-from typing import NamedTuple
+from operator import attrgetter
+from typing import Any, NamedTuple
 
+from msgspec.structs import astuple
+
+from edge.bus.excerpts import EmotionExcerpt, FaceExcerpt, FacesExcerpt
 from edge.bus.messages import (
     EMOTION_LABELS,
     FACE_LABELS,
@@ -18,9 +21,6 @@ from edge.bus.messages import (
     VOICE_LABELS,
     AudioMessage,
     Change,
-    Emotion,
-    FaceMessage,
-    FaceResult,
     HealthMessage,
     Message,
 )
@@ -51,50 +51,46 @@ class Row(NamedTuple):
     values: tuple[object, ...]
 
 
-class Result(NamedTuple):
-    """What a message tells of a face, or of everybody."""
-
-    label: str
-    confidence: float
-    scores: Mapping[str, float]
-    box: tuple[float, ...] = ()
-
-
 class Mean:
     """Results of a second; they are summed up when it is over, which is cheaper than one by one."""
 
     def __init__(self) -> None:
-        self.results: list[Result] = []
+        self.results: list[FaceExcerpt | EmotionExcerpt] = []
+        self.nobody = 0
+        """Results that are of nobody."""
 
     @property
     def n(self) -> int:
-        return len(self.results)
+        return len(self.results) + self.nobody
 
     def label(self) -> tuple[object, ...]:
         """(the commonest label, its share, its mean confidence)"""
-        if not self.results:
-            return None, None, None
-        counted = Counter(result.label for result in self.results)
+        counted = Counter(map(attrgetter("emotion"), self.results))
+        counted[NOBODY] += self.nobody
         label, count = counted.most_common(1)[0]
+        if not count:
+            return None, None, None
         if label == NOBODY:
             return label, scaled(count / self.n), None
-        total = sum(result.confidence for result in self.results if result.label == label)
+        total = sum([result.confidence for result in self.results if result.emotion == label])
         return label, scaled(count / self.n), scaled(total / count)
 
     def scores(self, labels: Sequence[str]) -> list[int | None]:
         """The mean of each label; None where it has no score."""
-        scores = [result.scores for result in self.results]
-        try:  # all have all: the usual case, and an order of magnitude faster
-            columns = zip(*map(itemgetter(*labels), scores), strict=True)
-            means: list[int | None] = [scaled(sum(column) / self.n) for column in columns]
-        except KeyError:
-            given = [[one[name] for one in scores if name in one] for name in labels]
-            means = [scaled(sum(known) / len(known)) if known else None for known in given]
-        return means or [None] * len(labels)
+        scores = [astuple(result.scores) for result in self.results]
+        columns = [*zip(*scores, strict=True)] or [()] * len(labels)
+        return [mean_of(column) for column in columns]
 
-    def box(self) -> tuple[int, ...]:
-        sides = zip(*(result.box for result in self.results), strict=True)
-        return tuple(round(sum(side) / self.n) for side in sides)
+    def box(self) -> list[int]:
+        sides = zip(*map(attrgetter("box"), self.results), strict=True)
+        return [round(sum(side) / self.n) for side in sides]
+
+
+def mean_of(column: Sequence[Any]) -> int | None:
+    """Of the scores that there are."""
+    if None in column:
+        column = [score for score in column if score is not None]
+    return scaled(sum(column) / len(column)) if column else None
 
 
 class Second:
@@ -135,10 +131,10 @@ class Seconds:
         return round(t_ns / 1e9 + self.offset_s, 3)
 
     def take(self, topic: str, message: Message) -> None:
-        """A message of the bus."""
-        if isinstance(message, FaceMessage):
+        """A message of the bus, as edge.bus.excerpts reads it."""
+        if isinstance(message, FacesExcerpt):
             self._take_face(message)
-        elif isinstance(message, Emotion):
+        elif isinstance(message, EmotionExcerpt):
             self._take_emotion(message)
         elif isinstance(message, AudioMessage):
             self._take_voice(message)
@@ -162,7 +158,7 @@ class Seconds:
             self._open[t] = Second()
         return self._open[t]
 
-    def _take_face(self, message: FaceMessage) -> None:
+    def _take_face(self, message: FacesExcerpt) -> None:
         second = self._second(message.t_ns / 1e9)
         if second is None:
             return
@@ -175,18 +171,17 @@ class Seconds:
             mean = second.face.get(face.id)
             if mean is None:
                 mean = second.face[face.id] = Mean()
-            mean.results.append(Result(face.emotion, face.confidence, face.scores, face.box))
+            mean.results.append(face)
 
-    def _take_emotion(self, message: Emotion) -> None:
+    def _take_emotion(self, message: EmotionExcerpt) -> None:
         """By when it was published: one of a voice alone has the voice's capture time for long."""
         second = self._second(message.t_ns / 1e9 + message.age_ms / 1e3)
         if second is None:
             return
         if message.face_age_s is None and message.voice_age_s is None:
-            found = Result(NOBODY, 0.0, {})
+            second.emotion.nobody += 1
         else:
-            found = Result(message.emotion, message.confidence, message.scores)
-        second.emotion.results.append(found)
+            second.emotion.results.append(message)
 
     def _take_voice(self, message: AudioMessage) -> None:
         scores = message.scores or {}
@@ -226,11 +221,10 @@ class Seconds:
         return rows
 
 
-def face_row(t: float, face: FaceResult) -> Row:
+def face_row(t: float, face: FaceExcerpt) -> Row:
     """Of one frame."""
-    scores = (scaled(face.scores[k]) if k in face.scores else None for k in FACE_LABELS)
-    box = (round(value) for value in face.box)
-    means = (face.emotion, SCALE, scaled(face.confidence), *scores, *box)
+    scores = [None if score is None else scaled(score) for score in astuple(face.scores)]
+    means = (face.emotion, SCALE, scaled(face.confidence), *scores, *map(round, face.box))
     return Row("face", (t, face.id, 1, *means))
 
 

@@ -93,18 +93,50 @@ def day_of(unix_s: float) -> str:
 
 
 def days_in(directory: Path) -> list[Path]:
-    """The files of all days, the oldest first; none where there is no folder."""
+    """The files of all days, the oldest first; none where there is no folder.
+
+    What has a day's name and is no file is left out: a pipe would be waited for.
+    """
     with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-        return sorted(path for path in directory.iterdir() if DAY.fullmatch(path.name))
+        named = [path for path in directory.iterdir() if DAY.fullmatch(path.name)]
+        return sorted(path for path in named if not impostors_of(path))
+    return []
+
+
+def with_log(path: Path) -> list[Path]:
+    """A day's file, and what SQLite keeps beside it."""
+    return [path.with_name(path.name + ending) for ending in ("", "-wal", "-shm")]
+
+
+def impostors_of(path: Path) -> list[Path]:
+    """What is in the place of a day's file, or of SQLite's own beside it, and is no file."""
+    found = []
+    for one in with_log(path):
+        with contextlib.suppress(FileNotFoundError):
+            if not stat.S_ISREG(one.lstat().st_mode):
+                found.append(one)
+    return found
+
+
+def impostors_in(directory: Path) -> list[Path]:
+    """Those of all days."""
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        named = {path.name[:13] for path in directory.iterdir() if ANY_FILE.fullmatch(path.name)}
+        return [one for name in sorted(named) for one in impostors_of(directory / name)]
     return []
 
 
 def files_of(directory: Path, day: str = "") -> list[Path]:
-    """All files, of one day or of all: broken ones, copies and SQLite's own, too."""
+    """All files, of one day or of all: broken ones, copies and SQLite's own, too; no folders."""
     found = []
     with contextlib.suppress(FileNotFoundError):
         found = [path for path in directory.iterdir() if ANY_FILE.fullmatch(path.name)]
-    return sorted(path for path in found if path.name.startswith(day))
+    return sorted(path for path in found if path.name.startswith(day) and not is_folder(path))
+
+
+def is_folder(path: Path) -> bool:
+    """A link to one is none: it can be removed as a file can."""
+    return path.is_dir() and not path.is_symlink()
 
 
 def total_bytes(directory: Path) -> int:
@@ -112,7 +144,7 @@ def total_bytes(directory: Path) -> int:
     total = 0
     for path in files_of(directory):
         with contextlib.suppress(FileNotFoundError):
-            total += path.stat().st_blocks * 512
+            total += path.lstat().st_blocks * 512
     return total
 
 
@@ -183,18 +215,19 @@ def seal(path: Path) -> None:
 
 
 def set_aside(path: Path) -> Path:
-    """Rename a broken file, with SQLite's own beside it; returns its new name."""
+    """Rename what is broken, with SQLite's own beside it; returns its new name."""
     broken = path.with_name(f"{path.name}.broken-{time.strftime('%H%M%S')}")
-    for ending in ("", "-wal", "-shm"):
+    for old, new in zip(with_log(path), with_log(broken), strict=True):
         with contextlib.suppress(FileNotFoundError):
-            path.with_name(path.name + ending).rename(broken.with_name(broken.name + ending))
+            old.rename(new)
     return broken
 
 
 def remove_log(path: Path) -> None:
     """What SQLite keeps beside a file: it would be taken for the next one's."""
-    for ending in ("-wal", "-shm"):
-        path.with_name(path.name + ending).unlink(missing_ok=True)
+    for one in with_log(path)[1:]:
+        if not is_folder(one):
+            one.unlink(missing_ok=True)
 
 
 def remove_old(directory: Path, before: str, max_bytes: int, today: str) -> Iterator[str]:

@@ -121,7 +121,7 @@ def write_bids(export: Export, out: TextIO) -> None:
     out.write("\t".join(BIDS) + "\n")
     for episode in episodes(export.lines, export.step_s):
         cells = [number(episode.onset_s), number(episode.duration_s), episode.kind]
-        cells += [plain(episode.value) or MISSING]
+        cells += [safe(plain(episode.value)) or MISSING]
         cells += [number(episode.confidence), number(episode.faces)]
         out.write("\t".join(cells) + "\n")
 
@@ -147,7 +147,10 @@ def bids_sidecar(export: Export) -> str:
         "onset": {"Description": "from the beginning of the session", "Units": "s"},
         "duration": {"Description": "how long it lasted", "Units": "s"},
         "trial_type": {"LongName": "kind", "Description": "what this is", "Levels": levels},
-        "value": {"Description": "the label, or the mark's text"},
+        "value": {
+            "Description": "the label, or the mark's text; before text that a spreadsheet would "
+            f"take for a formula ({' '.join(FORMULA[:4])}) stands an apostrophe"
+        },
         "confidence": {"Description": "the label's mean score, from 0 to 1"},
         "faces": {"Description": "the mean number of faces in the picture"},
         "StimulusPresentation": {"SoftwareName": "Emotion Edge"},

@@ -1,6 +1,7 @@
 """A summary as a picture: .html is one file with an SVG in it, .png needs the extra `plot`."""
 
 import html
+import textwrap
 from pathlib import Path
 
 from edge.bus.messages import EMOTION_LABELS
@@ -21,6 +22,10 @@ COLOURS = {
 WIDTH, LEFT, RIGHT = 980, 70, 40
 HEIGHTS = {"scores": 220, "feeling": 160, "faces": 80}
 GAP, TOP = 46, 40
+TICKS_S = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400, 43_200, 86_400)
+MAX_TICKS = 8
+MAX_TITLE = 120
+"""Characters; the page has all of a note."""
 LINES = {"valence": "#1b7f4b", "arousal": "#b3391f"}
 
 
@@ -44,6 +49,12 @@ def page(summary: Summary, title: str) -> str:
         "padding:0 1rem;color:#1d252b}svg{width:100%;height:auto}pre{overflow:auto}</style>"
         f"<h1>{head}</h1>{drawing(summary)}<pre>{text}</pre><p>{html.escape(NOTICE)}.</p></html>\n"
     )
+
+
+def ticks(end_s: float) -> range:
+    """Moments of the time axis that are round by the clock, s."""
+    step = next((step for step in TICKS_S if end_s / step <= MAX_TICKS), round(end_s / MAX_TICKS))
+    return range(0, int(end_s) + 1, step)
 
 
 def drawing(summary: Summary) -> str:
@@ -111,9 +122,8 @@ class Chart:
     def times(self) -> list[str]:
         y = self.y + self.height + 18
         return [
-            f'<text x="{self.x_of(self.end_s * part / 6):.1f}" y="{y}" text-anchor="middle">'
-            f"{clock(self.end_s * part / 6)}</text>"
-            for part in range(7)
+            f'<text x="{self.x_of(at_s):.1f}" y="{y}" text-anchor="middle">{clock(at_s)}</text>'
+            for at_s in ticks(self.end_s)
         ]
 
 
@@ -162,28 +172,32 @@ def save_png(summary: Summary, title: str, path: Path) -> None:
     from matplotlib.figure import Figure
 
     points, step_s = summary.series.points(), summary.series.step_s
-    figure = Figure(figsize=(10, 7), layout="constrained")
+    figure = Figure(figsize=(10, 7.5), layout="constrained")
     scores, feeling, faces = figure.subplots(3, 1, sharex=True, height_ratios=(3, 2, 1))
-    minutes = [point.onset_s / 60 for point in points]
+    onsets = [point.onset_s for point in points]
     low = [0.0] * len(points)
     for label in EMOTION_LABELS:
         values = [point.scores.get(label, 0.0) for point in points]
-        width, colour = step_s / 60, COLOURS[label]
-        scores.bar(minutes, values, width, low, align="edge", color=colour, label=label)
+        scores.bar(onsets, values, step_s, low, align="edge", color=COLOURS[label], label=label)
         low = [a + b for a, b in zip(low, values, strict=True)]
     nothing = (float("nan"), float("nan"))
     for axis, (name, colour) in enumerate(LINES.items()):
         values = [(point.valence_arousal or nothing)[axis] for point in points]
-        feeling.plot(minutes, values, color=colour, label=name)
+        feeling.plot(onsets, values, color=colour, label=name)
     shown = [point.faces or 0.0 for point in points]
-    faces.bar(minutes, shown, step_s / 60, align="edge", color="#5b7c99")
+    faces.bar(onsets, shown, step_s, align="edge", color="#5b7c99")
     for axes in (scores, feeling, faces):
         for at, _ in summary.marks:
-            axes.axvline(at / 60, color="#1d252b", linestyle="--", linewidth=0.8)
-    scores.set(title=title, ylabel="score", ylim=(0, 1))
+            axes.axvline(at, color="#1d252b", linestyle="--", linewidth=0.8)
+    end_s = onsets[-1] + step_s if onsets else 1.0
+    marked = ticks(end_s)
+    scores.set(ylabel="score", ylim=(0, 1), xlim=(0, end_s))
     feeling.set(ylim=(-1, 1))
-    faces.set(ylabel="faces", xlabel="minutes")
-    scores.legend(ncols=4, fontsize="small", loc="upper right")
-    feeling.legend(fontsize="small", loc="upper right")
-    figure.supxlabel(NOTICE, fontsize=6)
+    faces.set(ylabel="faces", ylim=(0, max([1.0, *shown])), xlabel=NOTICE)
+    faces.set_xticks(marked, [clock(at_s) for at_s in marked])
+    faces.xaxis.label.set_fontsize(7)
+    for axes, columns in ((scores, len(EMOTION_LABELS)), (feeling, len(LINES))):
+        above = {"loc": "lower left", "bbox_to_anchor": (0, 1), "frameon": False}
+        axes.legend(ncols=columns, fontsize="small", **above)
+    figure.suptitle(textwrap.shorten(title, MAX_TITLE), wrap=True, parse_math=False)
     figure.savefig(path, dpi=120)

@@ -5,6 +5,7 @@ tried again, and what waits is kept as long as there is room for it.
 """
 
 import contextlib
+import errno
 import itertools
 import logging
 import os
@@ -31,7 +32,7 @@ FLUSH_PENDING = 5_000
 MIN_FREE_BYTES = 1024 * 1024
 RETRY_S = 4.0
 MAGIC = b"SQLite format 3\0"
-DISK, FILE, BROKEN, SIZE = "disk", "file", "broken", "size"
+DISK, FILE, BROKEN, SIZE, NO_FILE = "disk", "file", "broken", "size", "no file"
 KEPT = ("stretch", "session")
 """Rows that others need to be understood."""
 WIDTH = {"stretch": 7, "session": 7, **{name: 1 + len(TABLES[name]) for name in TABLES}}
@@ -71,6 +72,7 @@ class Store:
 
     def _recover(self) -> None:
         """Days that ended with a crash, or that are broken; at the start."""
+        self._move(days.impostors_in(self.directory))
         for path in days.days_in(self.directory):
             try:
                 if path.with_name(path.name + "-wal").exists():
@@ -99,6 +101,7 @@ class Store:
                 self.flush()
                 self._close()
                 self.problems.pop(BROKEN, None)
+                self.problems.pop(NO_FILE, None)
             self._day = day
         self.stretch += 1
         row = (self.stretch, unix_s, monotonic_s, why, *self._about)
@@ -169,6 +172,9 @@ class Store:
             return True
         if time.monotonic() < self._retry_s:
             return False
+        if not self._move(days.impostors_of(self.path)):
+            self._retry_s = time.monotonic() + RETRY_S
+            return False
         for _ in range(2):
             try:
                 self._connection = days.open_for_writing(self.path)
@@ -188,6 +194,18 @@ class Store:
         self.problems[FILE] = f"{self.path}: {why}"
         self._retry_s = time.monotonic() + RETRY_S
         self._close(is_whole=False)
+
+    def _move(self, impostors: list[Path]) -> bool:
+        """A folder, a link or a pipe where a file belongs: out of the way. False where it stays."""
+        try:
+            for path in impostors:
+                moved = days.set_aside(path)
+                self.problems[NO_FILE] = f"{path.name} was no file; it is kept as {moved.name}"
+                log.warning("%s", self.problems[NO_FILE])
+        except OSError as error:
+            self.problems[NO_FILE] = f"{path.name} is no file, and stays there: {error.strerror}"
+            return False
+        return True
 
     def _set_aside(self, path: Path) -> None:
         """What was in it may be got back: docs/recorder.md. What waits goes to a new one."""
@@ -210,8 +228,9 @@ class Store:
         if self._connection is None:
             return "file" if self._is_new else ""
         if not self._is_same_file():
+            if self._is_same_disk():
+                days.remove_log(self.path)  # it belongs to another file
             self._close(is_whole=False)
-            days.remove_log(self.path)  # it belongs to another file
             self.problems[BROKEN] = f"{self.path.name} was removed or replaced; a new one is begun"
             log.warning("%s", self.problems[BROKEN])
             return "file"
@@ -225,6 +244,26 @@ class Store:
         except OSError:
             return False
 
+    def _is_same_disk(self) -> bool:
+        """Or was another one mounted there, whose files belong together?"""
+        try:
+            return os.fstat(self._descriptor).st_dev == self.directory.stat().st_dev
+        except OSError:
+            return False
+
+    def _is_read_only(self) -> bool:
+        """After an error Linux 6.15 has ext4 read-only without a flag that would tell so.
+
+        The log is tried, not the file: to close that once more would end SQLite's own locks on it.
+        """
+        if self._connection is None or days.impostors_of(self.path):
+            return False
+        try:
+            os.close(os.open(days.with_log(self.path)[1], os.O_WRONLY | os.O_NONBLOCK))
+        except OSError as error:
+            return error.errno == errno.EROFS
+        return False
+
     def _has_room(self) -> bool:
         """Learn it from the kernel: a flush that fails would tell it a minute later."""
         try:
@@ -232,7 +271,7 @@ class Store:
         except OSError as error:
             self.problems[DISK] = f"{self.directory}: {error.strerror}"
             return False
-        if status.f_flag & os.ST_RDONLY:
+        if status.f_flag & os.ST_RDONLY or self._is_read_only():
             self.problems[DISK] = f"{self.directory}: the disk is read-only"
         elif status.f_bavail * status.f_frsize < MIN_FREE_BYTES:
             self.problems[DISK] = f"{self.directory}: the disk is full"

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from edge.bus.messages import EMOTION_LABELS, NOBODY
+from edge.bus.messages import EMOTION_LABELS, NOBODY, UNCERTAIN
 from edge.policy.decision import valence_arousal
 from edge.recordings.table import SCORES, Line
 
@@ -108,9 +108,7 @@ class Summary:
             "gap": self._take_gap,
             "voice": self._take_voice,
             "change": self._take_change,
-            "mark": lambda line: self.marks.append(
-                (line.cell("onset_s"), " ".join(line.cell("text").split()))
-            ),
+            "mark": self._take_mark,
             "health": self._take_health,
         }
         for line in lines:
@@ -120,8 +118,10 @@ class Summary:
         self.seconds += 1
         self.stretches.add(line.cell("stretch"))
         emotion, faces = line.cell("emotion"), line.cell("faces")
-        self.shares[emotion] += emotion is not None
-        self.no_emotion += emotion is None
+        if emotion is None:
+            self.no_emotion += 1
+        else:
+            self.shares[emotion] += 1
         self.no_frames += faces is None
         if faces:
             self.present += 1
@@ -163,14 +163,18 @@ class Summary:
             *self._events(),
         ]
 
+    @property
+    def whole_s(self) -> float:
+        """With what is missing."""
+        return self.seconds + self.missing_s
+
     def _missing(self) -> list[str]:
-        whole_s = self.seconds + self.missing_s
-        lines = [f"recorded     {clock(self.seconds)} of {clock(whole_s)}"]
+        lines = [f"recorded     {clock(self.seconds)} of {clock(self.whole_s)}"]
         what = [(self.no_frames, "without a frame looked at"), (self.no_emotion, "without fusion")]
-        missing = [f"{self.gaps} gap{'s' * (self.gaps != 1)}, {clock(self.missing_s)}"]
+        gaps = f"{self.gaps} gap{'s' * (self.gaps != 1)}, {clock(self.missing_s)}"
+        missing = [gaps] if self.gaps else []
         missing += [f"{clock(count)} {text}" for count, text in what if count]
-        is_whole = not self.gaps and len(missing) == 1
-        lines.append(f"missing      {'nothing' if is_whole else '; '.join(missing)}")
+        lines.append(f"missing      {'; '.join(missing) or 'nothing'}")
         lines += [f"problem      {text}" for text, _ in self.problems.most_common(TOP)]
         return lines
 
@@ -178,21 +182,25 @@ class Summary:
         share = self.present / self.seconds
         mean = self.faces_sum / self.present if self.present else 0.0
         return [
-            f"faces        {100 * share:.1f}% of the time; then {mean:.1f} on average, "
+            f"faces        {100 * share:.1f}% of what was recorded; then {mean:.1f} on average, "
             f"at most {self.most_faces:.1f}; {len(self.people)} tracks"
         ]
 
     def _shares(self) -> list[str]:
-        named = self.seconds - self.no_emotion
-        lines = []
-        for label, seconds in self.shares.most_common():
-            if label is not None:
-                share = seconds / max(1, named)
-                bar = "█" * round(30 * share)
-                lines.append(
-                    f"{label:<12} {100 * share:5.1f}%  {clock(seconds):>8}  {bar}".rstrip()
-                )
-        return lines or ["no emotion"]
+        """Of the whole time: the labels, and then what is none; together 100 %."""
+        others = {
+            UNCERTAIN: self.shares[UNCERTAIN],
+            NOBODY: self.shares[NOBODY],
+            "no fusion": self.no_emotion,
+            "missing": self.missing_s,
+        }
+        labels = [one for one in self.shares.most_common() if one[0] not in others and one[1]]
+        lines = ["of the whole time"]
+        for label, seconds in [*labels, *others.items()]:
+            share = seconds / self.whole_s
+            bar = "█" * round(30 * share)
+            lines.append(f"{label:<12} {100 * share:5.1f}%  {clock(seconds):>8}  {bar}".rstrip())
+        return lines
 
     def _course(self) -> list[str]:
         """Valence and arousal over time."""
@@ -216,7 +224,8 @@ class Summary:
                 lines.append(f"{count:>5}        {previous} → {emotion}")
         if self.recordings:
             voices = ", ".join(f"{count} {label}" for label, count in self.voices.most_common())
-            lines += ["", f"voice        {self.recordings} recordings: {voices or 'nobody spoke'}"]
+            counted = f"{self.recordings} recording{'s' * (self.recordings != 1)}"
+            lines += ["", f"voice        {counted}: {voices or 'nobody spoke'}"]
         if self.marks:
             lines.append("")
             lines += [f"mark         {clock(at)}  {text}" for at, text in self.marks[:TOP]]

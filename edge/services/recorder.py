@@ -4,8 +4,9 @@ Never a frame and never sound: rows of labels, scores and boxes (edge.policy.sec
 SQLite (edge.recordings). It answers the page, `session`, `export` and `summary` over local sockets.
 """
 
-import hashlib
+import contextlib
 import json
+import logging
 import sqlite3
 import time
 from collections import deque
@@ -14,8 +15,10 @@ from contextlib import closing
 from functools import partial
 from pathlib import Path
 
+import msgspec
+
 from edge import __version__
-from edge.bus import history, recordings
+from edge.bus import excerpts, history, recordings
 from edge.bus.history import History
 from edge.bus.messages import BadMessageError, Mark, Press
 from edge.bus.pubsub import Publisher, Subscriber
@@ -38,6 +41,8 @@ from edge.recordings.reader import Reader
 from edge.recordings.store import About, Store
 from edge.runtime.loop import Loop
 from edge.services.health import Health
+
+log = logging.getLogger(__name__)
 
 TOPICS = ("face", "emotion", "audio", "change", "health.", "press")
 TICK_S = 1.0
@@ -274,15 +279,20 @@ class RecorderService:
         self._store.close()
 
 
+class ModelCard(msgspec.Struct, frozen=True):
+    """Of edge.inference.card what names a model. Whoever runs one has compared it with the file."""
+
+    sha256: str
+
+
 def models_of(config: Config) -> str:
-    """What made the results, as JSON: {file: its SHA-256}."""
-    files = {"face": config.face.model, "voice": config.audio.model}
+    """What made the results, as JSON: {face or voice: the file's name and SHA-256}."""
     found = {}
-    for kind, name in files.items():
-        path = Path(name)
-        if path.is_file():
-            digest = hashlib.sha256(path.read_bytes()).hexdigest()
-            found[kind] = f"{path.name} sha256:{digest}"
+    for kind, model in (("face", config.face.model), ("voice", config.audio.model)):
+        path = Path(model)
+        with contextlib.suppress(OSError, msgspec.MsgspecError, UnicodeDecodeError):
+            card = msgspec.json.decode(path.with_suffix(".json").read_bytes(), type=ModelCard)
+            found[kind] = f"{path.name} sha256:{card.sha256}"
     return json.dumps(found)
 
 
@@ -300,7 +310,7 @@ def serve(config: Config, loop: Loop, clock: Clock) -> None:
     with (
         locked(config.recordings_directory),
         closing(Publisher(endpoint("in"), config.device_name)) as publisher,
-        closing(Subscriber(endpoint("out"), TOPICS)) as subscriber,
+        closing(Subscriber(endpoint("out"), TOPICS, decode=excerpts.decode)) as subscriber,
         closing(Responder(endpoint(recordings.ENDPOINT))) as requests,
         closing(Responder(endpoint(history.ENDPOINT))) as histories,
     ):
@@ -313,5 +323,10 @@ def serve(config: Config, loop: Loop, clock: Clock) -> None:
         loop.call_every(RETENTION_S, service.remove_old)
         service.check()
         health.ready()
+        log.info(
+            "recording results in %s for %d days; no picture and no sound",
+            store.directory,
+            config.recorder.keep_days,
+        )
         with closing(service):
             loop.run()

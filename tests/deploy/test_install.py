@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from edge.bus.messages import OPTIONAL_SERVICES, SERVICES
+
 PROJECT = Path(__file__).resolve().parents[2]
 SCRIPTS = [
     "deploy/fetch-detector.sh",
@@ -140,3 +142,52 @@ def test_a_release_has_the_same_name_in_every_language(tmp_path: Path):
     name = 'name_release; printf "%s" "$release"; :'
     plain, english = call(name, LC_ALL="C"), call(name, LOCPATH=str(tmp_path), LC_ALL="en_GB.UTF-8")
     assert plain == english
+
+
+def test_every_unit_and_drop_in_is_installed_and_removed(tmp_path: Path):
+    release = tmp_path / "release"
+    shutil.copytree(PROJECT / "systemd", release / "systemd")
+    written = call("dry=yes; place() { echo $2; }; place_files", release)
+    folder = "/usr/local/lib/systemd/system"
+    assert f"{folder}/emotion-edge@.service\n" in written
+    for name in OPTIONAL_SERVICES:
+        assert f"{folder}/emotion-edge@{name}.service.d/" in written
+    uninstall = (PROJECT / "deploy/uninstall.sh").read_text()
+    assert "$shared/systemd/system/emotion-edge*" in uninstall
+    disabled = re.findall(r"for name in (.*); do", uninstall)[0].split()
+    assert disabled == [*SERVICES, *OPTIONAL_SERVICES]
+
+
+@pytest.mark.parametrize("name", OPTIONAL_SERVICES)
+def test_an_optional_service_is_enabled_only_where_somebody_did_so(name: str):
+    unit = f"emotion-edge@{name}.service"
+    enabled = 'systemctl() { [ "$3" = "%s" ]; }; enabled_units'
+    assert unit in call(enabled % unit).split()
+    assert unit not in call(enabled % "none").split()
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("arguments", [(), ("--purge",)])
+def test_uninstalling_leaves_recordings_to_root_unless_they_are_purged(
+    tmp_path: Path, arguments: tuple[str, ...]
+):
+    """The script's own lines, with other folders and no system to change."""
+    script = (PROJECT / "deploy/uninstall.sh").read_text()
+    for place in ("/opt/emotion-edge", "/etc/emotion-edge", "/usr/local", "/var/lib", "/run/emot"):
+        assert place in script
+        script = script.replace(place, f"{tmp_path}{place}")
+    script = re.sub(r"(?<!\w)/etc/(?!emotion-edge)", f"{tmp_path}/etc/", script)
+    nothing = "systemctl() { :; }; udevadm() { :; }; getent() { false; }; userdel() { :; }"
+    recordings = tmp_path / "var/lib/emotion-edge/recordings"
+    recordings.mkdir(parents=True, mode=0o700)
+    (recordings / "2026-11-23.db").write_text("somebody's")
+    os.chown(recordings, 12_345, 12_345)
+    command = ["bash", "-c", f"{nothing}\n{script}", "uninstall.sh", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    if arguments:
+        assert not (tmp_path / "var/lib/emotion-edge").exists()
+    else:
+        assert (recordings / "2026-11-23.db").read_text() == "somebody's"
+        assert recordings.stat().st_uid == 0 and recordings.stat().st_mode & 0o777 == 0o700
+        assert "emotion-edge stays; --purge would remove it" in done.stdout

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from edge.bus.messages import OPTIONAL_SERVICES, SERVICES
+from edge.paths import SYSTEM_RECORDINGS
 
 UNITS = Path(__file__).resolve().parents[2] / "systemd"
 needs_systemd = pytest.mark.skipif(
@@ -61,6 +62,15 @@ def test_a_setting_that_systemd_does_not_know_is_found(copy: Path):
 def test_only_gateway_mqtt_and_web_may_open_network_sockets():
     for service in (*SERVICES, *OPTIONAL_SERVICES):
         assert ("AF_INET" in text_of(service)) == (service in ("gateway", "mqtt", "web"))
+
+
+def test_what_the_recorder_keeps_is_its_users_alone():
+    lines = text_of("recorder").splitlines()
+    assert "User=emotion-edge" in lines and "StateDirectoryMode=0700" in lines
+    (folder,) = re.findall(r"(?m)^StateDirectory=(.*)$", text_of("recorder"))
+    assert Path("/var/lib") / folder == SYSTEM_RECORDINGS
+    for service in {*SERVICES, *OPTIONAL_SERVICES} - {"recorder"}:
+        assert SYSTEM_RECORDINGS.name not in text_of(service)
 
 
 def test_wrong_settings_are_not_tried_again_and_everything_else_is():

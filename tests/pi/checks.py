@@ -15,6 +15,7 @@ import numpy as np
 from edge.bus.messages import SERVICES, AudioMessage, FaceMessage, RecordingMessage
 from edge.overlay.bars import COLOURS
 from edge.overlay.layout import lay_out
+from edge.paths import SYSTEM_RECORDINGS
 from tests.pi.listener import Listener
 from tests.pi.machine import Pi
 from tests.pi.product import RELEASE, SETTINGS, TOOLS, Product, unit
@@ -390,6 +391,33 @@ def shutdowns(pi: Pi) -> int:
     return int(pi.says("last -x shutdown | grep -c ^shutdown || true"))
 
 
+def recorder(bench: Bench) -> str:
+    """Switched on, it keeps results for its own user alone, also through a power cut; then off."""
+    pi, product = bench.pi, bench.product
+    pi.ssh(f"cp {SETTINGS} /root/settings; printf '\\n[recorder]\\nkeep_days = 3\\n' >> {SETTINGS}")
+    pi.ssh(f"systemctl enable --now {unit('recorder')}")
+    with bench.listener() as listener:
+        listener.await_state("recorder", "ok", SOON_S)
+    assert pi.says(f"stat -c '%a %U' {SYSTEM_RECORDINGS}") == "700 emotion-edge"
+    name = pi.says("emotion-edge session start --note pi").split()[1]
+    pi.ssh("sleep 20; emotion-edge session mark moment; emotion-edge session stop")
+    export = f"emotion-edge export {name}"
+    before = pi.says(export)
+    seconds = before.count(",emotion,") - 1  # the header has one, too
+    assert seconds >= 15 and before.count(",mark,") == 1, before
+    pi.cut_power()
+    pi.power_on()
+    product.wait_until_active()
+    with bench.listener() as listener:
+        listener.await_state("recorder", "ok", SOON_S)
+    assert pi.says(export) == before, "what was kept is another"
+    assert not pi.says(f"ls {SYSTEM_RECORDINGS} | grep broken || true")
+    pi.ssh(f"emotion-edge session delete {name}")
+    assert not pi.says("emotion-edge session list")
+    pi.ssh(f"systemctl disable --now {unit('recorder')}; cp /root/settings {SETTINGS}")
+    return f"{seconds} s kept, 0700, the same after the plug was pulled; erased; off again"
+
+
 def uninstall(bench: Bench) -> str:
     """uninstall.sh leaves settings and keys; with --purge, nothing."""
     pi = bench.pi
@@ -418,5 +446,6 @@ CHECKS = {
     9: upgrade,
     10: idle,
     11: long_press,
-    12: uninstall,
+    12: recorder,
+    13: uninstall,
 }

@@ -5,6 +5,7 @@ import math
 import os
 import shutil
 import subprocess
+import sys
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -128,6 +129,28 @@ def test_bids_events_keep_the_rules_of_the_specification(folder: Path) -> None:
     assert {*table.columns} <= {*sidecar} and {*table.trial_type} <= {
         *sidecar["trial_type"]["Levels"]
     }
+
+
+def test_the_bids_validator_finds_no_error_in_a_dataset_of_it(folder: Path) -> None:
+    validator = Path(sys.executable).with_name("bids-validator-deno")
+    if not validator.exists():
+        pytest.skip("no bids-validator-deno")
+    dataset = folder / "dataset"
+    (dataset / "sub-01" / "beh").mkdir(parents=True)
+    about = {"Name": "talk", "BIDSVersion": "1.10.0", "DatasetType": "raw"}
+    (dataset / "dataset_description.json").write_text(json.dumps(about))
+    (dataset / "README").write_text("One participant, seen by Emotion Edge.\n")
+    events = export(folder, "tsv-bids", "dataset/sub-01/beh/sub-01_task-talk_events.tsv")
+
+    def errors() -> list[str]:
+        command = [validator, dataset, "--json"]
+        output = subprocess.run(command, capture_output=True, text=True).stdout
+        issues = json.loads(output)["issues"]["issues"]
+        return [issue["code"] for issue in issues if issue["severity"] == "error"]
+
+    assert errors() == []
+    events.write_text(events.read_text().replace("onset", "begin", 1))
+    assert errors() != []
 
 
 PAGE = """<!doctype html><title>waiting</title><video><track default src="a.vtt"></video><script>

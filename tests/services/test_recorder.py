@@ -1,12 +1,16 @@
 """The recorder among real processes: what is on the bus is in its files, once, and is read back."""
 
+import contextlib
 import functools
+import hashlib
 import json
 import math
+import os
+import re
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
 
@@ -47,6 +51,7 @@ from tests.support.recordings import ABOUT, face_message, record
 from tests.support.web import serving, with_web
 
 HOUR_S = 3600
+NOBODY = 65_534
 
 
 @pytest.fixture
@@ -150,6 +155,8 @@ def test_a_session_from_its_start_to_its_erasure(
     running_recorder: Config, publisher: Publisher, capsys: pytest.CaptureFixture[str]
 ) -> None:
     note = 'first, "pilot"\n=cmd() 🙂'
+    assert run_session(running_recorder, "session", "list") == ExitCode.OK
+    assert capsys.readouterr() == ("", "no session yet; emotion-edge session start begins one\n")
     assert run_session(running_recorder, "session", "stop") == ExitCode.FAILED
     assert "no session is running" in capsys.readouterr().err
     started = run_session(
@@ -174,7 +181,10 @@ def test_a_session_from_its_start_to_its_erasure(
     assert [line["text"] for line in lines if line["kind"] == "mark"] == ["film\nbegins"]
     run_session(running_recorder, "summary", name)
     assert "film begins" in capsys.readouterr().out
+    capsys.readouterr()
     assert run_session(running_recorder, "session", "delete", name) == ExitCode.OK
+    gone = capsys.readouterr().out
+    assert re.match(rf"session {name} is erased: 0:00:\d\d from 20.*everybody who was there", gone)
     folder = running_recorder.recordings_directory
     raw = b"".join(path.read_bytes() for path in folder.iterdir())
     assert b"pilot" not in raw and b"form 12" not in raw and b"begins" not in raw
@@ -445,12 +455,48 @@ def test_export_and_the_recorder_do_not_wait_for_each_other(
     assert seconds == list(range(seconds[0], seconds[0] + len(seconds)))
 
 
-def test_files_that_this_user_may_not_read_name_the_fix(tmp_path: Path, config: Config) -> None:
-    (tmp_path / "2026-11-23.db").mkdir()
-    settings = RecorderConfig(keep_days=3, directory=str(tmp_path))
+def test_files_that_this_user_may_not_read_name_the_fix(directory: Path, config: Config) -> None:
+    record(directory / "kept", 1_800_000_000, 2)
+    for path in (directory / "kept").iterdir():
+        path.chmod(0)
+    settings = RecorderConfig(keep_days=3, directory=str(directory / "kept"))
     closed = msgspec.structs.replace(config, recorder=settings)
-    with closing(Source(closed)) as source, pytest.raises(RecordingsError, match="sudo may read"):
+    wanted = pytest.raises(RecordingsError, match="sudo may read")
+    with closing(Source(closed)) as source, as_nobody(directory), wanted:
         source.sessions()
+
+
+@contextlib.contextmanager
+def as_nobody(folder: Path) -> Iterator[None]:
+    """Without root's right to read everything, where the tests have it."""
+    if os.geteuid() != 0:
+        yield
+        return
+    for path in (folder, *folder.rglob("*")):
+        os.chown(path, NOBODY, NOBODY)
+    os.seteuid(NOBODY)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+@pytest.mark.parametrize("put", [Path.mkdir, os.mkfifo], ids=["folder", "pipe"])
+def test_a_folder_named_as_a_day_stops_neither_the_recorder_nor_a_reader(
+    kept: Config, publisher: Publisher, put: Callable[[Path], None]
+) -> None:
+    folder, day = kept.recordings_directory, days.day_start("2026-11-20")
+    record(folder, day + 86_400, 5)
+    put(folder / "2026-11-20.db")
+    assert len([line for line in table_of(kept) if line.kind == "emotion"]) == 5
+    assert run_session(kept, "session", "list") == ExitCode.OK
+    with running(recorder.run, kept), listening(kept.endpoint("out"), "health.recorder") as heard:
+        message = heard.until(lambda _, m: m.state == "degraded")
+        assert "2026-11-20.db was no file; it is kept as 2026-11-20.db.broken-" in message.detail
+        assert message.recording_data
+        publish_for(publisher, 1.0)
+        wait_for(lambda: any(line.kind == "face" for line in table_of(kept)), "a face")
+        assert ask_history(kept, since=day, until=day + 3 * 86_400).error == ""
 
 
 def test_the_page_shows_a_day_of_what_was_kept(
@@ -500,3 +546,13 @@ def test_it_reads_for_a_few_pages_at_once_and_refuses_more(running_recorder: Con
 def test_impossible_spans_are_refused(span: dict[str, object]) -> None:
     with pytest.raises(BadMessageError, match="Expected"):
         recordings.decode_request(json.dumps({"type": "rows", "span": span}).encode())
+
+
+def test_what_made_the_results_is_named_with_its_hash() -> None:
+    config = Config()
+    named = json.loads(recorder.models_of(config))
+    for kind, model in (("face", config.face.model), ("voice", config.audio.model)):
+        digest = hashlib.sha256(Path(model).read_bytes()).hexdigest()
+        assert named[kind] == f"{Path(model).name} sha256:{digest}"
+    missing = msgspec.structs.replace(config.face, model="/nowhere/a.tflite")
+    assert "face" not in recorder.models_of(msgspec.structs.replace(config, face=missing))

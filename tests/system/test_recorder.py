@@ -42,6 +42,7 @@ def test_what_the_demo_shows_is_kept_exported_and_erased(config: Config, tmp_pat
         before = faces()
         code, errors = running.end()
     assert code == 0, errors
+    assert f"recording results in {tmp_path}/kept for 3 days; no picture and no sound" in errors
     assert [path.name[-3:] for path in (tmp_path / "kept").iterdir()] == [".db"]  # one plain file
     assert faces() == before  # now from the file, by the one whose it is
     assert "Session" in run(config, "summary", name)

@@ -16,7 +16,8 @@ def subclasses(kind: type[Message]) -> set[type[Message]]:
 def test_every_message_type_round_trips() -> None:
     """Those that exist, not those that somebody thought of: a new type needs a topic."""
     examples = {topic: example(topic) for topic in TOPICS}
-    assert subclasses(Message) - {Message} == set(map(type, examples.values()))
+    of_the_contract = {kind for kind in subclasses(Message) if kind.__module__ == messages.__name__}
+    assert of_the_contract - {Message} == set(map(type, examples.values()))
     for topic, message in examples.items():
         assert messages.decode(topic, messages.encode(message)) == message
 

@@ -5,6 +5,7 @@ import random
 
 import pytest
 
+from edge.bus import excerpts
 from edge.bus.messages import (
     EMOTION_LABELS,
     FACE_LABELS,
@@ -13,6 +14,8 @@ from edge.bus.messages import (
     Emotion,
     FaceResult,
     HealthMessage,
+    Message,
+    encode,
 )
 from edge.policy.seconds import CLOSE_S, SCALE, TABLES, Seconds
 from tests.support.recordings import face_message
@@ -26,6 +29,11 @@ AT = {table: {name: n for n, name in enumerate(names)} for table, names in TABLE
 def result(scores: dict[str, float], number: int = 1, box=(10.0, 20.0, 30.0, 40.0)) -> FaceResult:
     label = max(scores, key=lambda name: scores[name])
     return FaceResult(id=number, box=box, emotion=label, confidence=scores[label], scores=scores)
+
+
+def take(seconds: Seconds, topic: str, message: Message) -> None:
+    """As it comes over the bus."""
+    seconds.take(topic, excerpts.decode(topic, encode(message)))
 
 
 def emotion(t_s: float, label: str, face_age_s: float | None = 0.0, age_ms: float = 0.0) -> Emotion:
@@ -46,7 +54,7 @@ def test_means_are_those_of_all_results_within_one_part_of_255():
     for n in range(30):
         scores = {name: random.random() for name in FACE_LABELS}
         given.append(scores)
-        seconds.take("face", face_message(round((11 + n / 30) * S), result(scores)))
+        take(seconds, "face", face_message(round((11 + n / 30) * S), result(scores)))
     rows = seconds.closed(20.0, FAR)
     assert values(rows, "face", "n") == [30]
     for name in FACE_LABELS:
@@ -65,9 +73,9 @@ def test_every_second_has_one_row_also_where_nothing_came():
 def test_a_second_is_closed_once_late_results_had_their_time():
     seconds = Seconds(10.0, OFFSET_S)
     assert seconds.closed(10.99 + CLOSE_S, FAR) == []
-    seconds.take("face", face_message(round(10.9 * S), result({"sad": 0.5})))
+    take(seconds, "face", face_message(round(10.9 * S), result({"sad": 0.5})))
     assert values(seconds.closed(11.01 + CLOSE_S, FAR), "face", "n") == [1]
-    seconds.take("face", face_message(round(10.95 * S), result({"sad": 0.5})))
+    take(seconds, "face", face_message(round(10.95 * S), result({"sad": 0.5})))
     assert seconds.dropped == 1
 
 
@@ -82,7 +90,7 @@ def test_rows_stop_at_midnight_for_the_next_file():
 def test_the_label_is_the_commonest_and_its_share_is_kept():
     seconds = Seconds(10.0, OFFSET_S)
     for n, label in enumerate(["happy", "sad", "happy", "happy"]):
-        seconds.take("emotion", emotion(10.1 + n / 10, label))
+        take(seconds, "emotion", emotion(10.1 + n / 10, label))
     rows = seconds.close(10.9)
     assert values(rows, "emotion", "emotion") == ["happy"]
     assert values(rows, "emotion", "share") == [round(0.75 * SCALE)]
@@ -90,7 +98,7 @@ def test_the_label_is_the_commonest_and_its_share_is_kept():
 
 def test_nobody_has_no_scores():
     seconds = Seconds(10.0, OFFSET_S)
-    seconds.take("emotion", emotion(10.1, "uncertain", face_age_s=None))
+    take(seconds, "emotion", emotion(10.1, "uncertain", face_age_s=None))
     rows = seconds.close(10.9)
     assert values(rows, "emotion", "emotion") == [NOBODY]
     assert values(rows, "emotion", "happy") == values(rows, "emotion", "confidence") == [None]
@@ -100,7 +108,7 @@ def test_an_emotion_counts_for_the_second_in_which_it_was_published():
     """That of a voice alone has the voice's time of capture, for half a minute."""
     seconds = Seconds(10.0, OFFSET_S)
     for n in range(3):
-        seconds.take("emotion", emotion(10.2, "sad", age_ms=1000.0 * n))
+        take(seconds, "emotion", emotion(10.2, "sad", age_ms=1000.0 * n))
     assert values(seconds.close(12.9), "emotion", "n") == [1, 1, 1]
 
 
@@ -108,7 +116,7 @@ def test_sixty_four_faces_are_sixty_four_rows():
     seconds = Seconds(10.0, OFFSET_S)
     faces = [result({"happy": 0.5}, number) for number in range(64)]
     for n in range(30):
-        seconds.take("face", face_message(round((10 + n / 30) * S), *faces))
+        take(seconds, "face", face_message(round((10 + n / 30) * S), *faces))
     rows = seconds.close(10.9)
     assert sorted(values(rows, "face", "id")) == list(range(64))
     assert values(rows, "emotion", "faces") == [64.0]
@@ -116,7 +124,7 @@ def test_sixty_four_faces_are_sixty_four_rows():
 
 def test_a_label_without_a_score_is_unknown_and_not_zero():
     seconds = Seconds(10.0, OFFSET_S)
-    seconds.take("face", face_message(10 * S, result({"happy": 0.5, "contempt": 0.4})))
+    take(seconds, "face", face_message(10 * S, result({"happy": 0.5, "contempt": 0.4})))
     rows = seconds.close(10.9)
     assert values(rows, "face", "happy") == [128] and values(rows, "face", "sad") == [None]
 
@@ -124,7 +132,7 @@ def test_a_label_without_a_score_is_unknown_and_not_zero():
 def test_in_detail_every_frame_is_a_row():
     seconds = Seconds(10.0, OFFSET_S, every_frame=True)
     for n in range(30):
-        seconds.take("face", face_message(round((10 + n / 30) * S), result({"happy": 0.5})))
+        take(seconds, "face", face_message(round((10 + n / 30) * S), result({"happy": 0.5})))
     rows = seconds.close(10.99)
     assert len(values(rows, "face", "t")) == 30 and values(rows, "emotion", "frames") == [30]
     assert all(isinstance(t, float) for t in values(rows, "face", "t"))
@@ -136,7 +144,7 @@ def test_a_recording_without_speech_is_kept_without_an_emotion():
         t_ns=10 * S, time=0.0, trigger="key", duration_s=2.0, speech=False, level_dbfs=-60.0,
         inference_ms=1.0,
     )  # fmt: skip
-    seconds.take("audio", message)
+    take(seconds, "audio", message)
     rows = seconds.close(10.9)
     assert values(rows, "voice", "emotion") == [None] and values(rows, "voice", "speech") == [0]
 
@@ -151,19 +159,36 @@ def health(t_s: float, state: str, detail: str) -> HealthMessage:
 def test_health_is_kept_when_it_changes_and_no_figures_of_what_is_well():
     seconds = Seconds(10.0, OFFSET_S)
     for n in range(100):
-        seconds.take("health.face", health(10 + n, "ok", f"age {n} ms"))
-    seconds.take("health.face", health(110, "degraded", "no frames"))
-    seconds.take("health.face", health(111, "degraded", "no frames"))
-    seconds.take("health.face", health(112, "degraded", "no frames for 2 s"))
-    seconds.take("health.face", health(113, "ok", ""))
+        take(seconds, "health.face", health(10 + n, "ok", f"age {n} ms"))
+    take(seconds, "health.face", health(110, "degraded", "no frames"))
+    take(seconds, "health.face", health(111, "degraded", "no frames"))
+    take(seconds, "health.face", health(112, "degraded", "no frames for 2 s"))
+    take(seconds, "health.face", health(113, "ok", ""))
     rows = seconds.close(114.0)
     assert values(rows, "health", "state") == ["ok", "degraded", "ok"]
     assert values(rows, "health", "detail") == ["", "no frames", ""]
 
 
+def test_a_second_of_somebody_and_of_nobody_has_the_scores_of_somebody():
+    seconds = Seconds(10.0, OFFSET_S)
+    for n, age_s in enumerate([0.0, None, None]):
+        take(seconds, "emotion", emotion(10.1 + n / 10, "happy", face_age_s=age_s))
+    rows = seconds.close(10.9)
+    assert values(rows, "emotion", "emotion") == [NOBODY] and values(rows, "emotion", "n") == [3]
+    assert values(rows, "emotion", "share") == [170] and values(rows, "emotion", "happy") == [255]
+
+
+def test_a_mean_is_of_the_results_that_have_that_score():
+    seconds = Seconds(10.0, OFFSET_S)
+    for scores in ({"happy": 0.5, "sad": 0.25}, {"happy": 1.0}):
+        take(seconds, "face", face_message(10 * S, result(scores)))
+    rows = seconds.close(10.9)
+    assert values(rows, "face", "happy") == [191] and values(rows, "face", "sad") == [64]
+
+
 @pytest.mark.parametrize("offset_s", [0.0, OFFSET_S, OFFSET_S + 0.73])
 def test_a_second_is_one_of_unix_time(offset_s: float):
     seconds = Seconds(10.0, offset_s)
-    seconds.take("face", face_message(round(12.5 * S), result({"happy": 1.0})))
+    take(seconds, "face", face_message(round(12.5 * S), result({"happy": 1.0})))
     (t,) = values(seconds.close(13.0), "face", "t")
     assert t == math.floor(12.5 + offset_s)

@@ -1,10 +1,16 @@
 """Exports: every format by its own rules, with what people wrote as data and never as code."""
 
+import contextlib
 import csv
 import io
 import json
+import os
+import pty
 import re
 import resource
+import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -20,10 +26,12 @@ from edge.recordings.formats import (
     bids_sidecar,
     safe,
 )
+from edge.recordings.plot import MAX_TICKS, ticks
 from edge.recordings.reader import Reader
 from edge.recordings.resample import resample
 from edge.recordings.summary import Summary
 from edge.recordings.table import COLUMNS, NOTICE, Line, Table
+from tests.support.harness import ROOT
 from tests.support.recordings import NOON, record, record_session
 
 
@@ -115,6 +123,13 @@ def test_events_of_bids_keep_its_rules(folder: Path, session: Session) -> None:
     assert all(cell for row in cells for cell in row)  # n/a, never empty
     levels = json.loads(bids_sidecar(Export(Table(0.0), [], session)))["trial_type"]["Levels"]
     assert {row[2] for row in cells} <= set(levels)
+
+
+def test_a_mark_that_looks_like_a_formula_is_text_in_events_of_bids(
+    folder: Path, session: Session
+) -> None:
+    cells = [line.split("\t") for line in exported(folder, session, "tsv-bids").splitlines()]
+    assert [row[3] for row in cells if row[2] == "mark"] == ['\'=cmd() "film" <b>, 🙂']
 
 
 def test_webvtt_has_cues_in_order_and_no_markup_of_others(folder: Path, session: Session) -> None:
@@ -277,6 +292,109 @@ def test_what_makes_no_sense_gets_one_line(
     assert run(settings, "export", *arguments) in (ExitCode.USAGE, ExitCode.FAILED)
     error = capsys.readouterr().err
     assert why in error and error.count("\n") == 1
+
+
+def emotion_line(second: int, label: str | None) -> Line:
+    cells = [None] * len(COLUMNS)
+    given = {"onset_s": float(second), "stretch": 1, "emotion": label, "faces": 1.0}
+    for name, value in given.items():
+        cells[COLUMNS.index(name)] = value
+    return Line("emotion", float(second), cells)
+
+
+def test_shares_are_of_the_whole_time_and_name_all_that_is_no_emotion() -> None:
+    labels = ["happy"] * 40 + ["uncertain"] * 20 + ["nobody"] * 10 + [None] * 5
+    gap = Line("gap", 75.0, [None] * len(COLUMNS))
+    gap.cells[COLUMNS.index("gap_s")] = 25.0
+    summary = Summary()
+    summary.take([*map(emotion_line, range(75), labels), gap])
+    text = "\n".join(summary.text())
+    found = re.findall(r"^(\w[\w ]*?) +(\d+\.\d)% +(\d:\d\d:\d\d)", text, re.M)
+    assert found == [
+        ("happy", "40.0", "0:00:40"),
+        ("uncertain", "20.0", "0:00:20"),
+        ("nobody", "10.0", "0:00:10"),
+        ("no fusion", "5.0", "0:00:05"),
+        ("missing", "25.0", "0:00:25"),
+    ]
+
+
+def test_without_a_gap_none_is_named() -> None:
+    summary = Summary()
+    summary.take([emotion_line(0, "happy"), emotion_line(1, None)])
+    assert "missing      0:00:01 without fusion" in summary.text()
+
+
+@pytest.mark.parametrize("end_s", [1, 7, 59, 61, 600, 1800, 5400, 86_400, 700_000])
+def test_the_time_axis_has_a_few_round_moments(end_s: int) -> None:
+    marked = ticks(end_s)
+    assert marked[0] == 0 and 2 <= len(marked) <= MAX_TICKS + 1
+    assert marked.step <= 60 or marked.step % 60 == 0 or end_s > 8 * 86_400
+
+
+@pytest.mark.parametrize(
+    ("name", "begins"),
+    [("a.csv", "time,utc"), ("a.jsonl", "{"), ("a.vtt", "WEBVTT"), ("x_events.tsv", "onset\t")],
+)
+def test_the_format_is_that_of_the_files_name(
+    settings: str, session: Session, tmp_path: Path, name: str, begins: str
+) -> None:
+    assert run(settings, "export", session.id, "-o", tmp_path / name) == ExitCode.OK
+    assert (tmp_path / name).read_text().startswith(begins)
+
+
+def test_a_name_that_tells_no_format_is_refused(
+    settings: str, session: Session, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(settings, "export", session.id, "-o", tmp_path / "a.xlsx") == ExitCode.USAGE
+    assert "add --format, or end it in one of .csv .jsonl" in capsys.readouterr().err
+    code = run(settings, "export", session.id, "-o", tmp_path / "a.xlsx", "--format", "csv")
+    assert code == ExitCode.OK
+
+
+def test_an_export_of_nothing_says_so(
+    settings: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "none.csv"
+    assert run(settings, "export", "--from", "2001-01-01", "--to", "2001-01-02", "-o", output) == 0
+    assert "nothing was recorded in that time" in capsys.readouterr().err
+    assert output.read_text().startswith("time,utc")
+
+
+def test_to_is_not_part_of_what_is_exported(settings: str, tmp_path: Path) -> None:
+    output, span = tmp_path / "a.csv", ("2026-11-23T12:00:10Z", "2026-11-23T12:00:20Z")
+    assert run(settings, "export", "--from", span[0], "--to", span[1], "-o", output) == ExitCode.OK
+    seconds = [row["utc"] for row in csv_rows(output.read_text()) if row["kind"] == "emotion"]
+    assert seconds[0] == span[0] and seconds[-1] == "2026-11-23T12:00:19Z"
+
+
+@pytest.mark.parametrize("kind", sorted(WRITERS))
+def test_a_terminal_gets_nothing_that_it_would_act_on(tmp_path: Path, kind: str) -> None:
+    record_session(tmp_path / "kept", NOON + 60, 20)
+    with sqlite3.connect(next((tmp_path / "kept").glob("*.db"))) as connection:
+        connection.execute("UPDATE mark SET text = ?", ("a\x1b]0;x\x07\tb\x9b2J",))
+    (session,) = Reader(tmp_path / "kept").sessions()
+    file = tmp_path / "config.toml"
+    file.write_text(f'bus.directory = "{tmp_path}/run"\nrecorder.directory = "{tmp_path}/kept"\n')
+    command = [sys.executable, "-m", "edge", "export", session.id, "--format", kind]
+    shown = in_terminal([*command, "--config", str(file)])
+    assert not {"\x1b", "\x07", "\x9b"} & {*shown} and shown.count("\n") > 3
+    output = subprocess.run([*command, "--config", str(file)], capture_output=True, cwd=ROOT).stdout
+    assert kind == "pyfeat" or b"\x1b" in output or b"\\u001b" in output  # a file keeps it
+
+
+def in_terminal(command: list[str]) -> str:
+    """What it prints to one."""
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(command, stdout=theirs, stderr=theirs, cwd=ROOT) as process:
+        os.close(theirs)
+        printed = bytearray()
+        with contextlib.suppress(OSError):  # the other side is closed: the end
+            while part := os.read(ours, 65_536):
+                printed += part
+        os.close(ours)
+        assert process.wait() == 0
+    return printed.decode()
 
 
 def test_a_plot_is_one_page_that_needs_nothing_else(

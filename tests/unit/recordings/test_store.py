@@ -7,12 +7,13 @@ import stat
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from edge.bus.recordings import Span
 from edge.errors import ConfigError
 from edge.policy.seconds import Row
 from edge.recordings import days
@@ -388,3 +389,67 @@ def test_an_old_day_that_is_damaged_or_empty_ends_nothing(directory: Path) -> No
         store = Store(directory, ABOUT)
         store.close()
     assert [path.name for path in directory.glob("*.broken-*")] != []
+
+
+def put_folder(path: Path) -> None:
+    path.mkdir()
+    (path / "inside").write_text("a person's")
+
+
+def put_dangling_link(path: Path) -> None:
+    path.symlink_to(path.parent / "nowhere")
+
+
+def put_link(path: Path) -> None:
+    other = path.with_name("other")
+    other.write_text("another program's")
+    path.symlink_to(other)
+
+
+IMPOSTORS = pytest.mark.parametrize("put", [put_folder, put_dangling_link, put_link, os.mkfifo])
+
+
+@IMPOSTORS
+@pytest.mark.parametrize("name", [DAY, f"{DAY}-wal", "2026-11-20.db", "2026-11-20.db-shm"])
+def test_what_is_no_file_and_has_its_name_is_put_aside_and_named(
+    tmp_path: Path, put: Callable[[Path], None], name: str
+) -> None:
+    record(tmp_path, NOON - 3 * days.DAY_S - 60, 3)
+    record(tmp_path, NOON - 60, 3)
+    (tmp_path / name).unlink(missing_ok=True)
+    put(tmp_path / name)
+    assert Reader(tmp_path).last_stretch() in (1, 2)
+    store = Store(tmp_path, ABOUT)
+    store.begin(NOON, 100.0, "start")
+    add(store, NOON, 2)
+    assert store.flush() and store.is_writing
+    store.close()
+    assert seconds_in(tmp_path / DAY)[-2:] == [NOON, NOON + 1]
+    (kept,) = tmp_path.glob("*.broken-*")
+    assert store.problems == {"no file": f"{name} was no file; it is kept as {kept.name}"}
+    assert not (tmp_path / "nowhere").exists()
+    assert len(Reader(tmp_path).chunk(Span(), None).rows["emotion"]) > 0
+
+
+@IMPOSTORS
+def test_what_is_no_file_and_takes_the_place_of_todays_is_put_aside(
+    store: Store, put: Callable[[Path], None]
+) -> None:
+    add(store, NOON, 2)
+    store.flush()
+    store.path.unlink()
+    put(store.path)
+    assert store.check() == "file"
+    store.begin(NOON + 5, 105.0, "file")
+    add(store, NOON + 5, 2)
+    assert store.flush() and seconds_in(store.path) == [NOON + 5, NOON + 6]
+
+
+def test_erasing_and_retention_leave_a_folder_that_was_put_aside(tmp_path: Path) -> None:
+    session = record_session(tmp_path, NOON, 5)
+    put_folder(tmp_path / f"{DAY}.broken-101010")
+    os.mkfifo(tmp_path / f"{DAY}.broken-101011")
+    assert erase(tmp_path, session) == ""
+    record(tmp_path, NOON, 5)
+    assert [*days.remove_old(tmp_path, "2027-01-01", 2**40, "")] == [DAY[:10]]
+    assert [path.name for path in tmp_path.iterdir()] == [f"{DAY}.broken-101010"]
