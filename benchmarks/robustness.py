@@ -168,6 +168,11 @@ ROWS = (
             "test_of_a_thousand_forged_messages_none_reaches_any_process",
         ),
     ),
+    Row(
+        "the recorder's disk is full, read-only, its file removed, replaced or written over",
+        "the rest unhurt, health says so within 5 s, goes on by itself",
+        ("tests/robustness/test_recorder_disk.py",),
+    ),
     Row("twenty minutes of recordings", "nothing grows, nothing fails", (LONG_RUN,)),
     Row(
         "noise, connections left open, stopped subscribers, no descriptors left, a gateway killed "

@@ -22,9 +22,13 @@ LATE = (
     "zeroconf",
 )
 
+# For the computer of who reads the results: what they import is in extras that a device has not.
+ELSEWHERE = ("edge.commands.lsl", "edge.devices.lsl", "edge.recordings.parquet")
+
 # Ours have to be importable: a release that is not goes no further.
 for found in pkgutil.walk_packages(edge.__path__, "edge."):
-    importlib.import_module(found.name)
+    if found.name not in ELSEWHERE:
+        importlib.import_module(found.name)
 for name in LATE:
     with contextlib.suppress(Exception):
         importlib.import_module(name)

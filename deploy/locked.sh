@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Sourced by setup.sh and install.sh: install what a lock file names, every file against its hash.
+# Sourced by setup.sh, install.sh and build-image.sh: install what a lock file names, every file against its hash.
 
 # install_locked LOCK LEFT_OUT PIP_INSTALL...: LEFT_OUT is a pattern of the names that come from elsewhere. What
 # has no wheel is built with the list's own setuptools, so pip fetches nothing whose hash is not known.

@@ -26,8 +26,10 @@ MIGRATIONS: Mapping[int, str] = {}
 DAY_S = 86_400
 PAGE_BYTES = 1024
 """A commit writes whole pages: a quarter of SQLite's usual ones writes half as much."""
-CHECKPOINT_PAGES = 1000
+CHECKPOINT_PAGES = 250
 """After so many the log is copied into the file, and written over."""
+BUSY_S = 5.0
+"""So long a connection waits for another process."""
 DAY = re.compile(r"(\d{4}-\d\d-\d\d)\.db")
 ANY_FILE = re.compile(r"(\d{4}-\d\d-\d\d)\.db.*")
 """With -wal, -shm, .broken-TIME and .schema-N."""
@@ -36,6 +38,12 @@ READABLE = "SELECT (SELECT max(id) FROM stretch), (SELECT count(*) FROM session)
 """Reads all of the tables that every reader needs whole; a damaged one fails here."""
 KEYS = {"emotion": "stretch, t", "face": "stretch, t, id"}
 """Of the tables with many rows; the others are in the order of writing."""
+
+
+_alone: set[Path] = set()
+"""Files that this process has for itself (sqlite.org/vfs.html, unix-excl). What such a log has in a
+`-shm`, and the kernel would write to the card after every commit, stays in memory. All connections
+of a process to a file must agree."""
 
 
 def create_sql() -> str:
@@ -150,8 +158,15 @@ def total_bytes(directory: Path) -> int:
 
 def connect(path: Path, mode: Literal["ro", "rw", "rwc"] = "rw") -> sqlite3.Connection:
     """Raises sqlite3.Error."""
-    uri = f"{path.absolute().as_uri()}?mode={mode}"
-    connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
+    alone = path.absolute() in _alone
+    uri = f"{path.absolute().as_uri()}?mode={mode}&vfs={'unix-excl' if alone else 'unix'}"
+    connection = sqlite3.connect(
+        uri,
+        timeout=0.0 if alone else BUSY_S,
+        uri=True,
+        isolation_level=None,
+        check_same_thread=False,
+    )
     connection.execute("PRAGMA temp_store=MEMORY")
     connection.execute("PRAGMA cache_size=-512")
     return connection
@@ -160,8 +175,18 @@ def connect(path: Path, mode: Literal["ro", "rw", "rwc"] = "rw") -> sqlite3.Conn
 def open_for_writing(path: Path, migrations: Mapping[int, str] = MIGRATIONS) -> sqlite3.Connection:
     """A day's file, made or migrated where that is needed, and found to be whole.
 
-    Raises NewerSchemaError, and sqlite3.DatabaseError for a broken one.
+    It is for this process alone, unless another one has it open just now. Raises NewerSchemaError,
+    and sqlite3.DatabaseError for a broken one.
     """
+    _alone.add(path.absolute())
+    try:
+        return _open_for_writing(path, migrations)
+    except sqlite3.OperationalError:
+        _alone.discard(path.absolute())
+        return _open_for_writing(path, migrations)
+
+
+def _open_for_writing(path: Path, migrations: Mapping[int, str]) -> sqlite3.Connection:
     connection = connect(path, "rwc")
     try:
         path.chmod(0o600)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from edge.bus.messages import OPTIONAL_SERVICES, SERVICES
@@ -191,3 +192,25 @@ def test_uninstalling_leaves_recordings_to_root_unless_they_are_purged(
         assert (recordings / "2026-11-23.db").read_text() == "somebody's"
         assert recordings.stat().st_uid == 0 and recordings.stat().st_mode & 0o777 == 0o700
         assert "emotion-edge stays; --purge would remove it" in done.stdout
+
+
+WITHOUT = """
+import runpy, sys
+for name in sys.argv[2:]:
+    sys.modules[name] = None
+runpy.run_path(sys.argv[1])
+"""
+
+
+def test_a_release_is_compiled_without_what_only_other_computers_have(tmp_path):
+    extras = msgspec.toml.decode((PROJECT / "pyproject.toml").read_bytes())["project"]
+    wanted = [extras["optional-dependencies"][name] for name in ("export", "plot", "lsl")]
+    absent = [re.split(r"[^a-z]", requirement)[0] for (requirement,) in wanted]
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT, PROJECT / "deploy/compile.py", *absent],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env={**os.environ, "LG_WD": str(tmp_path), "PYTHONPATH": str(PROJECT)},
+    )
+    assert done.returncode == 0, done.stderr

@@ -13,6 +13,7 @@
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 project=$(cd "$here/../.." && pwd)
+. "$project/deploy/locked.sh"
 out=$(realpath -m "$1")
 work=$out/work root=$out/work/root suite=bookworm
 python=${PYTHON:-python3}

@@ -371,7 +371,8 @@ def test_to_is_not_part_of_what_is_exported(settings: str, tmp_path: Path) -> No
 @pytest.mark.parametrize("kind", sorted(WRITERS))
 def test_a_terminal_gets_nothing_that_it_would_act_on(tmp_path: Path, kind: str) -> None:
     record_session(tmp_path / "kept", NOON + 60, 20)
-    with sqlite3.connect(next((tmp_path / "kept").glob("*.db"))) as connection:
+    (day,) = (tmp_path / "kept").glob("*.db")
+    with contextlib.closing(sqlite3.connect(day, isolation_level=None)) as connection:
         connection.execute("UPDATE mark SET text = ?", ("a\x1b]0;x\x07\tb\x9b2J",))
     (session,) = Reader(tmp_path / "kept").sessions()
     file = tmp_path / "config.toml"

@@ -1,5 +1,6 @@
 """The files that the recorder writes: whole, private, and back by themselves after any trouble."""
 
+import contextlib
 import os
 import shutil
 import sqlite3
@@ -28,7 +29,7 @@ DAY = "2026-11-23.db"
 
 
 def seconds_in(path: Path) -> list[int]:
-    with sqlite3.connect(path) as connection:
+    with closing(days.connect(path)) as connection:
         return [t for (t,) in connection.execute("SELECT t FROM emotion ORDER BY stretch, t")]
 
 
@@ -50,6 +51,67 @@ def test_nothing_is_written_before_it_is_flushed_and_everything_after(store: Sto
     assert seconds_in(store.path) == []
     assert store.flush()
     assert seconds_in(store.path) == [NOON + n for n in range(5)]
+
+
+OTHER = """
+import sqlite3, sys
+connection = sqlite3.connect(sys.argv[1], timeout=0)
+try:
+    print(connection.execute("SELECT count(*) FROM emotion").fetchone()[0], flush=True)
+except sqlite3.OperationalError as error:
+    print(error, flush=True)
+sys.stdin.read()
+"""
+CRASH = """
+import os, sys
+from pathlib import Path
+from edge.recordings.store import Store
+from tests.support.recordings import ABOUT, NOON, rows_of
+store = Store(Path(sys.argv[1]), ABOUT)
+store.begin(NOON, 100.0, "start")
+store.add([*rows_of(NOON)])
+assert store.flush()
+os._exit(0)
+"""
+
+
+@contextlib.contextmanager
+def other_process(path: Path) -> Iterator[str]:
+    """Another one has the file open; what it read."""
+    with subprocess.Popen(
+        [sys.executable, "-c", OTHER, path],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as other:
+        assert other.stdout is not None
+        yield other.stdout.readline().strip()
+        other.communicate()
+
+
+def test_todays_file_is_the_recorders_alone_and_its_index_not_on_the_disk(store: Store) -> None:
+    add(store, NOON, 2)
+    assert store.flush()
+    with other_process(store.path) as read:
+        assert read == "database is locked"
+        assert seconds_in(store.path) == [NOON, NOON + 1]
+        add(store, NOON + 2, 1)
+        assert store.flush()
+    assert not store.path.with_name(f"{store.path.name}-shm").exists()
+    assert not store.problems
+
+
+def test_a_file_that_another_process_has_open_is_shared_with_it(tmp_path: Path) -> None:
+    subprocess.run([sys.executable, "-c", CRASH, tmp_path], cwd=ROOT, check=True)
+    with other_process(tmp_path / DAY) as read:
+        assert read == "1"
+        store = Store(tmp_path, ABOUT)
+        store.begin(NOON + 10, 110.0, "start")
+        add(store, NOON + 10, 1)
+        assert store.flush() and not store.problems
+        assert seconds_in(store.path) == [NOON, NOON + 10]
+    store.close()
+    assert seconds_in(store.path) == [NOON, NOON + 10]
 
 
 def test_files_and_folder_are_for_their_owner_alone(tmp_path: Path) -> None:
