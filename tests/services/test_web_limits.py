@@ -116,7 +116,8 @@ def test_connections_that_come_and_go_leave_no_descriptor(page: Browser) -> None
         live = await opened(page.config)
         await next_packet(live)
         live.close()
-        await asyncio.sleep(0)
+        while await live.read_message() is not None:
+            pass
 
     def descriptors() -> int:
         return len(os.listdir("/proc/self/fd"))  # noqa: PTH208
