@@ -33,7 +33,7 @@ test-web: setup-dev ## the pages in Debian's Chromium, and Debian's Prometheus; 
 	@deploy/setup.sh web
 	$(BIN)/python -m pytest -s tests/web tests/services/test_web*.py $(ARGS)
 
-test-fresh: ## README's two commands on bare Debians; needs root and mmdebstrap, takes an hour
+test-fresh: ## README's two commands on bare Debians; needs root and mmdebstrap, takes two hours
 	unshare --mount python3 -m tests.fresh $(ARGS)
 
 check: setup-dev ## style, types, import contracts, systemd units

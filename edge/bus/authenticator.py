@@ -27,7 +27,7 @@ KEYS_RELOAD_S, KEYS_RELOAD_SOON_S = 1.0, 0.1
 """The folder of keys is read once a second, and so long after an unknown key connected."""
 RATE_S, MAX_HANDSHAKES = 10.0, 250
 """Of one key in this time."""
-BAN_S = 600.0
+BAN_S, BANS_SAVE_S = 600.0, 0.1
 WARN_PERIOD_S = 60.0
 MAX_WARNED = 1000
 
@@ -130,7 +130,7 @@ class Authenticator:
         self._handshakes: Counter[str] = Counter()
         """By key, in the last RATE_S."""
         loop.call_every(KEYS_RELOAD_S, self._reload_keys)
-        loop.call_every(KEYS_RELOAD_SOON_S, bans.save)
+        loop.call_every(BANS_SAVE_S, bans.save)
         loop.call_every(RATE_S, self._handshakes.clear)
 
     def protect(self, server: "zmq.Socket[bytes]", zap: "zmq.Socket[bytes]") -> None:

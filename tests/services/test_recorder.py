@@ -62,12 +62,6 @@ def kept(with_hub: Config, directory: Path) -> Config:
 
 
 @pytest.fixture
-def publisher(kept: Config) -> Iterator[Publisher]:
-    with publishing(kept) as publisher:
-        yield publisher
-
-
-@pytest.fixture
 def running_recorder(kept: Config) -> Iterator[Config]:
     with running(recorder.run, kept), listening(kept.endpoint("out"), "health.recorder") as heard:
         heard.topic("health.recorder")
@@ -91,13 +85,13 @@ def face(label: str = "happy", score: float = 0.9, number: int = 1) -> FaceResul
     )
 
 
-def publish_for(publisher: Publisher, seconds: float) -> list[tuple[float, dict[str, float]]]:
+def publish_for(bus: Publisher, seconds: float) -> list[tuple[float, dict[str, float]]]:
     """Faces of random scores at 30 Hz; returns (capture, scores) of each."""
     sent, end_s, n = [], time.monotonic() + seconds, 0
     while (now_s := time.monotonic()) < end_s:
         found = face(FACE_LABELS[n // 9 % 7], 0.3 + (n * 7919 % 101) / 145)
         message = face_message(time.monotonic_ns(), found)
-        publisher.publish("face", message)
+        bus.publish("face", message)
         sent.append((message.t_ns / 1e9, dict(found.scores)))
         n += 1
         time.sleep(max(0.0, now_s + 1 / 30 - time.monotonic()))
@@ -117,11 +111,9 @@ def rows_of(config: Config, sql: str) -> list[tuple]:
     return found
 
 
-def test_every_second_of_the_bus_is_kept_once_with_its_means(
-    kept: Config, publisher: Publisher
-) -> None:
+def test_every_second_of_the_bus_is_kept_once_with_its_means(kept: Config, bus: Publisher) -> None:
     with running(recorder.run, kept):
-        sent = publish_for(publisher, 4.5)
+        sent = publish_for(bus, 4.5)
         time.sleep(0.6)  # the last ones are on their way
     rows = rows_of(kept, f"SELECT t, n, {', '.join(FACE_LABELS)} FROM face ORDER BY t")
     (unix_s, monotonic_s) = rows_of(kept, "SELECT unix_s, monotonic_s FROM stretch")[0]
@@ -152,7 +144,7 @@ def run_session(config: Config, *arguments: str) -> int:
 
 
 def test_a_session_from_its_start_to_its_erasure(
-    running_recorder: Config, publisher: Publisher, capsys: pytest.CaptureFixture[str]
+    running_recorder: Config, bus: Publisher, capsys: pytest.CaptureFixture[str]
 ) -> None:
     note = 'first, "pilot"\n=cmd() 🙂'
     assert run_session(running_recorder, "session", "list") == ExitCode.OK
@@ -164,9 +156,9 @@ def test_a_session_from_its_start_to_its_erasure(
     )
     assert started == ExitCode.OK
     name = capsys.readouterr().out.split()[1]
-    publish_for(publisher, 0.5)
+    publish_for(bus, 0.5)
     assert run_session(running_recorder, "session", "mark", "film\nbegins") == ExitCode.OK
-    publish_for(publisher, 0.5)
+    publish_for(bus, 0.5)
     assert run_session(running_recorder, "session", "start") == ExitCode.FAILED
     assert f"{name} is running" in capsys.readouterr().err
     assert run_session(running_recorder, "session", "delete", name) == ExitCode.FAILED
@@ -189,7 +181,7 @@ def test_a_session_from_its_start_to_its_erasure(
     raw = b"".join(path.read_bytes() for path in folder.iterdir())
     assert b"pilot" not in raw and b"form 12" not in raw and b"begins" not in raw
     assert run_session(running_recorder, "export", name) == ExitCode.FAILED
-    publish_for(publisher, 1.0)  # and it goes on
+    publish_for(bus, 1.0)  # and it goes on
     wait_for(lambda: any(line.kind == "face" for line in table_of(running_recorder)), "a face")
 
 
@@ -210,7 +202,7 @@ def test_without_a_recorder_the_files_are_read_and_a_start_names_the_fix(
     assert "set recorder.keep_days" in capsys.readouterr().err
 
 
-def test_two_presses_in_a_moment_are_a_mark(running_recorder: Config, publisher: Publisher) -> None:
+def test_two_presses_in_a_moment_are_a_mark(running_recorder: Config, bus: Publisher) -> None:
     def marks() -> list[str]:
         return [line.cell("text") for line in table_of(running_recorder) if line.kind == "mark"]
 
@@ -220,7 +212,7 @@ def test_two_presses_in_a_moment_are_a_mark(running_recorder: Config, publisher:
         start_ns = time.monotonic_ns() - 1_300_000_000  # the hub takes none from the future
         for after_s in (0.0, 0.3, 1.3):
             t_ns = start_ns + int(after_s * 1e9)
-            publisher.publish("press", Press(t_ns=t_ns, time=time.time(), trigger="button"))
+            bus.publish("press", Press(t_ns=t_ns, time=time.time(), trigger="button"))
         time.sleep(3.0)  # a round begins 1.3 s ago
     assert {*marks()} == {recorder.DOUBLE_PRESS}
     assert len(marks()) <= rounds
@@ -311,13 +303,13 @@ def seconds_kept(config: Config) -> int:
 
 
 def test_a_clock_that_is_set_back_begins_a_stretch_and_no_second_is_written_over(
-    kept: Config, publisher: Publisher
+    kept: Config, bus: Publisher
 ) -> None:
     clock = SettableClock()
     with running(functools.partial(recorder.serve, clock=clock), kept):
-        publish_for(publisher, 2.0)
+        publish_for(bus, 2.0)
         clock.ahead_s = -HOUR_S
-        publish_for(publisher, 2.0)
+        publish_for(bus, 2.0)
         time.sleep(0.6)
     stretches = rows_of(kept, "SELECT id, unix_s, monotonic_s, why FROM stretch ORDER BY id")
     assert [why for *_, why in stretches] == ["start", "clock"]
@@ -329,12 +321,10 @@ def test_a_clock_that_is_set_back_begins_a_stretch_and_no_second_is_written_over
     assert len(set(found)) == len(found) >= 4
 
 
-def test_at_midnight_the_next_file_goes_on_without_a_gap(
-    kept: Config, publisher: Publisher
-) -> None:
+def test_at_midnight_the_next_file_goes_on_without_a_gap(kept: Config, bus: Publisher) -> None:
     ahead_s = days.day_start("2026-12-31") - time.time() - 2.0
     with running(functools.partial(recorder.serve, clock=SettableClock(ahead_s)), kept):
-        publish_for(publisher, 5.0)
+        publish_for(bus, 5.0)
         time.sleep(0.6)
     names = [path.name for path in days.days_in(kept.recordings_directory)]
     assert names == ["2026-12-30.db", "2026-12-31.db"]
@@ -349,8 +339,8 @@ def test_at_midnight_the_next_file_goes_on_without_a_gap(
 @pytest.mark.usefixtures("running_recorder")
 def test_after_a_restart_of_the_face_process_its_ids_mean_others(kept: Config) -> None:
     for _ in range(2):  # each counts its messages from 0
-        with publishing(kept) as publisher:
-            publish_for(publisher, 1.5)
+        with publishing(kept) as bus:
+            publish_for(bus, 1.5)
     wait_for(
         lambda: {line.cell("stretch") for line in table_of(kept) if line.kind == "face"} == {1, 2},
         "two stretches with faces",
@@ -360,22 +350,20 @@ def test_after_a_restart_of_the_face_process_its_ids_mean_others(kept: Config) -
 
 
 def test_a_file_that_is_removed_is_in_health_within_five_seconds_and_it_goes_on(
-    running_recorder: Config, publisher: Publisher
+    running_recorder: Config, bus: Publisher
 ) -> None:
     wait_for(lambda: bool(days.days_in(running_recorder.recordings_directory)), "a file")
     with listening(running_recorder.endpoint("out"), "health.recorder") as listener:
         days.days_in(running_recorder.recordings_directory)[0].unlink()
         message = listener.until(lambda _, m: m.state == "degraded", 5.0)
         assert "was removed or replaced" in message.detail
-    publish_for(publisher, 1.5)
+    publish_for(bus, 1.5)
     wait_for(lambda: any(line.kind == "face" for line in table_of(running_recorder)), "a face")
 
 
-def test_when_the_recorder_stops_all_that_came_is_in_the_file(
-    kept: Config, publisher: Publisher
-) -> None:
+def test_when_the_recorder_stops_all_that_came_is_in_the_file(kept: Config, bus: Publisher) -> None:
     with running(recorder.run, kept):
-        publish_for(publisher, 1.2)
+        publish_for(bus, 1.2)
         time.sleep(0.6)
     assert rows_of(kept, "SELECT sum(n) FROM face")[0][0] >= 20
     assert [path.name[-3:] for path in kept.recordings_directory.iterdir()] == [".db"]
@@ -391,13 +379,13 @@ def test_a_second_recorder_of_the_same_folder_ends_with_one_line(kept: Config) -
 
 
 def test_an_emotion_of_nobody_and_of_a_voice_are_kept_apart(
-    running_recorder: Config, publisher: Publisher
+    running_recorder: Config, bus: Publisher
 ) -> None:
     spoken = example("emotion")
     assert isinstance(spoken, Emotion)
     for _ in range(12):
         now = {"t_ns": time.monotonic_ns(), "time": time.time()}
-        publisher.publish("emotion", msgspec.structs.replace(spoken, **now))
+        bus.publish("emotion", msgspec.structs.replace(spoken, **now))
         time.sleep(0.125)
     wait_for(lambda: any(line.cell("calm") for line in table_of(running_recorder)), "calm")
 
@@ -416,14 +404,14 @@ class Watch:
 
 
 def test_an_old_day_goes_soon_after_midnight_but_not_by_a_clock_that_was_just_set(
-    kept: Config, publisher: Publisher
+    kept: Config, bus: Publisher
 ) -> None:
     folder, watch, loop = kept.recordings_directory, Watch(), Loop()
     record(folder, int(watch.unix_s) - 3 * 86_400 + 5, 2)
     with closing(Subscriber(kept.endpoint("out"), ["none"])) as silent, locked(folder):
         store = Store(folder, ABOUT)
-        health = Health(publisher, "recorder", loop)
-        service = RecorderService(kept, loop, store, publisher, health, watch)
+        health = Health(bus, "recorder", loop)
+        service = RecorderService(kept, loop, store, bus, health, watch)
 
         def days_after(seconds: float, ahead_s: float = 0.0) -> list[str]:
             watch.wait(seconds)
@@ -442,15 +430,13 @@ def test_an_old_day_goes_soon_after_midnight_but_not_by_a_clock_that_was_just_se
     loop.close()
 
 
-def test_export_and_the_recorder_do_not_wait_for_each_other(
-    kept: Config, publisher: Publisher
-) -> None:
+def test_export_and_the_recorder_do_not_wait_for_each_other(kept: Config, bus: Publisher) -> None:
     """While an hour is read, every second is kept all the same."""
     record(kept.recordings_directory, 1_700_000_000, 3600)
     with running(recorder.run, kept):
         reading = threading.Thread(target=table_of, args=(kept,))
         reading.start()
-        publish_for(publisher, 3.0)
+        publish_for(bus, 3.0)
         reading.join()
         time.sleep(0.6)
     found = rows_of(kept, "SELECT t FROM emotion WHERE t > 1750000000 ORDER BY t")
@@ -486,7 +472,7 @@ def as_nobody(folder: Path) -> Iterator[None]:
 
 @pytest.mark.parametrize("put", [Path.mkdir, os.mkfifo], ids=["folder", "pipe"])
 def test_a_folder_named_as_a_day_stops_neither_the_recorder_nor_a_reader(
-    kept: Config, publisher: Publisher, put: Callable[[Path], None]
+    kept: Config, bus: Publisher, put: Callable[[Path], None]
 ) -> None:
     folder, day = kept.recordings_directory, days.day_start("2026-11-20")
     record(folder, day + 86_400, 5)
@@ -497,14 +483,12 @@ def test_a_folder_named_as_a_day_stops_neither_the_recorder_nor_a_reader(
         message = heard.until(lambda _, m: m.state == "degraded")
         assert "2026-11-20.db was no file; it is kept as 2026-11-20.db.broken-" in message.detail
         assert message.recording_data
-        publish_for(publisher, 1.0)
+        publish_for(bus, 1.0)
         wait_for(lambda: any(line.kind == "face" for line in table_of(kept)), "a face")
         assert ask_history(kept, since=day, until=day + 3 * 86_400).error == ""
 
 
-def test_the_page_shows_a_day_of_what_was_kept(
-    running_recorder: Config, publisher: Publisher
-) -> None:
+def test_the_page_shows_a_day_of_what_was_kept(running_recorder: Config, bus: Publisher) -> None:
     config, now_s = with_web(running_recorder), int(time.time())
     span = f"/history.json?since={now_s - 86_400}&until={now_s + 60}&points=2000"
 
@@ -515,7 +499,7 @@ def test_the_page_shows_a_day_of_what_was_kept(
             assert history["error"] == ""
             return [count for count in history["faces"] if count is not None]
 
-        publish_for(publisher, 1.5)
+        publish_for(bus, 1.5)
         wait_for(lambda: faces() != [], "the recorder writes what it has")
 
 
