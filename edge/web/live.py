@@ -8,6 +8,7 @@ and what it shows is never older than one packet's way.
 import asyncio
 import struct
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -105,10 +106,21 @@ class Viewers:
         return len(self._viewers)
 
     def add(self, viewer: Viewer) -> bool:
-        """False where there are too many, in all or of one user."""
-        own = sum(viewer.owner == other.owner for other in self._viewers)
-        if len(self) >= MAX_VIEWERS or own >= MAX_A_SESSION:
+        """False where there are too many, in all or of one user.
+
+        Where all places are taken, whoever has most loses one to a user who would still have fewer.
+        """
+        pages = Counter(other.owner for other in self._viewers)
+        own = pages[viewer.owner]
+        if own >= MAX_A_SESSION:
             return False
+        if len(self) >= MAX_VIEWERS:
+            owner, most = pages.most_common(1)[0]
+            if most <= own + 1:
+                return False
+            last = next(other for other in self._viewers if other.owner == owner)
+            self.remove(last)
+            last.close(TRY_AGAIN_LATER)
         self._viewers.add(viewer)
         self._on_change()
         return True
