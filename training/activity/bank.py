@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Sequence
 from functools import partial
-from multiprocessing import Pool
+from multiprocessing import get_context
 from pathlib import Path
 
 import msgspec
@@ -65,7 +65,7 @@ def build(
         for signal in group.signals
     ]
     work = partial(window_features, variants=VARIANTS[part])
-    with Pool(workers) as pool:
+    with get_context("forkserver").Pool(workers) as pool:
         rows = pool.imap(work, enumerate(items), chunksize=16)
         found = np.stack(list(tqdm(rows, total=len(items), mininterval=5, desc=part)))
     return found, np.array([int(speech) for _, speech in items])

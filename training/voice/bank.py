@@ -10,7 +10,7 @@ import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from multiprocessing import Pool
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -108,7 +108,7 @@ def clip_rows(
 def build(voices: voice_data.VoiceSet, count: int, workers: int) -> Bank:
     """The bank with `count` variants a clip."""
     work = partial(clip_rows, count=count)
-    with Pool(workers) as pool:
+    with get_context("forkserver").Pool(workers) as pool:
         rows = pool.imap(work, enumerate(voices.clips), chunksize=8)
         found = list(tqdm(rows, total=len(voices), mininterval=5))
     parts = [part for _, heard in found for part in heard]

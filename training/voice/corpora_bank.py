@@ -11,7 +11,7 @@ import argparse
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from multiprocessing import Pool
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -93,7 +93,7 @@ def clip_rows(numbered: tuple[int, Path], count: int) -> list[Halves]:
 
 def rows_of(paths: list[Path], count: int, workers: int) -> Iterator[list[Halves]]:
     """Each clip's variants in order, computed by `workers` processes."""
-    with Pool(workers) as pool:
+    with get_context("forkserver").Pool(workers) as pool:
         work = pool.imap(partial(clip_rows, count=count), enumerate(paths), chunksize=8)
         yield from tqdm(work, total=len(paths), mininterval=5)
 
