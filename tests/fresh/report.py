@@ -19,7 +19,8 @@ user without sudo gets one line for root, and nothing is changed before it. "Fac
 clone` to the first face on the bus, all downloads and root's line included; the bar is
 {bar:.0f} s. "Disk" is what `make run` adds, with the archives that apt keeps; "CPU" is the
 time of all cores, "load" this machine's load average then: where that is far above the number of
-cores, others had most of it.
+cores, others had most of it. Each figure is that of its last run: `--run-only` repeats all but
+`make test`.
 
 Version {version}, {cores} cores of {machine} that others use as well, {date}.
 
