@@ -235,6 +235,13 @@ def measure(only: str) -> dict[str, Result]:
     return found
 
 
+def is_there(name: str) -> bool:
+    """Whether a test still exists: `FILE::test_name`, or `FILE::test_name[case]`."""
+    file, _, test = name.partition("::")
+    path = ROOT / file
+    return path.exists() and f"def {test.partition('[')[0]}(" in path.read_text()
+
+
 def of_row(row: Row, known: dict[str, Result]) -> list[Result]:
     return [
         result
@@ -331,7 +338,8 @@ def main() -> int:
     found = measure(only)
     known = found
     if only and REPORT.exists():
-        known = {**msgspec.json.decode(REPORT.read_bytes(), type=dict[str, Result]), **found}
+        before = msgspec.json.decode(REPORT.read_bytes(), type=dict[str, Result])
+        known = {name: result for name, result in before.items() if is_there(name)} | found
     known = dict(sorted(known.items()))
     REPORT.write_bytes(msgspec.json.format(msgspec.json.encode(known)) + b"\n")
     REPORT.with_suffix(".md").write_text(page(known, machine()))

@@ -2,7 +2,7 @@
 
 import re
 
-from benchmarks.robustness import ROWS, Result, Row, of_row, page, worst
+from benchmarks.robustness import ROWS, Result, Row, is_there, of_row, page, worst
 from tests.support.harness import ROOT
 
 NAMED = {test for row in ROWS for test in row.tests}
@@ -22,6 +22,13 @@ def test_every_test_of_robustness_is_in_a_row() -> None:
         name = str(file.relative_to(ROOT))
         for test in TEST.findall(file.read_text()):
             assert {name, f"{name}::{test}"} & NAMED, f"{name}::{test}"
+
+
+def test_a_test_that_is_gone_is_told_from_one_that_is_there() -> None:
+    here = "tests/unit/test_robustness_report.py"
+    assert is_there(f"{here}::test_a_figure_above_its_bar_is_marked[case]")
+    assert not is_there(f"{here}::test_that_was_removed[case]")
+    assert not is_there("tests/unit/test_removed.py::test_that_was_removed")
 
 
 def test_a_row_takes_its_own_tests_and_shows_the_worst_of_each_kind() -> None:
