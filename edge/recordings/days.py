@@ -187,8 +187,8 @@ def open_for_writing(path: Path, migrations: Mapping[int, str] = MIGRATIONS) -> 
 
 
 def _open_for_writing(path: Path, migrations: Mapping[int, str]) -> sqlite3.Connection:
-    connection = connect(path, "rwc")
-    try:
+    with contextlib.ExitStack() as unless_complete:
+        connection = unless_complete.enter_context(contextlib.closing(connect(path, "rwc")))
         path.chmod(0o600)
         check_schema(connection, path, migrations)
         if connection.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
@@ -198,9 +198,7 @@ def _open_for_writing(path: Path, migrations: Mapping[int, str]) -> sqlite3.Conn
         connection.execute("PRAGMA synchronous=FULL")  # NORMAL loses what is not checkpointed
         connection.execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}")
         upgrade(connection, path, migrations)
-    except BaseException:
-        connection.close()
-        raise
+        unless_complete.pop_all()
     return connection
 
 

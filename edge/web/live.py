@@ -118,9 +118,9 @@ class Viewers:
             owner, most = pages.most_common(1)[0]
             if most <= own + 1:
                 return False
-            last = next(other for other in self._viewers if other.owner == owner)
-            self.remove(last)
-            last.close(TRY_AGAIN_LATER)
+            spare = next(other for other in self._viewers if other.owner == owner)
+            self.remove(spare)
+            spare.close(TRY_AGAIN_LATER)
         self._viewers.add(viewer)
         self._on_change()
         return True

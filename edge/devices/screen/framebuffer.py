@@ -4,6 +4,7 @@ Knows bytes and ioctls, and nothing of what the image shows. Sources: linux/fb.h
 linux/vt.h, console_codes(4).
 """
 
+import contextlib
 import fcntl
 import logging
 import mmap
@@ -105,12 +106,11 @@ class Framebuffer:
     def __init__(self, path: Path) -> None:
         """Raises OSError."""
         self._descriptor = os.open(path, os.O_RDWR)
-        try:
+        with contextlib.ExitStack() as unless_complete:
+            unless_complete.callback(os.close, self._descriptor)
             self._geometry = read_geometry(self._descriptor)
             self._memory = mmap.mmap(self._descriptor, _length(self._geometry))
-        except BaseException:
-            os.close(self._descriptor)
-            raise
+            unless_complete.pop_all()
 
     @property
     def size(self) -> tuple[int, int]:
