@@ -55,10 +55,10 @@ def batches(paths: list[Path]) -> Iterator[Signal]:
         )
 
 
-def embed(encoder: Encoder, clips: corpora.Clips) -> NDArray[np.float16]:
+def embed(encoder: Encoder, clips: corpora.Clips, bf16: bool) -> NDArray[np.float16]:
     """(n, WINDOWS, layers + 1, EMBEDDING) of a corpus."""
     total = -(-len(clips) // (BATCH // WINDOWS))
-    with torch.autocast("cpu", torch.bfloat16):
+    with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
         found = [
             encoder.embeddings(x) for x in tqdm(batches(clips.paths), total=total, mininterval=5)
         ]
@@ -87,6 +87,7 @@ def main() -> None:
         "--also", type=Path, nargs="*", default=[], help="folders of training.prepare voice"
     )
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--bf16", action="store_true", help="where the processor has bf16 units")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     encoder = read_encoder(options.encoder)
@@ -94,7 +95,7 @@ def main() -> None:
     wanted = {name: corpora.read(options.data, name) for name in options.corpora}
     wanted |= {folder.name: corpora.read_prepared(folder) for folder in options.also}
     for name, clips in wanted.items():
-        rows = embed(encoder, clips)
+        rows = embed(encoder, clips, options.bf16)
         np.save(options.out / f"{name}.npy", rows)
         print(f"{options.out / name}.npy: {rows.shape}", flush=True)
 
