@@ -20,8 +20,8 @@ PAIRS = 6000
 COST = 0.005
 """A wrong voice may cost so much of the face's accuracy on the people who are fitted on.
 
-The bar is 0.02 for others, whose voices cost more: where 0.008 was allowed, 0.014 with one of the
-actors at a time left out of the fit, and 0.021 on the actors of the test.
+The bar is 0.02 for others, whose voices cost more: of a fit with 0.008, 0.014 with one of the
+actors at a time left out of it, and 0.021 on the actors of the test.
 """
 SHARES_WRONG = np.arange(0, 1, 0.05)
 LABELS = len(FACE_LABELS)
